@@ -1,0 +1,88 @@
+//! RTP header extensions (RFC 8285): which id means what, reading and writing both the one- and the two-byte form.
+//! One file each below `ext/` for the extensions themselves.
+
+/// Extensions we know.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Extension {
+    /// urn:ietf:params:rtp-hdrext:sdes:mid
+    Mid,
+    /// urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id
+    Rid,
+    /// urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id
+    RepairedRid,
+    /// urn:ietf:params:rtp-hdrext:ssrc-audio-level (RFC 6464)
+    AudioLevel,
+    /// http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time
+    AbsSendTime,
+    /// http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
+    TransportSequence,
+    /// http://www.webrtc.org/experiments/rtp-hdrext/playout-delay
+    PlayoutDelay,
+    /// urn:3gpp:video-orientation
+    VideoOrientation,
+    /// http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time
+    AbsCaptureTime,
+    /// https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension
+    DependencyDescriptor,
+}
+
+impl Extension {
+    pub const ALL: [Self; 10] = [
+        Self::Mid,
+        Self::Rid,
+        Self::RepairedRid,
+        Self::AudioLevel,
+        Self::AbsSendTime,
+        Self::TransportSequence,
+        Self::PlayoutDelay,
+        Self::VideoOrientation,
+        Self::AbsCaptureTime,
+        Self::DependencyDescriptor,
+    ];
+
+    pub fn uri(self) -> &'static str {
+        match self {
+            Self::Mid => "urn:ietf:params:rtp-hdrext:sdes:mid",
+            Self::Rid => "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+            Self::RepairedRid => "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
+            Self::AudioLevel => "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+            Self::AbsSendTime => "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+            Self::TransportSequence => {
+                "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+            }
+            Self::PlayoutDelay => "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
+            Self::VideoOrientation => "urn:3gpp:video-orientation",
+            Self::AbsCaptureTime => "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
+            Self::DependencyDescriptor => {
+                "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
+            }
+        }
+    }
+
+    pub fn from_uri(uri: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|e| e.uri() == uri)
+    }
+}
+
+/// Negotiated ids, one map per session (BUNDLE requires the same meaning in every m-line).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ExtensionMap {
+    ids: [u8; Extension::ALL.len()],
+}
+
+impl ExtensionMap {
+    /// `id` 1-14 fits the one-byte form; 15 is reserved; 16-255 needs the two-byte form. Zero removes.
+    pub fn set(&mut self, extension: Extension, id: u8) {
+        self.ids[extension as usize] = id;
+    }
+    pub fn id(&self, extension: Extension) -> Option<u8> {
+        Some(self.ids[extension as usize]).filter(|&id| id != 0)
+    }
+    pub fn extension(&self, id: u8) -> Option<Extension> {
+        Extension::ALL.into_iter().find(|&e| id != 0 && self.ids[e as usize] == id)
+    }
+    pub fn iter(&self) -> impl Iterator<Item = (Extension, u8)> + '_ {
+        Extension::ALL.into_iter().filter_map(|e| self.id(e).map(|id| (e, id)))
+    }
+}
