@@ -3,4 +3,4 @@
 //! The API below is the agreed border; see the module docs as they land.
 
 pub mod parameters;
-pub use parameters::{Candidate, DtlsSetup, Fingerprint, IceCredentials};
+pub use parameters::{Candidate, DtlsSetup, Fingerprint, IceCredentials, Remote};

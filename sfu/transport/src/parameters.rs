@@ -28,3 +28,15 @@ pub enum DtlsSetup {
 pub struct Candidate {
     pub address: SocketAddr,
 }
+
+/// The other end as its SDP describes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Remote {
+    pub ice: IceCredentials,
+    pub fingerprint: Fingerprint,
+    /// The role the other end plays, after negotiation: `Active` when it is the DTLS client. `ActPass` only in an offer
+    /// nobody has answered yet.
+    pub setup: DtlsSetup,
+    /// Empty when the other end finds us (every client of an ICE-lite server).
+    pub candidates: Vec<Candidate>,
+}
