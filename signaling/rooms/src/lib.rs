@@ -1,1 +1,37 @@
-//! Being built.
+//! Rooms as a state machine: who is in which room, what they publish, and who sees whom in which slot.
+//!
+//! Methods mutate; then [`Rooms::poll_output`] is drained until it is empty. Everything that leaves is either an
+//! [`Event`] for one participant or a [`Output::Bind`] for the forwarder. The core knows no wire format, no socket,
+//! no clock and no randomness: identifiers come from outside, order is the order of calls.
+//!
+//! A participant publishes *shares*: the person (microphone and camera) and the screen (picture and its sound). Each
+//! share that has something to send takes one pair of slots of every other participant in the room, and keeps it
+//! until it ends:
+//!
+//! ```text
+//!   publisher                         subscriber: pairs of receive-only m-lines it has offered
+//!   Person { microphone, camera } --> slot 0 { audio mid, video mid }
+//!   Screen { screen audio, screen } > slot 1 { audio mid, video mid }
+//!                                     slot 2   spare; when only one is left, `Event::NeedSlots`
+//! ```
+
+mod join;
+mod limits;
+mod name;
+mod output;
+mod participant;
+mod room;
+mod share;
+mod slots;
+mod track;
+
+pub use join::{Join, JoinError, SlotsError, TrackError, UpdateError};
+pub use limits::Limits;
+pub use name::{BadName, clean_name};
+pub use output::{Binding, Event, Output};
+pub use packet::{Mid, PeerId, RoomId, media::MediaKind};
+pub use participant::Participant;
+pub use room::{Rooms, Stats};
+pub use share::Share;
+pub use slots::SlotPair;
+pub use track::{Source, Track, TracksError};

@@ -1,0 +1,62 @@
+//! What comes in, and why it may be refused.
+
+use packet::Mid;
+
+use crate::{BadName, SlotPair, Track, TracksError};
+
+/// What somebody brings along.
+#[derive(Clone, Debug)]
+pub struct Join {
+    pub room: String,
+    pub name: String,
+    pub tracks: Vec<Track>,
+    pub slots: Vec<SlotPair>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum JoinError {
+    #[error("this participant is in a room already")]
+    Twice,
+    #[error("the room's name cannot be used: {0}")]
+    BadRoom(BadName),
+    #[error("the name cannot be used: {0}")]
+    BadName(BadName),
+    #[error("the room is full: it holds {0} people")]
+    RoomFull(usize),
+    #[error("the server holds no more than {0} rooms")]
+    TooManyRooms(usize),
+    #[error(transparent)]
+    Tracks(#[from] TracksError),
+    #[error(transparent)]
+    Slots(#[from] SlotsError),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SlotsError {
+    #[error("more than {0} slot pairs")]
+    TooMany(usize),
+    #[error("the m-line {0} is in two slots")]
+    MidTwice(Mid),
+    #[error("slot pairs may be added at the end, never changed or removed")]
+    Changed,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum UpdateError {
+    #[error("not in a room")]
+    NotJoined,
+    #[error(transparent)]
+    Tracks(#[from] TracksError),
+    #[error(transparent)]
+    Slots(#[from] SlotsError),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum TrackError {
+    #[error("not in a room")]
+    NotJoined,
+    #[error("no track has the m-line {0}")]
+    Unknown(Mid),
+    #[error(transparent)]
+    Tracks(#[from] TracksError),
+}

@@ -1,0 +1,44 @@
+//! What leaves the core.
+
+use packet::{Mid, PeerId};
+
+use crate::{Share, SlotPair, Track};
+
+/// Drained by [`crate::Rooms::poll_output`] in the order in which it must take effect.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// `to` should know.
+    Deliver { to: PeerId, event: Event },
+    /// The forwarder sends `source` (a publisher's m-line) on the subscriber's m-line `slot` from now on; None: nothing.
+    Bind { subscriber: PeerId, slot: Mid, source: Option<(PeerId, Mid)> },
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    Joined {
+        peer: PeerId,
+        name: String,
+        tracks: Vec<Track>,
+    },
+    Left {
+        peer: PeerId,
+    },
+    TrackChanged {
+        peer: PeerId,
+        track: Track,
+    },
+    /// Slots of the one who is told that changed hands.
+    Bound(Vec<Binding>),
+    /// The participant should offer more slots: so many pairs in all.
+    NeedSlots {
+        wanted: usize,
+    },
+}
+
+/// Who is in a slot pair now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Binding {
+    pub slot: SlotPair,
+    /// None: the slot is free again.
+    pub occupant: Option<(PeerId, Share)>,
+}

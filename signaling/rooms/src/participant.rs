@@ -1,0 +1,39 @@
+//! One participant as the rooms know it.
+
+use packet::{Mid, PeerId, RoomId};
+
+use crate::slots::Slots;
+use crate::{Binding, Track};
+
+/// Somebody in a room.
+#[derive(Debug)]
+pub struct Participant {
+    pub(crate) peer: PeerId,
+    pub(crate) room: RoomId,
+    pub(crate) name: String,
+    pub(crate) tracks: Vec<Track>,
+    pub(crate) slots: Slots,
+}
+
+impl Participant {
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+    pub fn room(&self) -> RoomId {
+        self.room
+    }
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+    /// Slots that somebody is in, in the order in which they were offered.
+    pub fn bindings(&self) -> impl Iterator<Item = Binding> + '_ {
+        self.slots.bindings()
+    }
+    /// What is sent on this participant's receive-only m-line `slot` now.
+    pub fn source(&self, slot: Mid) -> Option<(PeerId, Mid)> {
+        self.slots.source(slot)
+    }
+}

@@ -1,0 +1,275 @@
+//! The rooms of one process.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use packet::{PeerId, RoomId};
+
+use crate::slots::Slots;
+use crate::{
+    Event, Join, JoinError, Limits, Output, Participant, Share, SlotPair, SlotsError, Track, TrackError,
+    TracksError, UpdateError, clean_name, track,
+};
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Stats {
+    pub rooms: usize,
+    pub participants: usize,
+}
+
+#[derive(Debug)]
+struct Room {
+    name: String,
+    /// In order of arrival.
+    members: Vec<PeerId>,
+    /// Active shares in the order in which they began.
+    shares: Vec<(PeerId, Share)>,
+}
+
+/// See the crate's description.
+#[derive(Debug)]
+pub struct Rooms {
+    limits: Limits,
+    next_room: u64,
+    by_name: BTreeMap<String, RoomId>,
+    rooms: BTreeMap<RoomId, Room>,
+    participants: BTreeMap<PeerId, Participant>,
+    outputs: VecDeque<Output>,
+}
+
+impl Rooms {
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            next_room: 0,
+            by_name: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            participants: BTreeMap::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Whether [`Self::join`] would succeed, and in which room: an id that is new if the room does not exist yet.
+    /// Lets the caller prepare the media session first, at the place where the room lives.
+    pub fn check_join(&self, peer: PeerId, join: &Join) -> Result<RoomId, JoinError> {
+        let limits = &self.limits;
+        if self.participants.contains_key(&peer) {
+            return Err(JoinError::Twice);
+        }
+        let name = clean_name(&join.room, limits.room_name_chars).map_err(JoinError::BadRoom)?;
+        clean_name(&join.name, limits.participant_name_chars).map_err(JoinError::BadName)?;
+        track::check(&join.tracks, limits.tracks_per_participant)?;
+        check_slots(&join.slots, limits.slots_per_participant)?;
+        match self.by_name.get(&name) {
+            Some(id) if self.rooms[id].members.len() >= limits.participants_per_room => {
+                Err(JoinError::RoomFull(limits.participants_per_room))
+            }
+            Some(id) => Ok(*id),
+            None if self.rooms.len() >= limits.rooms => Err(JoinError::TooManyRooms(limits.rooms)),
+            None if limits.participants_per_room == 0 => Err(JoinError::RoomFull(0)),
+            None => Ok(RoomId(self.next_room)),
+        }
+    }
+
+    /// Enters a room, which comes into being with its first participant. The newcomer's own bindings are not delivered
+    /// as an event: read [`Participant::bindings`]. Everybody else is told.
+    pub fn join(&mut self, peer: PeerId, join: Join) -> Result<RoomId, JoinError> {
+        let id = self.check_join(peer, &join)?;
+        let room_name = clean_name(&join.room, self.limits.room_name_chars).map_err(JoinError::BadRoom)?;
+        let name = clean_name(&join.name, self.limits.participant_name_chars).map_err(JoinError::BadName)?;
+        let room = self.rooms.entry(id).or_insert_with(|| {
+            self.next_room += 1;
+            self.by_name.insert(room_name.clone(), id);
+            Room { name: room_name, members: Vec::new(), shares: Vec::new() }
+        });
+        for &to in &room.members {
+            let event = Event::Joined { peer, name: name.clone(), tracks: join.tracks.clone() };
+            self.outputs.push_back(Output::Deliver { to, event });
+        }
+        room.members.push(peer);
+        let mut slots = Slots::new(peer, self.limits.slots_per_participant);
+        slots.extend(&join.slots);
+        self.participants.insert(peer, Participant { peer, room: id, name, tracks: join.tracks, slots });
+        self.update_shares(peer);
+        self.settle_others(id, peer);
+        self.settle(peer, Tell::Nothing);
+        Ok(id)
+    }
+
+    /// Leaves the room; the last one out ends it. False: was in none.
+    pub fn leave(&mut self, peer: PeerId) -> bool {
+        let Some(participant) = self.participants.remove(&peer) else { return false };
+        let id = participant.room;
+        let Some(room) = self.rooms.get_mut(&id) else { return true };
+        room.members.retain(|&member| member != peer);
+        room.shares.retain(|&(owner, _)| owner != peer);
+        if room.members.is_empty() {
+            self.by_name.remove(&room.name);
+            self.rooms.remove(&id);
+            return true;
+        }
+        self.tell_others(id, peer, &Event::Left { peer });
+        self.settle_others(id, peer);
+        true
+    }
+
+    /// A new offer of the same session: every track there is now, and every slot pair, old ones first. A track that is
+    /// missing is as if not active: an m-line never goes away.
+    pub fn update(
+        &mut self,
+        peer: PeerId,
+        tracks: Vec<Track>,
+        slots: &[SlotPair],
+    ) -> Result<(), UpdateError> {
+        self.check_update(peer, &tracks, slots)?;
+        let Some(participant) = self.participants.get_mut(&peer) else { return Err(UpdateError::NotJoined) };
+        let id = participant.room;
+        let is_gone = |old: &&Track| !tracks.iter().any(|new| new.mid == old.mid);
+        let gone = participant.tracks.iter().filter(is_gone).map(|old| Track { active: false, ..*old });
+        let gone: Vec<_> = gone.collect();
+        let moved = |old: &Track| tracks.iter().any(|new| new.source == old.source);
+        let kept = gone.iter().filter(|old| !moved(old)).copied();
+        let all: Vec<_> = tracks.iter().copied().chain(kept).collect();
+        let news = gone.iter().chain(&tracks).filter(|t| !participant.tracks.contains(t));
+        let news: Vec<_> = news.copied().collect();
+        participant.tracks = all;
+        participant.slots.extend(slots);
+        for track in news {
+            self.tell_others(id, peer, &Event::TrackChanged { peer, track });
+        }
+        self.update_shares(peer);
+        self.settle_others(id, peer);
+        self.settle(peer, Tell::Bindings);
+        Ok(())
+    }
+
+    /// Whether [`Self::update`] would succeed.
+    pub fn check_update(
+        &self,
+        peer: PeerId,
+        tracks: &[Track],
+        slots: &[SlotPair],
+    ) -> Result<(), UpdateError> {
+        let Some(participant) = self.participants.get(&peer) else { return Err(UpdateError::NotJoined) };
+        track::check(tracks, self.limits.tracks_per_participant)?;
+        check_slots(slots, self.limits.slots_per_participant)?;
+        let known = participant.slots.pairs().count();
+        if slots.len() < known || !participant.slots.pairs().eq(slots[..known].iter().copied()) {
+            return Err(SlotsError::Changed.into());
+        }
+        Ok(())
+    }
+
+    /// One published track changed: muted, active or source.
+    pub fn set_track(&mut self, peer: PeerId, track: Track) -> Result<(), TrackError> {
+        let Some(participant) = self.participants.get_mut(&peer) else { return Err(TrackError::NotJoined) };
+        let Some(index) = participant.tracks.iter().position(|t| t.mid == track.mid) else {
+            return Err(TrackError::Unknown(track.mid));
+        };
+        let other_source = |(i, t): (usize, &Track)| i != index && t.source == track.source;
+        if participant.tracks.iter().enumerate().any(other_source) {
+            return Err(TracksError::SourceTwice(track.source).into());
+        }
+        if participant.tracks[index] == track {
+            return Ok(());
+        }
+        participant.tracks[index] = track;
+        let id = participant.room;
+        self.tell_others(id, peer, &Event::TrackChanged { peer, track });
+        self.update_shares(peer);
+        self.settle_others(id, peer);
+        Ok(())
+    }
+
+    /// In the order in which it must take effect; None: drained.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub fn participant(&self, peer: PeerId) -> Option<&Participant> {
+        self.participants.get(&peer)
+    }
+
+    /// Everybody in the room, in order of arrival. Empty: no such room.
+    pub fn participants(&self, room: RoomId) -> impl Iterator<Item = &Participant> {
+        let members = self.rooms.get(&room).map(|r| r.members.as_slice()).unwrap_or_default();
+        members.iter().filter_map(|peer| self.participants.get(peer))
+    }
+
+    pub fn room_name(&self, room: RoomId) -> Option<&str> {
+        self.rooms.get(&room).map(|r| r.name.as_str())
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub fn stats(&self) -> Stats {
+        Stats { rooms: self.rooms.len(), participants: self.participants.len() }
+    }
+
+    /// Brings the room's list of active shares up to date with one participant's tracks; the order of those that go on
+    /// stays.
+    fn update_shares(&mut self, peer: PeerId) {
+        let Some(participant) = self.participants.get(&peer) else { return };
+        let Some(room) = self.rooms.get_mut(&participant.room) else { return };
+        for share in [Share::Person, Share::Screen] {
+            let is_active = track::is_active(&participant.tracks, share);
+            let at = room.shares.iter().position(|s| *s == (peer, share));
+            match at {
+                Some(at) if !is_active => drop(room.shares.remove(at)),
+                None if is_active => room.shares.push((peer, share)),
+                _ => {}
+            }
+        }
+    }
+
+    fn tell_others(&mut self, id: RoomId, about: PeerId, event: &Event) {
+        let Some(room) = self.rooms.get(&id) else { return };
+        let others = room.members.iter().filter(|&&to| to != about);
+        self.outputs.extend(others.map(|&to| Output::Deliver { to, event: event.clone() }));
+    }
+
+    fn settle_others(&mut self, id: RoomId, except: PeerId) {
+        let members = self.rooms.get(&id).map(|r| r.members.clone()).unwrap_or_default();
+        for member in members.into_iter().filter(|&member| member != except) {
+            self.settle(member, Tell::Bindings);
+        }
+    }
+
+    /// Settles one subscriber's slots and asks for more where only the spare is left.
+    fn settle(&mut self, subscriber: PeerId, tell: Tell) {
+        // Taken out for the moment, so that the other participants can be read meanwhile.
+        let Some(mut participant) = self.participants.remove(&subscriber) else { return };
+        let shares = self.rooms.get(&participant.room).map(|r| r.shares.as_slice()).unwrap_or_default();
+        let others: Vec<_> = shares.iter().filter(|(owner, _)| *owner != subscriber).copied().collect();
+        let source =
+            |owner, share, kind| track::active_mid(&self.participants.get(&owner)?.tracks, share, kind);
+        let bound = participant.slots.settle(&others, source, &mut self.outputs);
+        if tell == Tell::Bindings && !bound.is_empty() {
+            self.outputs.push_back(Output::Deliver { to: subscriber, event: Event::Bound(bound) });
+        }
+        if let Some(wanted) = participant.slots.more_needed(others.len()) {
+            self.outputs.push_back(Output::Deliver { to: subscriber, event: Event::NeedSlots { wanted } });
+        }
+        self.participants.insert(subscriber, participant);
+    }
+}
+
+/// Whether a subscriber is told what changed in its slots; a newcomer reads it from [`Participant::bindings`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tell {
+    Bindings,
+    Nothing,
+}
+
+fn check_slots(slots: &[SlotPair], count_max: usize) -> Result<(), SlotsError> {
+    if slots.len() > count_max {
+        return Err(SlotsError::TooMany(count_max));
+    }
+    let mut mids: Vec<_> = slots.iter().flat_map(|s| [s.audio, s.video]).collect();
+    mids.sort_unstable();
+    match mids.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(SlotsError::MidTwice(pair[0])),
+        None => Ok(()),
+    }
+}
