@@ -1,0 +1,20 @@
+//! What signaling tells a router.
+
+use packet::media::PeerMedia;
+use packet::{Mid, PeerId, RoomId};
+use transport::{IceCredentials, Remote};
+
+/// A command about a peer that is gone does nothing: signaling and media end at different moments.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A new session. A second one with the same id replaces the first.
+    AddPeer { peer: PeerId, room: RoomId, local: IceCredentials, remote: Remote, media: PeerMedia },
+    /// A new offer was answered: more tracks or slots, and possibly an ICE restart (our new credentials, the peer's).
+    /// Tracks and slots whose `mid` stays keep their state.
+    UpdatePeer { peer: PeerId, media: PeerMedia, restart: Option<(IceCredentials, Remote)> },
+    /// The session ends; nothing is reported about it afterwards.
+    RemovePeer { peer: PeerId },
+    /// From now on `slot` (an m-line of the subscriber) carries the track `source` (publisher and its m-line), or
+    /// nothing. May be sent before either end is connected: the keyframe is asked for at once.
+    Bind { subscriber: PeerId, slot: Mid, source: Option<(PeerId, Mid)> },
+}

@@ -1,0 +1,27 @@
+//! What a router is told once.
+
+use packet::NtpTime;
+use std::time::{Duration, Instant};
+use transport::Candidate;
+
+/// One router's settings. `Config::new` gives the values a server runs with; change fields from there.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The addresses of this worker's socket as peers see them.
+    pub candidates: Vec<Candidate>,
+    /// One instant on both clocks: sender reports count NTP from here, for every peer alike.
+    pub clock: (Instant, NtpTime),
+    /// Where timestamps, sequence numbers and transport identifiers start.
+    pub seed: u64,
+    /// Packets for one destination are held until the next multiple of this and leave together.
+    /// `None`: they leave at the drain after the datagrams that caused them.
+    pub egress_tick: Option<Duration>,
+    /// Synchronisation sources one peer may send from; further ones are dropped and counted.
+    pub ssrcs_per_peer_max: usize,
+}
+
+impl Config {
+    pub fn new(clock: (Instant, NtpTime), seed: u64) -> Self {
+        Self { candidates: Vec::new(), clock, seed, egress_tick: None, ssrcs_per_peer_max: 32 }
+    }
+}

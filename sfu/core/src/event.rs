@@ -1,0 +1,90 @@
+//! What a router says to its shell.
+
+use packet::{Mid, PeerId, RoomId, RtpTime};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// One step of draining. Call until `Timeout`.
+#[derive(Debug)]
+pub enum Output<'a> {
+    Transmit(Transmit<'a>),
+    Event(Event),
+    /// Nothing more to do before this instant; `None`: not before the next datagram or command.
+    Timeout(Option<(Instant, TimeoutReason)>),
+}
+
+/// Datagrams for one destination: `bytes` cut into pieces of `segment_size`, only the last of which may be shorter.
+#[derive(Debug)]
+pub struct Transmit<'a> {
+    /// The local address to send from.
+    pub from: SocketAddr,
+    pub to: SocketAddr,
+    pub bytes: &'a [u8],
+    /// Bytes; `bytes.len()` when there is one datagram. Never zero.
+    pub segment_size: usize,
+}
+
+impl Transmit<'_> {
+    /// Number of datagrams.
+    pub fn segments(&self) -> usize {
+        self.bytes.len().div_ceil(self.segment_size)
+    }
+}
+
+/// Every timer a router has.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum TimeoutReason {
+    /// A transport's own timer: DTLS flights, consent.
+    Transport,
+    /// Transport-wide feedback to a publisher.
+    Feedback,
+    /// Missing packets are asked for (again).
+    Nack,
+    /// A keyframe request that was held back, or one to repeat.
+    Keyframe,
+    /// Sender and receiver reports.
+    Report,
+    /// The next portion of a cached group of pictures.
+    Replay,
+    /// Layers that stopped arriving are looked for.
+    Layers,
+    /// Audio levels are compared.
+    Speakers,
+    /// Held packets leave.
+    Egress,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// Media can flow both ways.
+    Connected { peer: PeerId, stages: Stages },
+    /// The peer is reached at another address now.
+    PathChanged { peer: PeerId, address: SocketAddr },
+    /// The transport ended by itself; the peer is gone from the router.
+    Closed { peer: PeerId, reason: CloseReason },
+    /// The first packet of a newly bound source went out; frames from `rtp_timestamp` on are the new source's.
+    FirstFrame { subscriber: PeerId, slot: Mid, source: (PeerId, Mid), rtp_timestamp: RtpTime },
+    /// Who speaks in a room changed, loudest first. Empty: nobody.
+    Speakers { room: RoomId, loudest_first: Vec<PeerId> },
+}
+
+/// How long connecting took, since the peer was added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stages {
+    /// The first authenticated STUN check.
+    pub ice: Option<Duration>,
+    /// SRTP keys are there.
+    pub dtls: Option<Duration>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum CloseReason {
+    /// No authenticated STUN check for 30 s.
+    ConsentExpired,
+    /// The peer closed DTLS.
+    ClosedByPeer,
+    /// The handshake failed or the certificate was not the announced one.
+    Handshake,
+    /// Nothing arrived in time to connect.
+    NeverConnected,
+}

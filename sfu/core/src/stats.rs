@@ -1,0 +1,102 @@
+//! Plain numbers for metrics, the ops page and the quality panel.
+
+use packet::media::{Codec, MediaKind};
+use packet::{Bitrate, Mid, PeerId, Rid, RoomId, Ssrc};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Counters since the router was made, except `peers`, `connected` and `rooms`.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Stats {
+    pub peers: usize,
+    pub connected: usize,
+    pub rooms: usize,
+    pub datagrams_in: u64,
+    pub bytes_in: u64,
+    /// RTP packets that were taken in (decrypted, known).
+    pub packets_in: u64,
+    /// RTP packets of publishers that were sent on, per subscriber, retransmissions not counted.
+    pub packets_forwarded: u64,
+    pub datagrams_out: u64,
+    pub bytes_out: u64,
+    /// `Transmit`s; `datagrams_out / transmits` is the mean batch.
+    pub transmits: u64,
+    pub nacks_sent: u64,
+    pub packets_recovered: u64,
+    pub nacks_received: u64,
+    pub retransmissions: u64,
+    pub keyframes_requested: u64,
+    pub keyframes_wanted: u64,
+    pub feedbacks_sent: u64,
+    /// Every reason, the transports' too, in a fixed order, zeros included.
+    pub dropped: Vec<(&'static str, u64)>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct PeerStats {
+    pub peer: PeerId,
+    pub room: RoomId,
+    pub connected: bool,
+    /// Since the peer was added.
+    pub age: Duration,
+    pub address: Option<SocketAddr>,
+    /// From report blocks about what we send; `None` until the first.
+    pub rtt: Option<Duration>,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub tracks: Vec<TrackStats>,
+    pub slots: Vec<SlotStats>,
+}
+
+/// What a peer publishes on one m-line.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TrackStats {
+    pub mid: Mid,
+    pub kind: MediaKind,
+    pub codec: Option<Codec>,
+    pub subscribers: usize,
+    pub layers: Vec<LayerStats>,
+}
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct LayerStats {
+    pub rid: Option<Rid>,
+    pub ssrc: Option<Ssrc>,
+    /// Something arrived during the last second.
+    pub active: bool,
+    /// Over the last second, headers included.
+    pub bitrate: Bitrate,
+    pub packets: u64,
+    pub bytes: u64,
+    /// As in receiver reports: expected minus received, retransmissions not counted.
+    pub lost: i64,
+    /// During the last report interval, 0.0-1.0.
+    pub fraction_lost: f32,
+    pub jitter: Duration,
+    pub nacked: u64,
+    pub recovered: u64,
+    pub keyframes: u64,
+    pub keyframe_requests: u64,
+}
+
+/// What a peer receives on one m-line.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SlotStats {
+    pub mid: Mid,
+    pub kind: MediaKind,
+    pub source: Option<(PeerId, Mid)>,
+    /// Index into the track's layers.
+    pub layer: Option<usize>,
+    pub bitrate: Bitrate,
+    pub packets: u64,
+    pub bytes: u64,
+    /// As the peer last reported, 0.0-1.0.
+    pub fraction_lost: f32,
+    /// As the peer last reported.
+    pub lost: i64,
+    pub jitter: Duration,
+    /// Packets asked for again, and packets sent again.
+    pub nacked: u64,
+    pub retransmitted: u64,
+    pub keyframe_requests: u64,
+}
