@@ -1,6 +1,27 @@
-//! One peer's secure path, either end: ICE, DTLS, SRTP. No sockets, no clock.
+//! One peer's secure path, either end: ICE, DTLS, SRTP.
 //!
-//! The API below is the agreed border; see the module docs as they land.
+//! A [`Transport`] is a state machine: datagrams and the time go in, datagrams, events and a next wake-up come out.
+//!
+//! ```text
+//! handle_datagram(now, local, from, bytes) -> Handled | Rtp | Rtcp | DropReason      protect_rtp / protect_rtcp (in place)
+//! handle_timeout(now)                      poll_output() -> Transmit | Event | Timeout(when, reason)
+//! ```
+//!
+//! It opens no socket, asks for no time and knows nothing about what the media means. Network input never panics it and
+//! never closes it, short of what the authenticated peer says.
 
+mod certificate;
+mod config;
+mod drop_reason;
+mod output;
 pub mod parameters;
+mod srtp;
+mod transport;
+
+pub use certificate::{Certificate, CertificateError};
+pub use config::{Config, DtlsConfig, DtlsVersion, IceMode};
+pub use drop_reason::DropReason;
+pub use output::{CloseReason, Event, Incoming, Output, Reason, Stages, Transmit};
 pub use parameters::{Candidate, DtlsSetup, Fingerprint, IceCredentials, Remote};
+pub use srtp::{Profile, ProtectError};
+pub use transport::{Session, Transport, TransportError, stun_ufrag};

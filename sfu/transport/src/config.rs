@@ -1,0 +1,58 @@
+//! What a transport is made from.
+
+use crate::certificate::Certificate;
+use crate::parameters::IceCredentials;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Which half of ICE this end plays (RFC 8445 section 2.5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IceMode {
+    /// Answers checks, is always controlled: the server.
+    Lite,
+    /// Sends checks and nominates, is always controlling: the native client, which is the only offerer.
+    Full { tie_breaker: u64 },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DtlsVersion {
+    V12,
+    V13,
+    /// Server: by the ClientHello, 1.3 if offered. Client: offers both.
+    Auto,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DtlsConfig {
+    pub version: DtlsVersion,
+    /// Be the DTLS client when the peer leaves the choice (`a=setup:actpass`). Must agree with the answer's `a=setup`.
+    pub active_if_free: bool,
+    /// How long until an unanswered flight is sent again. Does not double in the time in which a call should connect.
+    pub repeat_after: Duration,
+}
+
+impl Default for DtlsConfig {
+    /// Server role, 1.2: the 1.2 server of `dimpl` picks AES-GCM first, its 1.3 server takes the client's first SRTP profile,
+    /// which for browsers is AES-CM with HMAC-SHA1 at several times the cost per packet.
+    fn default() -> Self {
+        Self {
+            version: DtlsVersion::V12,
+            active_if_free: false,
+            // Above the round trip inside a continent, so that a healthy path repeats nothing; a lost flight costs this much.
+            repeat_after: Duration::from_millis(50),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub ice: IceMode,
+    pub local: IceCredentials,
+    pub certificate: Arc<Certificate>,
+    /// Host candidates of this end; a full agent checks from each of them.
+    pub local_addresses: Vec<SocketAddr>,
+    pub dtls: DtlsConfig,
+    /// Drives DTLS hello randoms and timer jitter; unpredictable and different per session in production.
+    pub seed: u64,
+}
