@@ -1,1 +1,20 @@
-//! Being built.
+//! What an RTP payload says about its frame, without decoding it: descriptors, frame borders, keyframes.
+
+pub mod av1;
+pub mod h264;
+pub mod opus;
+pub mod vp8;
+pub mod vp9;
+
+use crate::media::Codec;
+
+/// True if this payload begins a frame that a decoder can start from. Audio: always.
+pub fn is_keyframe_start(codec: Codec, payload: &[u8]) -> bool {
+    match codec {
+        Codec::Opus | Codec::Red => true,
+        Codec::Vp8 => vp8::is_keyframe_start(payload),
+        Codec::Vp9 => vp9::is_keyframe_start(payload),
+        Codec::H264 => h264::is_keyframe_start(payload),
+        Codec::Av1 => av1::is_keyframe_start(payload),
+    }
+}

@@ -1,6 +1,29 @@
 //! RTP header extensions (RFC 8285): which id means what, reading and writing both the one- and the two-byte form.
 //! One file each below `ext/` for the extensions themselves.
 
+mod abs_capture_time;
+mod abs_send_time;
+mod audio_level;
+pub mod dependency_descriptor;
+mod element;
+mod mid;
+mod playout_delay;
+mod repaired_rid;
+mod rid;
+mod transport_sequence;
+mod values;
+mod video_orientation;
+
+pub use abs_capture_time::AbsCaptureTime;
+pub use abs_send_time::AbsSendTime;
+pub use audio_level::AudioLevel;
+pub use element::{Element, Elements};
+pub use playout_delay::PlayoutDelay;
+pub use transport_sequence::TransportSequence;
+pub use values::Values;
+pub(crate) use values::write_block;
+pub use video_orientation::VideoOrientation;
+
 /// Extensions we know.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
@@ -69,6 +92,9 @@ impl Extension {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ExtensionMap {
     ids: [u8; Extension::ALL.len()],
+    /// `a=extmap-allow-mixed` (RFC 8285 section 6): one- and two-byte forms may both appear. Without it the one-byte
+    /// form is used and an element that does not fit it (longer than 16 bytes) is left out.
+    pub allow_mixed: bool,
 }
 
 impl ExtensionMap {

@@ -1,0 +1,159 @@
+//! All known extensions of one packet as values: read with the sender's ids, written with the receiver's.
+
+use super::element::{ONE_BYTE, TWO_BYTE};
+use super::{
+    AbsCaptureTime, AbsSendTime, AudioLevel, Extension, ExtensionMap, PlayoutDelay, TransportSequence,
+    VideoOrientation, mid, repaired_rid, rid,
+};
+use crate::rtp::{NoRoom, RtpHeader};
+use crate::{Mid, Rid};
+
+/// What the extensions of a packet say; a field is `None` if the element is absent, unknown or malformed.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Values<'a> {
+    pub mid: Option<Mid>,
+    pub rid: Option<Rid>,
+    pub repaired_rid: Option<Rid>,
+    pub audio_level: Option<AudioLevel>,
+    pub abs_send_time: Option<AbsSendTime>,
+    pub transport_sequence: Option<TransportSequence>,
+    pub playout_delay: Option<PlayoutDelay>,
+    pub video_orientation: Option<VideoOrientation>,
+    pub abs_capture_time: Option<AbsCaptureTime>,
+    /// Unparsed: its meaning depends on the template structure sent earlier in the stream, see
+    /// [`dependency_descriptor`](super::dependency_descriptor).
+    pub dependency_descriptor: Option<&'a [u8]>,
+}
+
+impl<'a> Values<'a> {
+    /// Reads with the ids that the sender negotiated. Of an element that appears twice the last one counts.
+    pub fn read(header: &RtpHeader, packet: &'a [u8], map: &ExtensionMap) -> Self {
+        let mut values = Self::default();
+        for element in header.elements(packet) {
+            let bytes = element.bytes;
+            match map.extension(element.id) {
+                Some(Extension::Mid) => values.mid = mid::read(bytes),
+                Some(Extension::Rid) => values.rid = rid::read(bytes),
+                Some(Extension::RepairedRid) => values.repaired_rid = repaired_rid::read(bytes),
+                Some(Extension::AudioLevel) => values.audio_level = AudioLevel::read(bytes),
+                Some(Extension::AbsSendTime) => values.abs_send_time = AbsSendTime::read(bytes),
+                Some(Extension::TransportSequence) => {
+                    values.transport_sequence = TransportSequence::read(bytes);
+                }
+                Some(Extension::PlayoutDelay) => values.playout_delay = PlayoutDelay::read(bytes),
+                Some(Extension::VideoOrientation) => values.video_orientation = VideoOrientation::read(bytes),
+                Some(Extension::AbsCaptureTime) => values.abs_capture_time = AbsCaptureTime::read(bytes),
+                Some(Extension::DependencyDescriptor) => values.dependency_descriptor = Some(bytes),
+                None => {}
+            }
+        }
+        values
+    }
+
+    /// Calls `put` for each present extension, in the order of [`Extension::ALL`].
+    fn each<E>(&self, mut put: impl FnMut(Extension, &[u8]) -> Result<(), E>) -> Result<(), E> {
+        if let Some(v) = &self.mid {
+            put(Extension::Mid, v.as_str().as_bytes())?;
+        }
+        if let Some(v) = &self.rid {
+            put(Extension::Rid, v.as_str().as_bytes())?;
+        }
+        if let Some(v) = &self.repaired_rid {
+            put(Extension::RepairedRid, v.as_str().as_bytes())?;
+        }
+        if let Some(v) = self.audio_level {
+            put(Extension::AudioLevel, &v.bytes())?;
+        }
+        if let Some(v) = self.abs_send_time {
+            put(Extension::AbsSendTime, &v.bytes())?;
+        }
+        if let Some(v) = self.transport_sequence {
+            put(Extension::TransportSequence, &v.bytes())?;
+        }
+        if let Some(v) = self.playout_delay {
+            put(Extension::PlayoutDelay, &v.bytes())?;
+        }
+        if let Some(v) = self.video_orientation {
+            put(Extension::VideoOrientation, &v.bytes())?;
+        }
+        if let Some(v) = self.abs_capture_time {
+            put(Extension::AbsCaptureTime, &v.bytes()[..v.wire_len()])?;
+        }
+        if let Some(v) = self.dependency_descriptor {
+            put(Extension::DependencyDescriptor, v)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes that these extensions add to a packet for a receiver with `map`: for the MTU budget.
+    pub fn wire_len(&self, map: &ExtensionMap) -> usize {
+        let two_byte = needs_two_byte(self, map);
+        let mut len = 0;
+        let _ = self.each(|extension, bytes| -> Result<(), NoRoom> {
+            if goes_out(extension, bytes, map, two_byte).is_some() {
+                len += if two_byte { 2 } else { 1 } + bytes.len();
+            }
+            Ok(())
+        });
+        if len == 0 { 0 } else { 4 + len.next_multiple_of(4) }
+    }
+}
+
+/// The written block: its length with profile, length field and padding (zero if no extension goes out), and where
+/// the two values are that a pacer stamps, in bytes from the block's start.
+pub(crate) struct Block {
+    pub len: usize,
+    pub transport_sequence: Option<usize>,
+    pub abs_send_time: Option<usize>,
+}
+
+/// True if an element to be written does not fit the one-byte form and the receiver takes the other.
+fn needs_two_byte(values: &Values, map: &ExtensionMap) -> bool {
+    let mut needed = false;
+    let _ = values.each(|extension, bytes| -> Result<(), NoRoom> {
+        if let Some(id) = map.id(extension) {
+            needed |= id > 14 || map.allow_mixed && (bytes.is_empty() || bytes.len() > 16);
+        }
+        Ok(())
+    });
+    needed
+}
+
+fn goes_out(extension: Extension, bytes: &[u8], map: &ExtensionMap, two_byte: bool) -> Option<u8> {
+    let fits = if two_byte { bytes.len() <= 255 } else { (1..=16).contains(&bytes.len()) };
+    map.id(extension).filter(|_| fits)
+}
+
+/// Writes profile, length and elements to the start of `out`.
+pub(crate) fn write_block(values: &Values, map: &ExtensionMap, out: &mut [u8]) -> Result<Block, NoRoom> {
+    let two_byte = needs_two_byte(values, map);
+    let mut block = Block { len: 0, transport_sequence: None, abs_send_time: None };
+    let mut at = 4;
+    values.each(|extension, bytes| {
+        let Some(id) = goes_out(extension, bytes, map, two_byte) else { return Ok(()) };
+        let len = bytes.len() as u8;
+        let head = if two_byte { &[id, len][..] } else { &[id << 4 | (len - 1)] };
+        let start = at + head.len();
+        let end = start + bytes.len();
+        let to = out.get_mut(at..end).ok_or(NoRoom)?;
+        to[..head.len()].copy_from_slice(head);
+        to[head.len()..].copy_from_slice(bytes);
+        match extension {
+            Extension::TransportSequence => block.transport_sequence = Some(start),
+            Extension::AbsSendTime => block.abs_send_time = Some(start),
+            _ => {}
+        }
+        at = end;
+        Ok(())
+    })?;
+    if at == 4 {
+        return Ok(block);
+    }
+    block.len = at.next_multiple_of(4);
+    out.get_mut(at..block.len).ok_or(NoRoom)?.fill(0);
+    let profile = if two_byte { TWO_BYTE } else { ONE_BYTE };
+    let words = (block.len / 4 - 1) as u16;
+    out[..2].copy_from_slice(&profile.to_be_bytes());
+    out[2..4].copy_from_slice(&words.to_be_bytes());
+    Ok(block)
+}

@@ -1,0 +1,56 @@
+//! Receiver estimated maximum bitrate (draft-alvestrand-rmcat-remb-03 section 2.2). Own bytes: the `rtcp` crate reads
+//! as many SSRCs as the message claims, whatever its length.
+//!
+//! ```text
+//! |   'R' 'E' 'M' 'B'                                             |
+//! |  num SSRC     |  exp, 6 bits  |  mantissa, 18 bits            |   bitrate = mantissa * 2^exp bit/s
+//! |   SSRC feedback ...                                           |
+//! ```
+
+use super::compound::{Element, PSFB, write_header};
+use crate::{Bitrate, Ssrc};
+
+pub(super) const FORMAT: u8 = 15;
+const NAME: &[u8; 4] = b"REMB";
+const MANTISSA_BITS: u32 = 18;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Remb {
+    pub sender: Ssrc,
+    /// Written with 18 bits of precision, rounded down; read saturating at 2^64-1.
+    pub bitrate: Bitrate,
+    /// Streams that share the rate; at most 255 are written.
+    pub ssrcs: Vec<Ssrc>,
+}
+
+impl Remb {
+    pub(super) fn is_one(element: &Element) -> bool {
+        element.body.get(8..12) == Some(NAME)
+    }
+
+    pub(super) fn read(element: &Element) -> Option<Self> {
+        let (sender, _, fci) = element.feedback()?;
+        let (&[_, _, _, _, count, a, b, c], rest) = fci.split_first_chunk::<8>()?;
+        let mantissa = u64::from(u32::from_be_bytes([0, a & 3, b, c]));
+        let exp = u32::from(a >> 2);
+        let rate = u64::try_from(u128::from(mantissa) << exp).unwrap_or(u64::MAX);
+        let (words, _) = rest.as_chunks::<4>();
+        let words = words.get(..usize::from(count))?;
+        let ssrcs = words.iter().map(|w| Ssrc(u32::from_be_bytes(*w))).collect();
+        Some(Self { sender, bitrate: Bitrate(rate), ssrcs })
+    }
+
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let ssrcs = &self.ssrcs[..self.ssrcs.len().min(255)];
+        write_header(FORMAT, PSFB, 4 + ssrcs.len() as u16, out);
+        out.extend_from_slice(&self.sender.0.to_be_bytes());
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(NAME);
+        let exp = (u64::BITS - self.bitrate.0.leading_zeros()).saturating_sub(MANTISSA_BITS);
+        let [_, a, b, c] = ((self.bitrate.0 >> exp) as u32).to_be_bytes();
+        out.extend_from_slice(&[ssrcs.len() as u8, (exp as u8) << 2 | a, b, c]);
+        for ssrc in ssrcs {
+            out.extend_from_slice(&ssrc.0.to_be_bytes());
+        }
+    }
+}
