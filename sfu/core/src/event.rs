@@ -87,4 +87,6 @@ pub enum CloseReason {
     Handshake,
     /// Nothing arrived in time to connect.
     NeverConnected,
+    /// The router failed and was made anew by its shell; the client has to join again.
+    Internal,
 }

@@ -45,6 +45,11 @@ impl Router {
         Stats { dropped: self.dropped.iter().map(|(r, n)| (r.name(), n)).collect(), ..Stats::default() }
     }
 
+    /// The peer whose authenticated checks came from this address: the shell of several workers asks, to steer datagrams.
+    pub fn owner(&self, _from: SocketAddr) -> Option<PeerId> {
+        None
+    }
+
     pub fn peer_stats(&self, _peer: PeerId) -> Option<PeerStats> {
         None
     }
