@@ -163,3 +163,89 @@ pub fn is_keyframe_start(payload: &[u8]) -> bool {
     Vp8Descriptor::parse(payload)
         .is_some_and(|d| d.is_frame_start() && payload.get(d.len).is_some_and(|tag| tag & 1 == 0))
 }
+
+/// One payload of a packetized frame: `head` and `payload` go into [`Outgoing`](crate::rtp::Outgoing) as they are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fragment<'a> {
+    pub head: ArrayVec<u8, DESCRIPTOR_LEN_MAX>,
+    pub payload: &'a [u8],
+    /// Last packet of the frame.
+    pub marker: bool,
+}
+
+/// Splits one encoded frame into payloads of at most `payload_len_max` bytes, descriptor included, and of equal length
+/// but for the last, so that they make one segmented send. `descriptor` gives ids and layer; its partition fields are
+/// overwritten. An empty frame has no packets; `payload_len_max` counts as at least one byte more than the descriptor.
+pub fn packetize<'a>(
+    frame: &'a [u8],
+    descriptor: Vp8Descriptor,
+    payload_len_max: usize,
+) -> impl Iterator<Item = Fragment<'a>> {
+    let first = Vp8Descriptor { start_of_partition: true, partition: 0, ..descriptor };
+    let later = Vp8Descriptor { start_of_partition: false, partition: 0, ..descriptor };
+    let room = payload_len_max.saturating_sub(first.bytes().len()).max(1);
+    let packets = frame.len().div_ceil(room).max(1);
+    let each = frame.len().div_ceil(packets).max(1);
+    let chunks = frame.chunks(each);
+    let count = chunks.len();
+    chunks.enumerate().map(move |(i, payload)| Fragment {
+        head: if i == 0 { first.bytes() } else { later.bytes() },
+        payload,
+        marker: i + 1 == count,
+    })
+}
+
+/// Puts frames together from payloads in sequence order: whoever feeds it has reordered and knows about gaps.
+#[derive(Clone, Debug, Default)]
+pub struct Depacketizer {
+    /// Empty between frames and while a broken frame is skipped.
+    frame: Vec<u8>,
+    descriptor: Vp8Descriptor,
+}
+
+/// Largest frame that is put together, in bytes: twenty times a 1080p key frame at 5 Mbit/s, and a bound for what a
+/// sender that never sets the marker can make us hold.
+pub const FRAME_LEN_MAX: usize = 4 << 20;
+
+/// One encoded frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// Of the frame's first packet.
+    pub descriptor: Vp8Descriptor,
+    pub data: Vec<u8>,
+}
+
+impl Frame {
+    pub fn is_keyframe(&self) -> bool {
+        self.data.first().is_some_and(|tag| tag & 1 == 0)
+    }
+}
+
+impl Depacketizer {
+    /// Packets are missing before the next one: what was collected is no frame.
+    pub fn gap(&mut self) {
+        self.frame.clear();
+    }
+
+    /// The next payload in sequence; a frame if `marker` completes one that was seen from its start. A frame that
+    /// starts before the last one ended drops that one.
+    pub fn push(&mut self, payload: &[u8], marker: bool) -> Option<Frame> {
+        let descriptor = Vp8Descriptor::parse(payload)?;
+        let data = &payload[descriptor.len..];
+        if descriptor.is_frame_start() {
+            self.frame.clear();
+            self.descriptor = descriptor;
+        } else if self.frame.is_empty() {
+            return None;
+        }
+        if self.frame.len() + data.len() > FRAME_LEN_MAX {
+            self.frame.clear();
+            return None;
+        }
+        self.frame.extend_from_slice(data);
+        if !marker || self.frame.is_empty() {
+            return None;
+        }
+        Some(Frame { descriptor: self.descriptor, data: std::mem::take(&mut self.frame) })
+    }
+}

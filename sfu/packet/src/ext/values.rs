@@ -157,3 +157,78 @@ pub(crate) fn write_block(values: &Values, map: &ExtensionMap, out: &mut [u8]) -
     out[2..4].copy_from_slice(&words.to_be_bytes());
     Ok(block)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::Outgoing;
+
+    fn written(values: Values, map: &ExtensionMap) -> (Vec<u8>, RtpHeader) {
+        let mut out = [0xee; 600];
+        let len = Outgoing { extensions: values, ..Outgoing::default() }.write(map, &mut out).unwrap().len;
+        assert_eq!(len, 12 + values.wire_len(map));
+        let header = RtpHeader::parse(&out[..len]).unwrap();
+        (out[..len].to_vec(), header)
+    }
+
+    fn all_ids(first: u8, allow_mixed: bool) -> ExtensionMap {
+        let mut map = ExtensionMap { allow_mixed, ..ExtensionMap::default() };
+        for (i, extension) in Extension::ALL.into_iter().enumerate() {
+            map.set(extension, first + i as u8);
+        }
+        map
+    }
+
+    #[test]
+    fn the_form_follows_ids_lengths_and_what_was_negotiated() {
+        let long = [7; 17];
+        let short =
+            Values { mid: Mid::new("a"), dependency_descriptor: Some(&long[..16]), ..Values::default() };
+        let longer = Values { dependency_descriptor: Some(&long), ..short };
+        let cut = Values { dependency_descriptor: None, ..short };
+        for (name, values, map, profile, expected) in [
+            ("all fit one byte", short, all_ids(1, true), ONE_BYTE, short),
+            ("17 bytes need the two-byte form", longer, all_ids(1, true), TWO_BYTE, longer),
+            ("without allow-mixed the long one stays out", longer, all_ids(1, false), ONE_BYTE, cut),
+            ("ids above 14 need the two-byte form", short, all_ids(15, false), TWO_BYTE, short),
+            ("and then long ones fit", longer, all_ids(15, false), TWO_BYTE, longer),
+        ] {
+            let (bytes, header) = written(values, &map);
+            assert_eq!(header.extension_profile, Some(profile), "{name}");
+            assert_eq!(Values::read(&header, &bytes, &map), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_extension_round_trips_in_both_forms() {
+        let values = Values {
+            mid: Mid::new("0123456789abcdef"),
+            rid: Rid::new("h"),
+            repaired_rid: Rid::new("m"),
+            audio_level: Some(AudioLevel { voice: true, minus_dbov: 127 }),
+            abs_send_time: Some(AbsSendTime::from_ticks(0xff_ffff)),
+            transport_sequence: Some(TransportSequence(0xffff)),
+            playout_delay: Some(PlayoutDelay { min_ms: 0, max_ms: 400 }),
+            video_orientation: Some(VideoOrientation { back_camera: true, flip: false, quarter_turns: 3 }),
+            abs_capture_time: Some(AbsCaptureTime {
+                capture: crate::NtpTime(u64::MAX),
+                clock_offset: Some(-1),
+            }),
+            dependency_descriptor: Some(&[1, 2, 3]),
+        };
+        for map in [all_ids(1, true), all_ids(100, true)] {
+            let (bytes, header) = written(values, &map);
+            assert_eq!(Values::read(&header, &bytes, &map), values);
+        }
+    }
+
+    #[test]
+    fn malformed_elements_are_absent() {
+        // One-byte form: mid that is no token, audio level of the right shape.
+        let packet = [&[0x90, 96][..], &[0; 10], &[0xbe, 0xde, 0, 1, 0x10, b' ', 0x40, 0x85]].concat();
+        let header = RtpHeader::parse(&packet).unwrap();
+        let values = Values::read(&header, &packet, &all_ids(1, false));
+        let level = Some(AudioLevel { voice: true, minus_dbov: 5 });
+        assert_eq!(values, Values { audio_level: level, ..Values::default() });
+    }
+}

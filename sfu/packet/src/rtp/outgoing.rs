@@ -88,3 +88,117 @@ impl Outgoing<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ext::{AbsSendTime, Extension, TransportSequence};
+    use crate::rtp::{RtpHeader, rtx};
+    use crate::{Mid, Rid};
+
+    fn map() -> ExtensionMap {
+        let mut map = ExtensionMap::default();
+        map.set(Extension::Mid, 4);
+        map.set(Extension::AbsSendTime, 2);
+        map.set(Extension::TransportSequence, 3);
+        map
+    }
+
+    fn packet() -> Outgoing<'static> {
+        Outgoing {
+            marker: true,
+            pt: PayloadType(96),
+            seq: SeqNo(0xffff),
+            timestamp: RtpTime(u32::MAX),
+            ssrc: Ssrc(7),
+            payload: &[1, 2, 3],
+            ..Outgoing::default()
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_parsed() {
+        let extensions = Values {
+            mid: Mid::new("12"),
+            // Not negotiated by this receiver.
+            rid: Rid::new("hi"),
+            abs_send_time: Some(AbsSendTime::from_ticks(0x01_0203)),
+            transport_sequence: Some(TransportSequence(0xffff)),
+            ..Values::default()
+        };
+        let mut out = [0xee; 64];
+        let written =
+            Outgoing { extensions, head: &[9, 8], padding_len: 5, ..packet() }.write(&map(), &mut out);
+        let layout = written.unwrap();
+        let bytes = &out[..layout.len];
+        let header = RtpHeader::parse(bytes).unwrap();
+        assert_eq!((header.marker, header.pt, header.ssrc), (true, PayloadType(96), Ssrc(7)));
+        assert_eq!((header.seq, header.timestamp), (SeqNo(0xffff), RtpTime(u32::MAX)));
+        assert_eq!(header.payload(bytes), [9, 8, 1, 2, 3]);
+        assert_eq!(header.payload_range(), layout.payload);
+        assert_eq!(header.padding_len, 5);
+        assert_eq!(Values::read(&header, bytes, &map()), Values { rid: None, ..extensions });
+        let at = layout.transport_sequence.unwrap();
+        assert_eq!(bytes[at..at + 2], [0xff, 0xff]);
+        let at = layout.abs_send_time.unwrap();
+        assert_eq!(bytes[at..at + 3], [1, 2, 3]);
+        assert_eq!(layout.payload.start, FIXED_HEADER_LEN + extensions.wire_len(&map()));
+    }
+
+    #[test]
+    fn without_extensions_there_is_no_block() {
+        let mut out = [0; 15];
+        let extensions = Values { rid: Rid::new("q"), ..Values::default() };
+        let layout = Outgoing { extensions, ..packet() }.write(&map(), &mut out).unwrap();
+        assert_eq!(
+            layout,
+            Layout { len: 15, payload: 12..15, transport_sequence: None, abs_send_time: None }
+        );
+        assert_eq!(out[0], 0x80);
+    }
+
+    #[test]
+    fn a_buffer_one_byte_short_is_no_room_and_no_panic() {
+        let extensions = Values { mid: Mid::new("audio"), ..Values::default() };
+        let full = Outgoing { extensions, osn: Some(SeqNo(1)), padding_len: 2, ..packet() };
+        let mut out = [0; 64];
+        let len = full.write(&map(), &mut out).unwrap().len;
+        assert_eq!(len, 12 + 12 + 2 + 3 + 2);
+        for short in 0..len {
+            assert_eq!(full.write(&map(), &mut out[..short]), Err(NoRoom), "{short} bytes");
+        }
+        let huge = vec![0; 70_000];
+        let mut out = vec![0; 80_000];
+        assert_eq!(Outgoing { payload: &huge, ..packet() }.write(&map(), &mut out), Err(NoRoom));
+    }
+
+    #[test]
+    fn a_probe_is_nothing_but_padding() {
+        let mut out = [0; 300];
+        let layout = Outgoing { payload: &[], padding_len: 255, ..packet() }.write(&map(), &mut out).unwrap();
+        let header = RtpHeader::parse(&out[..layout.len]).unwrap();
+        assert_eq!((layout.len, header.padding_len, header.payload_range()), (267, 255, 12..12));
+    }
+
+    #[test]
+    fn an_rtx_packet_restores_to_the_original_in_place() {
+        let extensions = Values { mid: Mid::new("1"), ..Values::default() };
+        let original = Outgoing { extensions, ..packet() };
+        let (mut plain, mut resent) = ([0; 64], [0; 64]);
+        let plain_len = original.write(&map(), &mut plain).unwrap().len;
+        let rtx = Outgoing {
+            pt: PayloadType(97),
+            ssrc: Ssrc(8),
+            seq: SeqNo(5),
+            osn: Some(SeqNo(0xffff)),
+            ..original
+        };
+        let layout = rtx.write(&map(), &mut resent).unwrap();
+        assert_eq!(layout.len, plain_len + rtx::OSN_LEN);
+        let resent = &mut resent[..layout.len];
+        let header = RtpHeader::parse(resent).unwrap();
+        assert_eq!(rtx::osn(&header, resent), Ok(SeqNo(0xffff)));
+        let restored = rtx::restore(&header, resent, PayloadType(96), Ssrc(7)).unwrap();
+        assert_eq!(restored, &plain[..plain_len]);
+    }
+}

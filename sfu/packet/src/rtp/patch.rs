@@ -58,3 +58,52 @@ pub fn add_padding(buffer: &mut [u8], len: usize, more: usize) -> Result<usize, 
     buffer[0] |= 0x20;
     Ok(len + more)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::RtpHeader;
+
+    fn packet() -> Vec<u8> {
+        vec![0x80, 96, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0xaa, 0xbb]
+    }
+
+    #[test]
+    fn setters_touch_only_their_field() {
+        let mut packet = packet();
+        set_marker(&mut packet, true);
+        set_payload_type(&mut packet, PayloadType(0xff));
+        set_seq(&mut packet, SeqNo(0).plus(0xffff));
+        set_timestamp(&mut packet, RtpTime(0).plus(u32::MAX));
+        set_ssrc(&mut packet, Ssrc(0x0a0b_0c0d));
+        assert_eq!(packet, [0x80, 0xff, 255, 255, 255, 255, 255, 255, 10, 11, 12, 13, 0xaa, 0xbb]);
+        set_marker(&mut packet, false);
+        set_payload_type(&mut packet, PayloadType(0));
+        assert_eq!(packet[1], 0);
+        set_ssrc(&mut packet[..11], Ssrc(1));
+        assert_eq!(packet[8], 10, "a short slice is left alone");
+    }
+
+    #[test]
+    fn padding_adds_up_and_the_payload_stays() {
+        let mut buffer = packet();
+        buffer.resize(300, 0xee);
+        let len = add_padding(&mut buffer, 14, 3).unwrap();
+        let len = add_padding(&mut buffer, len, 1).unwrap();
+        assert_eq!(add_padding(&mut buffer, len, 0), Ok(len));
+        let header = RtpHeader::parse(&buffer[..len]).unwrap();
+        assert_eq!((len, header.padding_len), (18, 4));
+        assert_eq!(header.payload(&buffer[..len]), [0xaa, 0xbb]);
+        assert_eq!(add_padding(&mut buffer, len, 252), Err(NoRoom), "the count byte ends at 255");
+        assert_eq!(add_padding(&mut buffer, len, 251), Ok(len + 251));
+    }
+
+    #[test]
+    fn padding_without_room_is_refused() {
+        let mut buffer = packet();
+        assert_eq!(add_padding(&mut buffer, 14, 1), Err(NoRoom));
+        assert_eq!(add_padding(&mut buffer, 15, 1), Err(NoRoom));
+        assert_eq!(add_padding(&mut buffer, 11, 1), Err(NoRoom));
+        assert_eq!(buffer, packet());
+    }
+}

@@ -44,3 +44,31 @@ pub fn restore<'a>(
     set_ssrc(original, ssrc);
     Ok(original)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_little_payload_is_no_original() {
+        for (name, first, tail, expected) in [
+            ("only padding", 0xa0, &[0, 0, 3][..], RtxError::OnlyPadding),
+            ("empty", 0x80, &[], RtxError::OnlyPadding),
+            ("one byte", 0x80, &[1], RtxError::Short),
+            ("one byte and padding", 0xa0, &[1, 0, 2], RtxError::Short),
+        ] {
+            let mut packet = vec![first, 97, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1];
+            packet.extend_from_slice(tail);
+            let header = RtpHeader::parse(&packet).unwrap();
+            let before = packet.clone();
+            assert_eq!(restore(&header, &mut packet, PayloadType(1), Ssrc(1)), Err(expected), "{name}");
+            assert_eq!(packet, before, "{name}: unchanged");
+        }
+    }
+
+    #[test]
+    fn a_header_of_another_packet_does_not_panic() {
+        let long = RtpHeader::parse(&[&[0x8f, 97][..], &[0; 90]].concat()).unwrap();
+        assert_eq!(osn(&long, &[0; 20]), Err(RtxError::OnlyPadding));
+    }
+}
