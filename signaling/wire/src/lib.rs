@@ -2,7 +2,14 @@
 //!
 //! One WebSocket (`/ws`), one JSON object a text frame, tagged by `type`. Golden fixtures in `fixtures/` are read by
 //! the Rust tests and by the web SDK's tests. Unknown fields are ignored, an unknown `type` is an error with a code.
-//! Never any logic here.
+//! The protocol as a document for people is `PROTOCOL.md` beside this crate. Never any logic here.
+
+mod error;
+pub mod limits;
+mod parse;
+
+pub use error::ErrorCode;
+pub use parse::{Refusal, parse};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +68,8 @@ pub enum ServerMessage {
         participants: Vec<ParticipantInfo>,
         /// Slots that are bound from the start.
         bindings: Vec<Binding>,
-        /// Milliseconds the server spent between reading the join and writing this.
+        /// Milliseconds the server spent between reading the join and writing this. Where nobody measures: 0.
+        #[serde(default)]
         server_ms: f64,
     },
     Answer {
@@ -190,26 +198,4 @@ pub struct Stages {
     pub first_audio_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_frame_ms: Option<f64>,
-}
-
-/// Documented in `PROTOCOL.md` beside this crate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorCode {
-    /// Not JSON, or a field is missing or of the wrong type.
-    BadMessage,
-    UnknownMessage,
-    MessageTooLarge,
-    /// The first message was not `join`, or a second `join`.
-    WrongState,
-    BadName,
-    BadRoom,
-    BadSdp,
-    RoomFull,
-    TooManyRooms,
-    TooManyJoins,
-    /// The client reads too slowly; the connection ends.
-    SlowConsumer,
-    ShuttingDown,
-    Internal,
 }

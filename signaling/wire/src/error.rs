@@ -1,0 +1,87 @@
+//! What can be refused, and the code that says so.
+
+use serde::{Deserialize, Serialize};
+
+/// Each with cause and remedy in `PROTOCOL.md`, which a test compares with this list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// Not JSON, or a field is missing or of the wrong type.
+    BadMessage,
+    UnknownMessage,
+    MessageTooLarge,
+    TooManyMessages,
+    /// The first message was not `join`, or a second `join`.
+    WrongState,
+    BadName,
+    BadRoom,
+    BadSdp,
+    /// `tracks` or `slots` do not fit the offer, or an m-line or a source is named twice.
+    BadTracks,
+    RoomFull,
+    TooManyRooms,
+    TooManyJoins,
+    /// Connected, and never joined.
+    JoinTimeout,
+    /// The media path did not come up, or nothing was heard on it for 30 s. The participant has left the room.
+    MediaLost,
+    /// The client reads too slowly; the connection ends.
+    SlowConsumer,
+    ShuttingDown,
+    Internal,
+}
+
+impl ErrorCode {
+    pub const ALL: [Self; 17] = [
+        Self::BadMessage,
+        Self::UnknownMessage,
+        Self::MessageTooLarge,
+        Self::TooManyMessages,
+        Self::WrongState,
+        Self::BadName,
+        Self::BadRoom,
+        Self::BadSdp,
+        Self::BadTracks,
+        Self::RoomFull,
+        Self::TooManyRooms,
+        Self::TooManyJoins,
+        Self::JoinTimeout,
+        Self::MediaLost,
+        Self::SlowConsumer,
+        Self::ShuttingDown,
+        Self::Internal,
+    ];
+
+    /// As it is written in JSON and in metric labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BadMessage => "bad_message",
+            Self::UnknownMessage => "unknown_message",
+            Self::MessageTooLarge => "message_too_large",
+            Self::TooManyMessages => "too_many_messages",
+            Self::WrongState => "wrong_state",
+            Self::BadName => "bad_name",
+            Self::BadRoom => "bad_room",
+            Self::BadSdp => "bad_sdp",
+            Self::BadTracks => "bad_tracks",
+            Self::RoomFull => "room_full",
+            Self::TooManyRooms => "too_many_rooms",
+            Self::TooManyJoins => "too_many_joins",
+            Self::JoinTimeout => "join_timeout",
+            Self::MediaLost => "media_lost",
+            Self::SlowConsumer => "slow_consumer",
+            Self::ShuttingDown => "shutting_down",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The WebSocket close code (RFC 6455 section 7.4) if the connection ends over it; the reason is [`Self::name`].
+    pub fn close_code(self) -> u16 {
+        match self {
+            Self::MessageTooLarge => 1009,
+            Self::Internal => 1011,
+            Self::ShuttingDown => 1012,
+            _ => 1008,
+        }
+    }
+}

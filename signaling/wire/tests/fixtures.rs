@@ -1,0 +1,260 @@
+//! The golden fixtures: what is written here in Rust and what stands in `fixtures/*.json` is the same message, in both
+//! directions. The web SDK's tests read the same files. And the protocol document names every message and code.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+use wire::{
+    Binding, ClientMessage, ErrorCode, Kind, ParticipantInfo, ServerMessage, Share, SlotPair, Source, Stages,
+    TrackInfo,
+};
+
+fn track(mid: &str, kind: Kind, source: Source) -> TrackInfo {
+    TrackInfo { mid: mid.into(), kind, source, muted: false, active: true }
+}
+
+fn pair(audio: &str, video: &str) -> SlotPair {
+    SlotPair { audio: audio.into(), video: video.into() }
+}
+
+fn tracks() -> Vec<TrackInfo> {
+    let screen = TrackInfo { active: false, ..track("2", Kind::Video, Source::Screen) };
+    vec![track("0", Kind::Audio, Source::Microphone), track("1", Kind::Video, Source::Camera), screen]
+}
+
+const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\n";
+const ANSWER: &str = "v=0\r\no=- 3 4 IN IP4 127.0.0.1\r\na=ice-lite\r\n";
+
+/// File name and message; the name starts with the `type`.
+fn client_messages() -> Vec<(&'static str, ClientMessage)> {
+    let stages = Stages {
+        signaling_ms: Some(12.5),
+        ice_ms: Some(20.0),
+        dtls_ms: Some(31.25),
+        first_packet_ms: Some(40.0),
+        first_audio_ms: None,
+        first_frame_ms: Some(96.5),
+    };
+    vec![
+        (
+            "join",
+            ClientMessage::Join {
+                id: 1,
+                room: "demo".into(),
+                name: "Zoë".into(),
+                offer: OFFER.into(),
+                tracks: tracks(),
+                slots: vec![pair("3", "4"), pair("5", "6")],
+            },
+        ),
+        (
+            "offer",
+            ClientMessage::Offer {
+                id: 2,
+                offer: OFFER.into(),
+                tracks: tracks(),
+                slots: vec![pair("3", "4"), pair("5", "6"), pair("7", "8")],
+            },
+        ),
+        (
+            "track",
+            ClientMessage::Track {
+                track: TrackInfo { muted: true, ..track("1", Kind::Video, Source::Camera) },
+            },
+        ),
+        ("stages", ClientMessage::Stages { stages }),
+        ("ping", ClientMessage::Ping { id: 9 }),
+        ("leave", ClientMessage::Leave {}),
+    ]
+}
+
+fn server_messages() -> Vec<(&'static str, ServerMessage)> {
+    let ann = ParticipantInfo { id: "p7kq2m9xw3".into(), name: "Ann".into(), tracks: tracks() };
+    let bound = Binding { slot: pair("3", "4"), participant: Some(ann.id.clone()), share: Share::Person };
+    let free = Binding { slot: pair("5", "6"), participant: None, share: Share::Screen };
+    vec![
+        (
+            "joined",
+            ServerMessage::Joined {
+                re: 1,
+                participant: "pc4t8zr1yd".into(),
+                room: "demo".into(),
+                answer: ANSWER.into(),
+                participants: vec![ann.clone()],
+                bindings: vec![bound.clone()],
+                server_ms: 1.75,
+            },
+        ),
+        ("answer", ServerMessage::Answer { re: 2, answer: ANSWER.into() }),
+        ("participant_joined", ServerMessage::ParticipantJoined { participant: ann.clone() }),
+        ("participant_left", ServerMessage::ParticipantLeft { participant: ann.id.clone() }),
+        (
+            "track_changed",
+            ServerMessage::TrackChanged {
+                participant: ann.id.clone(),
+                track: TrackInfo {
+                    source: Source::ScreenAudio,
+                    ..track("0", Kind::Audio, Source::Microphone)
+                },
+            },
+        ),
+        ("bindings", ServerMessage::Bindings { bindings: vec![bound, free] }),
+        (
+            "first_frame",
+            ServerMessage::FirstFrame {
+                mid: "4".into(),
+                participant: ann.id.clone(),
+                rtp_timestamp: 4_294_967_295,
+            },
+        ),
+        ("need_slots", ServerMessage::NeedSlots { wanted: 8 }),
+        ("speakers", ServerMessage::Speakers { participants: vec![ann.id] }),
+        ("pong", ServerMessage::Pong { re: 9 }),
+        (
+            "error",
+            ServerMessage::Error {
+                re: Some(1),
+                code: ErrorCode::RoomFull,
+                message: "the room is full: it holds 24 people".into(),
+            },
+        ),
+        (
+            "error_unasked",
+            ServerMessage::Error {
+                re: None,
+                code: ErrorCode::ShuttingDown,
+                message: "the server is going down".into(),
+            },
+        ),
+    ]
+}
+
+fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures"))
+}
+
+/// With `WRITE_FIXTURES=1` the files are written from the values above; look at the difference before committing.
+fn fixture(name: &str, ours: &Value) -> String {
+    let path = folder().join(format!("{name}.json"));
+    if std::env::var_os("WRITE_FIXTURES").is_some() {
+        std::fs::write(&path, serde_json::to_string_pretty(ours).unwrap() + "\n").unwrap();
+    }
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn every_client_message_reads_and_writes_as_its_fixture() {
+    for (name, message) in client_messages() {
+        let ours = serde_json::to_value(&message).unwrap();
+        let text = fixture(&format!("client_{name}"), &ours);
+        assert_eq!(ours, serde_json::from_str::<Value>(&text).unwrap(), "{name} is written differently");
+        assert_eq!(wire::parse(&text).unwrap(), message, "{name} is read differently");
+    }
+}
+
+#[test]
+fn every_server_message_reads_and_writes_as_its_fixture() {
+    for (name, message) in server_messages() {
+        let ours = serde_json::to_value(&message).unwrap();
+        let text = fixture(&format!("server_{name}"), &ours);
+        assert_eq!(ours, serde_json::from_str::<Value>(&text).unwrap(), "{name} is written differently");
+        assert_eq!(
+            serde_json::from_str::<ServerMessage>(&text).unwrap(),
+            message,
+            "{name} is read differently"
+        );
+    }
+}
+
+#[test]
+fn there_is_no_fixture_without_a_test() {
+    let ours: BTreeSet<String> = client_messages()
+        .iter()
+        .map(|(name, _)| format!("client_{name}.json"))
+        .chain(server_messages().iter().map(|(name, _)| format!("server_{name}.json")))
+        .collect();
+    let files = std::fs::read_dir(folder()).unwrap();
+    let files: BTreeSet<String> = files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .filter(|f| f.ends_with(".json"))
+        .collect();
+    assert_eq!(files, ours);
+}
+
+/// Fails to compile when a message is added: add it to the fixtures, to `PROTOCOL.md` and here.
+fn client_type(message: &ClientMessage) -> &'static str {
+    match message {
+        ClientMessage::Join { .. } => "join",
+        ClientMessage::Offer { .. } => "offer",
+        ClientMessage::Track { .. } => "track",
+        ClientMessage::Stages { .. } => "stages",
+        ClientMessage::Ping { .. } => "ping",
+        ClientMessage::Leave {} => "leave",
+    }
+}
+
+fn server_type(message: &ServerMessage) -> &'static str {
+    match message {
+        ServerMessage::Joined { .. } => "joined",
+        ServerMessage::Answer { .. } => "answer",
+        ServerMessage::ParticipantJoined { .. } => "participant_joined",
+        ServerMessage::ParticipantLeft { .. } => "participant_left",
+        ServerMessage::TrackChanged { .. } => "track_changed",
+        ServerMessage::Bindings { .. } => "bindings",
+        ServerMessage::FirstFrame { .. } => "first_frame",
+        ServerMessage::NeedSlots { .. } => "need_slots",
+        ServerMessage::Speakers { .. } => "speakers",
+        ServerMessage::Pong { .. } => "pong",
+        ServerMessage::Error { .. } => "error",
+    }
+}
+
+#[test]
+fn fixtures_cover_every_message_and_the_document_describes_it() {
+    let document = include_str!("../PROTOCOL.md");
+    let client: BTreeSet<_> = client_messages().iter().map(|(_, m)| client_type(m)).collect();
+    let server: BTreeSet<_> = server_messages().iter().map(|(_, m)| server_type(m)).collect();
+    assert_eq!((client.len(), server.len()), (6, 11), "one of the message types has no fixture");
+    for (_, message) in client_messages() {
+        assert_eq!(serde_json::to_value(&message).unwrap()["type"], client_type(&message));
+    }
+    for (_, message) in server_messages() {
+        assert_eq!(serde_json::to_value(&message).unwrap()["type"], server_type(&message));
+    }
+    for kind in client.iter().chain(&server) {
+        assert!(document.contains(&format!("### `{kind}`")), "PROTOCOL.md has no section for `{kind}`");
+    }
+}
+
+#[test]
+fn the_document_has_a_row_for_every_error_code_and_no_other() {
+    let document = include_str!("../PROTOCOL.md");
+    let (_, table) = document.split_once("## Error codes").expect("a section on error codes");
+    let table = table.split("\n## ").next().unwrap();
+    let rows =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(code, _)| code));
+    let documented: BTreeSet<&str> = rows.collect();
+    let known: BTreeSet<&str> = ErrorCode::ALL.iter().map(|code| code.name()).collect();
+    assert_eq!(documented, known);
+    for code in ErrorCode::ALL {
+        assert_eq!(serde_json::to_value(code).unwrap(), code.name());
+        let row = format!("| `{}` | {} |", code.name(), code.close_code());
+        assert!(document.contains(&row), "PROTOCOL.md should have a row starting {row}");
+    }
+}
+
+#[test]
+fn the_document_states_the_limits() {
+    let document = include_str!("../PROTOCOL.md");
+    let limits = [
+        format!("{} KiB", wire::limits::MESSAGE_BYTES_MAX / 1024),
+        format!("{} messages at once", wire::limits::MESSAGES_BURST),
+        format!("{} a second", wire::limits::MESSAGES_PER_SECOND),
+        format!("{} refused messages", wire::limits::REFUSALS_MAX),
+        format!("{} s", wire::limits::JOIN_TIMEOUT_S),
+    ];
+    for limit in limits {
+        assert!(document.contains(&limit), "PROTOCOL.md does not say `{limit}`");
+    }
+}
