@@ -40,5 +40,7 @@ pub enum Event {
 pub struct Binding {
     pub slot: SlotPair,
     /// None: the slot is free again.
-    pub occupant: Option<(PeerId, Share)>,
+    pub peer: Option<PeerId>,
+    /// What the slot carries; of a free one what it carried last.
+    pub share: Share,
 }

@@ -48,8 +48,10 @@ impl Slots {
 
     /// Slots that somebody is in.
     pub(crate) fn bindings(&self) -> impl Iterator<Item = Binding> + '_ {
-        let binding = |s: &Slot| Binding { slot: s.pair, occupant: s.occupant };
-        self.slots.iter().filter(|s| s.occupant.is_some()).map(binding)
+        self.slots.iter().filter_map(|slot| {
+            let (peer, share) = slot.occupant?;
+            Some(Binding { slot: slot.pair, peer: Some(peer), share })
+        })
     }
 
     /// What is sent on the m-line `mid` now.
@@ -104,7 +106,11 @@ impl Slots {
             }
         }
         let changed = self.slots.iter().zip(before).filter(|(slot, before)| slot.occupant != *before);
-        changed.map(|(slot, _)| Binding { slot: slot.pair, occupant: slot.occupant }).collect()
+        let binding = |(slot, before): (&Slot, Option<(PeerId, Share)>)| {
+            let (_, share) = slot.occupant.or(before)?;
+            Some(Binding { slot: slot.pair, peer: slot.occupant.map(|(peer, _)| peer), share })
+        };
+        changed.filter_map(binding).collect()
     }
 
     /// How many pairs the client should offer in all, if it has to offer more: asked while one is still spare, and once.

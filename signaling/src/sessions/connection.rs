@@ -1,0 +1,65 @@
+//! What is known of one WebSocket, and of the media session behind it.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use packet::{PeerId, media::PeerMedia};
+use transport::IceCredentials;
+use wire::limits::{MESSAGES_BURST, MESSAGES_PER_SECOND};
+
+use super::ConnectionId;
+use super::rate::{Bucket, Rate};
+
+/// ```text
+/// Idle --join--> Joined --leave, closed, media lost--> (forgotten)
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    Idle,
+    Joined(PeerId),
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub address: IpAddr,
+    pub state: State,
+    pub join_by: Instant,
+    pub messages: Bucket,
+    /// Messages answered with an error so far.
+    pub refusals: u32,
+}
+
+impl Connection {
+    pub fn new(now: Instant, address: IpAddr, join_by: Instant) -> Self {
+        let rate = Rate { burst: MESSAGES_BURST, per_second: f64::from(MESSAGES_PER_SECOND) };
+        Self { address, state: State::Idle, join_by, messages: Bucket::new(rate, now), refusals: 0 }
+    }
+
+    pub fn peer(&self) -> Option<PeerId> {
+        match self.state {
+            State::Idle => None,
+            State::Joined(peer) => Some(peer),
+        }
+    }
+}
+
+/// One participant's media session.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub peer: PeerId,
+    pub connection: ConnectionId,
+    /// As the others know it on the wire.
+    pub id: String,
+    pub worker: usize,
+    /// Ours, as in the last answer.
+    pub local: IceCredentials,
+    /// The peer's, as in its last offer: new ones ask for an ICE restart.
+    pub remote: IceCredentials,
+    /// Outcome of the last answer.
+    pub media: PeerMedia,
+    /// SDP session id and seed of SSRCs.
+    pub session: (u64, u64),
+    /// Answers given so far.
+    pub answers: u64,
+    pub has_reported_stages: bool,
+}

@@ -1,0 +1,237 @@
+//! Coming, changing and going: `join`, `offer`, `track`, and leaving.
+
+use std::time::Instant;
+
+use packet::media::PeerMedia;
+use packet::{Mid, PeerId};
+use rooms::SlotPair;
+use sfu_core::Command;
+use transport::{IceCredentials, Remote};
+use wire::{ErrorCode, ParticipantInfo, ServerMessage, TrackInfo};
+
+use super::connection::{Peer, State};
+use super::{ConnectionId, Output, Refused, Sessions, translate};
+
+/// What a `join` carries.
+pub(super) struct Wanted {
+    pub room: String,
+    pub name: String,
+    pub offer: String,
+    pub tracks: Vec<TrackInfo>,
+    pub slots: Vec<wire::SlotPair>,
+}
+
+impl Sessions {
+    /// Everything that can be refused is checked before anything changes: a failed join touches nobody.
+    pub(super) fn join(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        id: u64,
+        wanted: Wanted,
+    ) -> Result<(), Refused> {
+        let Some(state) = self.connections.get(&connection) else { return Ok(()) };
+        if state.state != State::Idle {
+            return Err(Refused::new(ErrorCode::WrongState, "this connection has joined already"));
+        }
+        if !self.joins.take(now, state.address) {
+            return Err(Refused::new(
+                ErrorCode::TooManyJoins,
+                "too many joins from your network: wait some seconds",
+            ));
+        }
+        let tracks = translate::tracks_to_core(&wanted.tracks)?;
+        let slots = translate::slots_to_core(&wanted.slots)?;
+        let join = rooms::Join { room: wanted.room, name: wanted.name, tracks, slots };
+        let peer = PeerId(self.next_peer);
+        let room = self.rooms.check_join(peer, &join)?;
+
+        let worker = self.place.worker(room);
+        let local = self.secret.credentials(worker);
+        let offer = sdp::Offer::parse(&wanted.offer)?;
+        let seeds = (self.secret.number(), self.secret.number());
+        let (answer, media, remote) = self.answer(&offer, worker, local.clone(), &join.slots, seeds, None)?;
+        translate::check_against_media(&media, &join.tracks, &join.slots)?;
+
+        self.rooms.join(peer, join)?;
+        self.place.enter(room);
+        self.next_peer += 1;
+        self.stats.joins += 1;
+        let participant = self.secret.participant_id();
+        let command = Command::AddPeer {
+            peer,
+            room,
+            local: local.clone(),
+            remote: remote.clone(),
+            media: media.clone(),
+        };
+        self.outputs.push_back(Output::Media { worker, command });
+        let entry = Peer {
+            peer,
+            connection,
+            id: participant.clone(),
+            worker,
+            local,
+            remote: remote.ice,
+            media,
+            session: seeds,
+            answers: 1,
+            has_reported_stages: false,
+        };
+        self.peers.insert(peer, entry);
+        if let Some(state) = self.connections.get_mut(&connection) {
+            state.state = State::Joined(peer);
+            self.join_deadlines.remove(&(state.join_by, connection));
+        }
+        let others = self.rooms.participants(room).filter(|p| p.peer() != peer);
+        let info = |p: &rooms::Participant| {
+            let (name, tracks) = (p.name().to_owned(), translate::tracks_to_wire(p.tracks()));
+            Some(ParticipantInfo { id: translate::id_of(&self.peers, p.peer())?, name, tracks })
+        };
+        let participants = others.filter_map(info).collect();
+        let bindings = self.rooms.participant(peer).into_iter().flat_map(|p| p.bindings());
+        let message = ServerMessage::Joined {
+            re: id,
+            participant,
+            room: self.rooms.room_name(room).unwrap_or_default().to_owned(),
+            answer,
+            participants,
+            bindings: translate::bindings_to_wire(&self.peers, bindings),
+            server_ms: 0.0,
+        };
+        self.send(connection, message);
+        self.drain_rooms();
+        Ok(())
+    }
+
+    /// A new offer of a running session.
+    pub(super) fn offer(
+        &mut self,
+        connection: ConnectionId,
+        id: u64,
+        offer: &str,
+        tracks: &[TrackInfo],
+        slots: &[wire::SlotPair],
+    ) -> Result<(), Refused> {
+        let peer_id = self.joined(connection)?;
+        let tracks = translate::tracks_to_core(tracks)?;
+        let slots = translate::slots_to_core(slots)?;
+        self.rooms.check_update(peer_id, &tracks, &slots)?;
+        let offer = sdp::Offer::parse(offer)?;
+        let Some(peer) = self.peers.get(&peer_id) else { return Ok(()) };
+        let is_restart = *offer.ice() != peer.remote;
+        let local = if is_restart { self.secret.credentials(peer.worker) } else { peer.local.clone() };
+        let (answer, media, remote) =
+            self.answer(&offer, peer.worker, local.clone(), &slots, peer.session, Some(peer))?;
+        translate::check_against_media(&media, &tracks, &slots)?;
+
+        self.rooms.update(peer_id, tracks, &slots)?;
+        let Some(peer) = self.peers.get_mut(&peer_id) else { return Ok(()) };
+        peer.answers += 1;
+        peer.media = media.clone();
+        peer.local = local.clone();
+        peer.remote = remote.ice.clone();
+        let worker = peer.worker;
+        let restart = is_restart.then_some((local, remote));
+        let command = Command::UpdatePeer { peer: peer_id, media, restart };
+        self.outputs.push_back(Output::Media { worker, command });
+        self.send(connection, ServerMessage::Answer { re: id, answer });
+        self.drain_rooms();
+        Ok(())
+    }
+
+    pub(super) fn track(&mut self, connection: ConnectionId, track: &TrackInfo) -> Result<(), Refused> {
+        let peer = self.joined(connection)?;
+        self.rooms.set_track(peer, translate::track_to_core(track)?)?;
+        self.drain_rooms();
+        Ok(())
+    }
+
+    /// Out of the room and out of the media plane.
+    pub(super) fn leave(&mut self, peer: PeerId) {
+        let Some(room) = self.rooms.participant(peer).map(|p| p.room()) else { return };
+        self.rooms.leave(peer);
+        self.place.leave(room);
+        self.stats.leaves += 1;
+        // The others' messages still name the one who leaves.
+        self.drain_rooms();
+        if let Some(gone) = self.peers.remove(&peer) {
+            self.outputs
+                .push_back(Output::Media { worker: gone.worker, command: Command::RemovePeer { peer } });
+        }
+    }
+
+    pub(super) fn joined(&self, connection: ConnectionId) -> Result<PeerId, Refused> {
+        let peer = self.connections.get(&connection).and_then(|c| c.peer());
+        peer.ok_or_else(|| Refused::new(ErrorCode::WrongState, "join first"))
+    }
+
+    fn answer(
+        &self,
+        offer: &sdp::Offer,
+        worker: usize,
+        ice: IceCredentials,
+        slots: &[SlotPair],
+        (session_id, ssrc_seed): (u64, u64),
+        previous: Option<&Peer>,
+    ) -> Result<(String, PeerMedia, Remote), Refused> {
+        let pairs: Vec<(Mid, Mid)> = slots.iter().map(|s| (s.audio, s.video)).collect();
+        let params = sdp::AnswerParams {
+            ice,
+            fingerprint: self.config.fingerprint,
+            setup: self.config.setup,
+            candidates: self.config.workers.get(worker).map(Vec::as_slice).unwrap_or_default(),
+            ice_lite: true,
+            pairs: &pairs,
+            red: self.config.red,
+            ssrc_seed,
+            previous: previous.map(|p| &p.media),
+            // Chromium reads it as a signed number (RFC 8866 section 5.2 leaves the size open).
+            session_id: session_id >> 2,
+            session_version: previous.map_or(1, |p| p.answers + 1),
+        };
+        Ok(sdp::answer(offer, &params)?)
+    }
+
+    /// What the rooms decided, in their order.
+    pub(super) fn drain_rooms(&mut self) {
+        while let Some(output) = self.rooms.poll_output() {
+            match output {
+                rooms::Output::Bind { subscriber, slot, source } => {
+                    let Some(peer) = self.peers.get(&subscriber) else { continue };
+                    let command = Command::Bind { subscriber, slot, source };
+                    self.outputs.push_back(Output::Media { worker: peer.worker, command });
+                }
+                rooms::Output::Deliver { to, event } => {
+                    let Some(connection) = self.peers.get(&to).map(|p| p.connection) else { continue };
+                    if let Some(message) = self.event_to_wire(event) {
+                        self.send(connection, message);
+                    }
+                }
+            }
+        }
+    }
+
+    fn event_to_wire(&self, event: rooms::Event) -> Option<ServerMessage> {
+        let id = |peer| translate::id_of(&self.peers, peer);
+        Some(match event {
+            rooms::Event::Joined { peer, name, tracks } => {
+                let tracks = translate::tracks_to_wire(&tracks);
+                ServerMessage::ParticipantJoined {
+                    participant: ParticipantInfo { id: id(peer)?, name, tracks },
+                }
+            }
+            rooms::Event::Left { peer } => ServerMessage::ParticipantLeft { participant: id(peer)? },
+            rooms::Event::TrackChanged { peer, track } => ServerMessage::TrackChanged {
+                participant: id(peer)?,
+                track: translate::track_to_wire(&track),
+            },
+            rooms::Event::Bound(bindings) => {
+                ServerMessage::Bindings { bindings: translate::bindings_to_wire(&self.peers, bindings) }
+            }
+            rooms::Event::NeedSlots { wanted } => {
+                ServerMessage::NeedSlots { wanted: u32::try_from(wanted).unwrap_or(u32::MAX) }
+            }
+        })
+    }
+}

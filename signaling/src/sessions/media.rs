@@ -1,0 +1,81 @@
+//! What the media plane reports, and what clients report about media.
+
+use sfu_core::{CloseReason, Event};
+use wire::{ErrorCode, ServerMessage, Stages};
+
+use super::{ConnectionId, Refused, Sessions, translate};
+
+impl Sessions {
+    /// An event of any worker. One about a participant that has left does nothing.
+    pub fn handle_media_event(&mut self, event: Event) {
+        match event {
+            Event::Connected { stages, .. } => {
+                let measured = [("ice", stages.ice), ("dtls", stages.dtls)];
+                for (stage, duration) in measured.into_iter().filter_map(|(stage, d)| Some((stage, d?))) {
+                    self.stats.server_stages.entry(stage).or_default().record(duration);
+                }
+            }
+            Event::Closed { peer, reason } => {
+                let Some(connection) = self.peers.get(&peer).map(|p| p.connection) else { return };
+                let (label, message) = explain(reason);
+                *self.stats.media_closed.entry(label).or_default() += 1;
+                self.cut(connection, ErrorCode::MediaLost, message);
+            }
+            Event::FirstFrame { subscriber, slot, source, rtp_timestamp } => {
+                // The slot may have changed hands while the event was on its way: then it is about the one before.
+                let bound = self.rooms.participant(subscriber).and_then(|p| p.source(slot));
+                let Some(peer) = self.peers.get(&subscriber).filter(|_| bound == Some(source)) else {
+                    return;
+                };
+                let (connection, mid) = (peer.connection, slot.to_string());
+                let Some(participant) = translate::id_of(&self.peers, source.0) else { return };
+                let message = ServerMessage::FirstFrame { mid, participant, rtp_timestamp: rtp_timestamp.0 };
+                self.send(connection, message);
+            }
+            Event::Speakers { room, loudest_first } => {
+                let ids = loudest_first.iter().filter_map(|&peer| translate::id_of(&self.peers, peer));
+                let participants: Vec<_> = ids.collect();
+                let listeners = self.rooms.participants(room).filter_map(|p| self.peers.get(&p.peer()));
+                let listeners: Vec<_> = listeners.map(|p| p.connection).collect();
+                for connection in listeners {
+                    self.send(connection, ServerMessage::Speakers { participants: participants.clone() });
+                }
+            }
+            // Nobody needs to know: the path is the transport's business.
+            Event::PathChanged { .. } => {}
+        }
+    }
+
+    /// A client's own measurement; the first of a join counts.
+    pub(super) fn stages(&mut self, connection: ConnectionId, stages: &Stages) -> Result<(), Refused> {
+        let peer = self.joined(connection)?;
+        let Some(peer) = self.peers.get_mut(&peer).filter(|p| !p.has_reported_stages) else { return Ok(()) };
+        peer.has_reported_stages = true;
+        let reported = [
+            ("signaling", stages.signaling_ms),
+            ("ice", stages.ice_ms),
+            ("dtls", stages.dtls_ms),
+            ("first_packet", stages.first_packet_ms),
+            ("first_audio", stages.first_audio_ms),
+            ("first_frame", stages.first_frame_ms),
+        ];
+        for (stage, ms) in reported.into_iter().filter_map(|(stage, ms)| Some((stage, ms?))) {
+            self.stats.client_stages.entry(stage).or_default().record_ms(ms);
+        }
+        Ok(())
+    }
+}
+
+/// Label of the counter, and words for the person.
+fn explain(reason: CloseReason) -> (&'static str, &'static str) {
+    match reason {
+        CloseReason::ConsentExpired => {
+            ("consent_expired", "nothing was heard from your network for 30 seconds")
+        }
+        CloseReason::ClosedByPeer => ("closed_by_peer", "your side closed the media connection"),
+        CloseReason::Handshake => ("handshake", "the media connection could not be secured"),
+        CloseReason::NeverConnected => {
+            ("never_connected", "no media connection came up: a firewall may block the server's UDP port")
+        }
+    }
+}

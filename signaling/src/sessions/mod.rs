@@ -1,0 +1,263 @@
+//! One session per WebSocket: wire messages in, media commands and wire messages out. No I/O, no clock.
+//!
+//! ```text
+//! handle_open   handle_text / handle_message   handle_closed   handle_media_event   handle_timeout
+//! poll_output() -> Send | Media | Close | Timeout        // drain after every call, until Timeout
+//! ```
+//!
+//! It joins the parts that do not know each other: `wire` (JSON types), `rooms` (who sees whom), `sdp` (offers and
+//! answers) and `sfu_core` (what forwards).
+
+mod connection;
+mod join;
+mod media;
+mod output;
+mod place;
+mod rate;
+mod secret;
+mod stats;
+mod translate;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use packet::PeerId;
+use rooms::Rooms;
+use transport::{Candidate, DtlsSetup, Fingerprint};
+use wire::{ClientMessage, ErrorCode, ServerMessage};
+
+use connection::{Connection, Peer, State};
+pub use output::{ConnectionId, Output, TimeoutReason};
+pub use rate::Rate;
+pub use stats::{Histogram, Stats};
+
+/// What sessions are run with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub limits: rooms::Limits,
+    /// Joins from one network address (IPv6: one /64).
+    pub joins: Rate,
+    /// The candidates of each worker of the media plane; at least one worker.
+    pub workers: Vec<Vec<Candidate>>,
+    pub fingerprint: Fingerprint,
+    /// Our DTLS role where the offer leaves the choice.
+    pub setup: DtlsSetup,
+    /// Negotiate RED for audio.
+    pub red: bool,
+    /// Of ICE passwords and participant ids: must come from the system's randomness, except in tests.
+    pub seed: [u8; 32],
+}
+
+impl Config {
+    pub fn new(workers: Vec<Vec<Candidate>>, fingerprint: Fingerprint, seed: [u8; 32]) -> Self {
+        Self {
+            limits: rooms::Limits::default(),
+            joins: Rate { burst: 100, per_second: 10.0 },
+            workers,
+            fingerprint,
+            setup: DtlsSetup::Passive,
+            red: true,
+            seed,
+        }
+    }
+}
+
+/// See the module's description.
+pub struct Sessions {
+    config: Config,
+    rooms: Rooms,
+    place: place::Place,
+    secret: secret::Secret,
+    joins: rate::PerAddress,
+    connections: BTreeMap<ConnectionId, Connection>,
+    peers: BTreeMap<PeerId, Peer>,
+    next_peer: u64,
+    join_deadlines: BTreeSet<(Instant, ConnectionId)>,
+    is_shutting_down: bool,
+    outputs: VecDeque<Output>,
+    stats: Stats,
+}
+
+/// Why a message was not acted on; becomes an `error` message.
+#[derive(Debug)]
+struct Refused {
+    code: ErrorCode,
+    message: String,
+}
+
+impl Refused {
+    fn new(code: ErrorCode, message: impl ToString) -> Self {
+        Self { code, message: message.to_string() }
+    }
+}
+
+impl Sessions {
+    pub fn new(config: Config) -> Self {
+        Self {
+            rooms: Rooms::new(config.limits.clone()),
+            place: place::Place::new(config.workers.len()),
+            secret: secret::Secret::new(config.seed),
+            joins: rate::PerAddress::new(config.joins),
+            connections: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            next_peer: 0,
+            join_deadlines: BTreeSet::new(),
+            is_shutting_down: false,
+            outputs: VecDeque::new(),
+            stats: Stats::default(),
+            config,
+        }
+    }
+
+    /// A WebSocket was opened. `connection` is chosen by the shell and never used twice.
+    pub fn handle_open(&mut self, now: Instant, connection: ConnectionId, address: IpAddr) {
+        let join_by = now + Duration::from_secs(wire::limits::JOIN_TIMEOUT_S);
+        self.connections.insert(connection, Connection::new(now, address, join_by));
+        self.join_deadlines.insert((join_by, connection));
+        if self.is_shutting_down {
+            self.cut(connection, ErrorCode::ShuttingDown, "the server is going down");
+        }
+    }
+
+    /// A text frame. What is no message is answered with an error.
+    pub fn handle_text(&mut self, now: Instant, connection: ConnectionId, text: &str) {
+        if text.len() > wire::limits::MESSAGE_BYTES_MAX {
+            return self.cut(connection, ErrorCode::MessageTooLarge, "the message is too large");
+        }
+        match wire::parse(text) {
+            Ok(message) => self.handle_message(now, connection, message),
+            Err(refusal) => {
+                if self.admit(now, connection) {
+                    self.refuse(connection, refusal.re, Refused::new(refusal.code, refusal.message));
+                }
+            }
+        }
+    }
+
+    pub fn handle_message(&mut self, now: Instant, connection: ConnectionId, message: ClientMessage) {
+        if !self.admit(now, connection) {
+            return;
+        }
+        let (re, result) = match message {
+            ClientMessage::Join { id, room, name, offer, tracks, slots } => {
+                (Some(id), self.join(now, connection, id, join::Wanted { room, name, offer, tracks, slots }))
+            }
+            ClientMessage::Offer { id, offer, tracks, slots } => {
+                (Some(id), self.offer(connection, id, &offer, &tracks, &slots))
+            }
+            ClientMessage::Track { track } => (None, self.track(connection, &track)),
+            ClientMessage::Stages { stages } => (None, self.stages(connection, &stages)),
+            ClientMessage::Ping { id } => {
+                self.send(connection, ServerMessage::Pong { re: id });
+                (Some(id), Ok(()))
+            }
+            ClientMessage::Leave {} => {
+                self.close(connection, None);
+                (None, Ok(()))
+            }
+        };
+        if let Err(refused) = result {
+            self.refuse(connection, re, refused);
+        }
+    }
+
+    /// The WebSocket is gone; its participant leaves.
+    pub fn handle_closed(&mut self, connection: ConnectionId) {
+        self.forget(connection);
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(&(at, connection)) = self.join_deadlines.first().filter(|(at, _)| *at <= now) {
+            self.join_deadlines.remove(&(at, connection));
+            self.cut(connection, ErrorCode::JoinTimeout, "connected and never joined: connect again to join");
+        }
+    }
+
+    /// Tells everybody and closes every connection. New ones are refused from now on.
+    pub fn shut_down(&mut self) {
+        self.is_shutting_down = true;
+        let all: Vec<_> = self.connections.keys().copied().collect();
+        for connection in all {
+            self.cut(
+                connection,
+                ErrorCode::ShuttingDown,
+                "the server is going down: connect again in a while",
+            );
+        }
+    }
+
+    /// In the order in which it must take effect, ending with `Timeout`.
+    pub fn poll_output(&mut self) -> Output {
+        let timeout = || self.join_deadlines.first().map(|&(at, _)| (at, TimeoutReason::Join));
+        self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(timeout()))
+    }
+
+    pub fn stats(&self) -> Stats {
+        let rooms = self.rooms.stats();
+        Stats {
+            connections: self.connections.len(),
+            rooms: rooms.rooms,
+            participants: rooms.participants,
+            ..self.stats.clone()
+        }
+    }
+
+    /// Who is in which room, for the shell's logs: name of the room and id of the participant.
+    pub fn participant(&self, connection: ConnectionId) -> Option<(&str, &str)> {
+        let peer = self.peers.get(&self.connections.get(&connection)?.peer()?)?;
+        let room = self.rooms.participant(peer.peer)?.room();
+        Some((self.rooms.room_name(room)?, &peer.id))
+    }
+
+    /// Counts one message; false if the connection is unknown or over its limit.
+    fn admit(&mut self, now: Instant, connection: ConnectionId) -> bool {
+        let Some(state) = self.connections.get_mut(&connection) else { return false };
+        self.stats.messages += 1;
+        if !state.messages.take(now) {
+            self.cut(connection, ErrorCode::TooManyMessages, "too many messages in a short time");
+            return false;
+        }
+        true
+    }
+
+    fn refuse(&mut self, connection: ConnectionId, re: Option<u64>, refused: Refused) {
+        let Some(state) = self.connections.get_mut(&connection) else { return };
+        state.refusals += 1;
+        let is_too_often = state.refusals >= wire::limits::REFUSALS_MAX;
+        let Refused { code, message } = refused;
+        *self.stats.errors.entry(code).or_default() += 1;
+        self.send(connection, ServerMessage::Error { re, code, message });
+        if is_too_often {
+            self.close(connection, Some(code));
+        }
+    }
+
+    /// Says why, then ends the connection.
+    fn cut(&mut self, connection: ConnectionId, code: ErrorCode, message: &str) {
+        if !self.connections.contains_key(&connection) {
+            return;
+        }
+        *self.stats.errors.entry(code).or_default() += 1;
+        self.send(connection, ServerMessage::Error { re: None, code, message: message.to_owned() });
+        self.close(connection, Some(code));
+    }
+
+    fn close(&mut self, connection: ConnectionId, code: Option<ErrorCode>) {
+        self.outputs.push_back(Output::Close { connection, code });
+        self.forget(connection);
+    }
+
+    /// Nothing is sent to the connection afterwards. Its participant leaves.
+    fn forget(&mut self, connection: ConnectionId) {
+        let Some(state) = self.connections.remove(&connection) else { return };
+        self.join_deadlines.remove(&(state.join_by, connection));
+        if let State::Joined(peer) = state.state {
+            self.leave(peer);
+        }
+    }
+
+    fn send(&mut self, to: ConnectionId, message: ServerMessage) {
+        self.outputs.push_back(Output::Send { to, message });
+    }
+}

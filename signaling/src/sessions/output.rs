@@ -1,0 +1,37 @@
+//! What leaves the sessions.
+
+use std::time::Instant;
+
+use wire::{ErrorCode, ServerMessage};
+
+/// One WebSocket, chosen by the shell.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnectionId(pub u64);
+
+/// Drain until `Timeout`.
+#[derive(Clone, Debug)]
+pub enum Output {
+    Send {
+        to: ConnectionId,
+        message: ServerMessage,
+    },
+    /// For the worker of the media plane with this index.
+    Media {
+        worker: usize,
+        command: sfu_core::Command,
+    },
+    /// End the connection after what was sent before. None: the client wanted to leave. Nothing about this connection
+    /// follows, and it need not be reported as closed.
+    Close {
+        connection: ConnectionId,
+        code: Option<ErrorCode>,
+    },
+    /// Nothing more to do before this instant; None: not before the next input.
+    Timeout(Option<(Instant, TimeoutReason)>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimeoutReason {
+    /// A connection that has not joined yet.
+    Join,
+}

@@ -1,0 +1,155 @@
+//! Between the wire's words and the cores'. The only place that knows both.
+
+use std::collections::BTreeMap;
+
+use packet::media::{MediaKind, PeerMedia};
+use packet::{Mid, PeerId};
+use wire::ErrorCode;
+
+use super::Refused;
+use super::connection::Peer;
+
+/// Ids on the wire by peer.
+pub(super) fn id_of(peers: &BTreeMap<PeerId, Peer>, peer: PeerId) -> Option<String> {
+    peers.get(&peer).map(|p| p.id.clone())
+}
+
+fn mid(text: &str) -> Result<Mid, Refused> {
+    let refused = || {
+        let shown: String = text.chars().take(16).filter(|c| !c.is_control()).collect();
+        Refused::new(ErrorCode::BadTracks, format!("`{shown}` is no name of an m-line"))
+    };
+    Mid::new(text).ok_or_else(refused)
+}
+
+fn kind_to_core(kind: wire::Kind) -> MediaKind {
+    match kind {
+        wire::Kind::Audio => MediaKind::Audio,
+        wire::Kind::Video => MediaKind::Video,
+    }
+}
+
+fn source_to_core(source: wire::Source) -> rooms::Source {
+    match source {
+        wire::Source::Microphone => rooms::Source::Microphone,
+        wire::Source::Camera => rooms::Source::Camera,
+        wire::Source::Screen => rooms::Source::Screen,
+        wire::Source::ScreenAudio => rooms::Source::ScreenAudio,
+    }
+}
+
+/// The track, if its kind fits its source.
+pub(super) fn track_to_core(track: &wire::TrackInfo) -> Result<rooms::Track, Refused> {
+    let source = source_to_core(track.source);
+    let mid = mid(&track.mid)?;
+    if kind_to_core(track.kind) != source.kind() {
+        let message = format!("the track {mid} has a kind that its source cannot have");
+        return Err(Refused::new(ErrorCode::BadTracks, message));
+    }
+    Ok(rooms::Track { mid, source, muted: track.muted, active: track.active })
+}
+
+pub(super) fn tracks_to_core(tracks: &[wire::TrackInfo]) -> Result<Vec<rooms::Track>, Refused> {
+    tracks.iter().map(track_to_core).collect()
+}
+
+pub(super) fn slots_to_core(slots: &[wire::SlotPair]) -> Result<Vec<rooms::SlotPair>, Refused> {
+    let pair = |s: &wire::SlotPair| Ok(rooms::SlotPair { audio: mid(&s.audio)?, video: mid(&s.video)? });
+    slots.iter().map(pair).collect()
+}
+
+/// Every track must be an m-line that was accepted to receive on, every slot one to send on.
+pub(super) fn check_against_media(
+    media: &PeerMedia,
+    tracks: &[rooms::Track],
+    slots: &[rooms::SlotPair],
+) -> Result<(), Refused> {
+    for track in tracks {
+        let fits = |t: &packet::media::SendTrack| t.mid == track.mid && t.kind == track.source.kind();
+        if !media.tracks.iter().any(fits) {
+            let message = format!("the offer has no m-line {} that sends this kind of media", track.mid);
+            return Err(Refused::new(ErrorCode::BadTracks, message));
+        }
+    }
+    for pair in slots {
+        for (mid, kind) in [(pair.audio, MediaKind::Audio), (pair.video, MediaKind::Video)] {
+            if !media.slots.iter().any(|s| s.mid == mid && s.kind == kind) {
+                let message = format!("the offer has no m-line {mid} that receives this kind of media");
+                return Err(Refused::new(ErrorCode::BadTracks, message));
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn track_to_wire(track: &rooms::Track) -> wire::TrackInfo {
+    let (kind, source) = match track.source {
+        rooms::Source::Microphone => (wire::Kind::Audio, wire::Source::Microphone),
+        rooms::Source::Camera => (wire::Kind::Video, wire::Source::Camera),
+        rooms::Source::Screen => (wire::Kind::Video, wire::Source::Screen),
+        rooms::Source::ScreenAudio => (wire::Kind::Audio, wire::Source::ScreenAudio),
+    };
+    wire::TrackInfo { mid: track.mid.to_string(), kind, source, muted: track.muted, active: track.active }
+}
+
+pub(super) fn tracks_to_wire(tracks: &[rooms::Track]) -> Vec<wire::TrackInfo> {
+    tracks.iter().map(track_to_wire).collect()
+}
+
+/// Bindings to participants that have just gone are left out.
+pub(super) fn bindings_to_wire(
+    peers: &BTreeMap<PeerId, Peer>,
+    bindings: impl IntoIterator<Item = rooms::Binding>,
+) -> Vec<wire::Binding> {
+    let share = |share| match share {
+        rooms::Share::Person => wire::Share::Person,
+        rooms::Share::Screen => wire::Share::Screen,
+    };
+    let binding = |b: rooms::Binding| wire::Binding {
+        slot: wire::SlotPair { audio: b.slot.audio.to_string(), video: b.slot.video.to_string() },
+        participant: b.peer.and_then(|peer| id_of(peers, peer)),
+        share: share(b.share),
+    };
+    bindings.into_iter().map(binding).collect()
+}
+
+impl From<rooms::JoinError> for Refused {
+    fn from(error: rooms::JoinError) -> Self {
+        use rooms::JoinError as E;
+        let code = match error {
+            E::Twice => ErrorCode::WrongState,
+            E::BadRoom(_) => ErrorCode::BadRoom,
+            E::BadName(_) => ErrorCode::BadName,
+            E::RoomFull(_) => ErrorCode::RoomFull,
+            E::TooManyRooms(_) => ErrorCode::TooManyRooms,
+            E::Tracks(_) | E::Slots(_) => ErrorCode::BadTracks,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<rooms::UpdateError> for Refused {
+    fn from(error: rooms::UpdateError) -> Self {
+        let code = match error {
+            rooms::UpdateError::NotJoined => ErrorCode::WrongState,
+            rooms::UpdateError::Tracks(_) | rooms::UpdateError::Slots(_) => ErrorCode::BadTracks,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<rooms::TrackError> for Refused {
+    fn from(error: rooms::TrackError) -> Self {
+        let code = match error {
+            rooms::TrackError::NotJoined => ErrorCode::WrongState,
+            rooms::TrackError::Unknown(_) | rooms::TrackError::Tracks(_) => ErrorCode::BadTracks,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<sdp::Error> for Refused {
+    fn from(error: sdp::Error) -> Self {
+        Self::new(ErrorCode::BadSdp, format!("the offer cannot be used: {error}"))
+    }
+}
