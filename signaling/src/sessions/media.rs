@@ -77,5 +77,6 @@ fn explain(reason: CloseReason) -> (&'static str, &'static str) {
         CloseReason::NeverConnected => {
             ("never_connected", "no media connection came up: a firewall may block the server's UDP port")
         }
+        CloseReason::Internal => ("internal", "the server could not set up the media connection"),
     }
 }
