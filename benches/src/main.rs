@@ -1,1 +1,50 @@
-fn main() {}
+//! Figures about the whole engine, each from one command: `cargo run --release -p benches -- NAME [--json]`.
+//!
+//! A bench prints a table for people, or with `--json` one object for programs, on standard output, and its progress on
+//! standard error. A figure that could not be measured is absent, and the table says why.
+
+mod fanout;
+mod report;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "benches", about = "Measures the engine: a table for people, --json for programs")]
+struct Command {
+    /// Print one JSON object instead of the table
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// One publisher to many subscribers over real sockets and real SRTP: CPU per forwarded packet, against the limit
+    Fanout(fanout::Options),
+    /// The server process that `fanout` measures
+    #[command(hide = true)]
+    FanoutServer(fanout::ServerOptions),
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    let result = match command.bench {
+        Bench::Fanout(options) => fanout::run(&options),
+        Bench::FanoutServer(options) => {
+            return fanout::serve(&options).map_or_else(failed, |()| ExitCode::SUCCESS);
+        }
+    };
+    match result {
+        Ok(report) if command.json => println!("{}", report.json()),
+        Ok(report) => print!("{}", report.table()),
+        Err(error) => return failed(error),
+    }
+    ExitCode::SUCCESS
+}
+
+fn failed(error: anyhow::Error) -> ExitCode {
+    eprintln!("{error:#}");
+    ExitCode::FAILURE
+}
