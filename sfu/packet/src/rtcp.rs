@@ -1,8 +1,9 @@
 //! RTCP (RFC 3550 section 6, RFC 4585, RFC 5104): typed values in, bytes out, and back.
 //!
-//! [`Compound`] walks a datagram and checks every length; reports and keyframe requests are then read and written with
-//! the `rtcp` crate, once or twice a second per stream. NACK and transport-wide feedback arrive for every few packets
-//! and are parsed and written here.
+//! [`Compound`] walks a datagram and checks every length. Reports, source descriptions, goodbyes and picture loss
+//! indications are then read with the `rtcp` crate, once or twice a second per stream. NACK and transport-wide feedback
+//! come for every few packets and are parsed and written here; so are those where the crate panics on hostile bytes
+//! (REMB, FIR), and SDES and BYE are written here, because the crate sets the padding bit on them inside a compound.
 //!
 //! ```text
 //! |V=2|P|  count  |  packet type  |  length in words - 1  |   ... repeated to the end of the datagram
@@ -28,7 +29,7 @@ pub use receiver_report::{ReceiverReport, ReceptionReport};
 pub use remb::Remb;
 pub use sender_report::SenderReport;
 pub use source_description::SourceDescription;
-pub use transport_feedback::{FeedbackBuilder, TransportFeedback};
+pub use transport_feedback::{FeedbackBuilder, Received, TransportFeedback};
 
 /// One packet of a compound.
 #[derive(Clone, PartialEq, Debug)]

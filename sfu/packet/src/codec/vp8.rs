@@ -249,3 +249,148 @@ impl Depacketizer {
         Some(Frame { descriptor: self.descriptor, data: std::mem::take(&mut self.frame) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full(picture_id: PictureId) -> Vp8Descriptor {
+        Vp8Descriptor {
+            non_reference: true,
+            start_of_partition: true,
+            partition: 0,
+            picture_id: Some(picture_id),
+            tl0_pic_idx: Some(255),
+            layer: Some(TemporalLayer { tid: 2, layer_sync: true }),
+            key_idx: Some(31),
+            len: 0,
+        }
+    }
+
+    #[test]
+    fn descriptors_of_every_shape_round_trip_and_cut_ones_are_refused() {
+        let wide = full(PictureId::Fifteen(0x7fff));
+        for (name, descriptor, len) in [
+            ("everything", wide, 6),
+            ("7-bit picture id", full(PictureId::Seven(0x7f)), 5),
+            ("no picture id", Vp8Descriptor { picture_id: None, ..wide }, 4),
+            (
+                "only the picture id",
+                Vp8Descriptor { tl0_pic_idx: None, layer: None, key_idx: None, ..wide },
+                4,
+            ),
+            ("key index without layer", Vp8Descriptor { layer: None, ..wide }, 6),
+            ("plain, later partition", Vp8Descriptor { partition: 7, ..Vp8Descriptor::default() }, 1),
+        ] {
+            let bytes = descriptor.bytes();
+            assert_eq!(Vp8Descriptor::parse(&bytes), Some(Vp8Descriptor { len, ..descriptor }), "{name}");
+            for cut in 0..bytes.len() {
+                assert_eq!(Vp8Descriptor::parse(&bytes[..cut]), None, "{name} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn rewriting_keeps_widths_and_wraps() {
+        let payload = |id| [&full(id).bytes()[..], &[0xaa]].concat();
+        let rewritten = |mut payload: Vec<u8>, id, tl0| {
+            let len = payload.len();
+            assert!(rewrite(&mut payload, id, tl0));
+            assert_eq!((payload.len(), payload.last()), (len, Some(&0xaa)));
+            let d = Vp8Descriptor::parse(&payload).unwrap();
+            assert_eq!(d.layer, full(PictureId::Seven(0)).layer, "neighbours are untouched");
+            (d.picture_id.unwrap(), d.tl0_pic_idx.unwrap())
+        };
+        for (from, to, expected) in [
+            (PictureId::Fifteen(0x7fff), 0, PictureId::Fifteen(0)),
+            (PictureId::Fifteen(0), 0x7fff, PictureId::Fifteen(0x7fff)),
+            (PictureId::Fifteen(5), 0x8001, PictureId::Fifteen(1)),
+            (PictureId::Seven(0x7f), 0x80, PictureId::Seven(0)),
+            (PictureId::Seven(1), 0x7fff, PictureId::Seven(0x7f)),
+        ] {
+            assert_eq!(rewritten(payload(from), to, 0), (expected, 0), "{from:?} to {to}");
+        }
+        let mut plain = vec![0x10, 0xaa];
+        assert!(rewrite(&mut plain, 1, 2));
+        assert_eq!(plain, [0x10, 0xaa], "nothing there, nothing added");
+        let mut only_tl0 = vec![0x90, 0x40, 9, 0xaa];
+        assert!(rewrite(&mut only_tl0, 1, 2));
+        assert_eq!(only_tl0, [0x90, 0x40, 2, 0xaa]);
+        assert!(!rewrite(&mut [0x90, 0x80, 0x80], 1, 2), "cut");
+    }
+
+    #[test]
+    fn keyframes_start_with_the_first_packet_of_an_even_frame_tag() {
+        for (name, payload, expected) in [
+            ("key frame", &[0x10, 0x10][..], true),
+            ("predicted frame", &[0x10, 0x11], false),
+            ("second packet of a key frame", &[0x00, 0x10], false),
+            ("second partition", &[0x11, 0x10], false),
+            ("descriptor alone", &[0x10], false),
+            ("nothing", &[], false),
+            ("with picture id", &[0x90, 0x80, 0x80, 0x01, 0x10], true),
+        ] {
+            assert_eq!(is_keyframe_start(payload), expected, "{name}");
+        }
+    }
+
+    fn payloads(frame: &[u8], max: usize) -> Vec<(Vec<u8>, bool)> {
+        packetize(frame, full(PictureId::Fifteen(1)), max)
+            .map(|f| ([&f.head[..], f.payload].concat(), f.marker))
+            .collect()
+    }
+
+    #[test]
+    fn packets_of_a_frame_are_of_equal_length_but_the_last() {
+        let frame: Vec<u8> = (0..2500u16).map(|i| i as u8).collect();
+        let payloads = payloads(&frame, 1000);
+        let lens: Vec<_> = payloads.iter().map(|(p, _)| p.len()).collect();
+        assert_eq!(lens, [840, 840, 838]);
+        assert_eq!(payloads.iter().map(|(_, m)| *m).collect::<Vec<_>>(), [false, false, true]);
+        assert!(packetize(&[], full(PictureId::Seven(1)), 100).next().is_none());
+        assert_eq!(packetize(&frame[..3], full(PictureId::Seven(1)), 0).count(), 3);
+    }
+
+    #[test]
+    fn only_whole_frames_come_out() {
+        let frame: Vec<u8> = (0..100).collect();
+        let parts = payloads(&frame, 46);
+        assert_eq!(parts.len(), 3);
+        for (name, order, expected) in [
+            ("in order", &[Some(0), Some(1), Some(2)][..], 1),
+            ("the start is missing", &[Some(1), Some(2)], 0),
+            ("a gap inside", &[Some(0), None, Some(2)], 0),
+            ("a frame after a broken one", &[Some(0), None, Some(0), Some(1), Some(2)], 1),
+            ("a start without an end before", &[Some(0), Some(0), Some(1), Some(2)], 1),
+            ("twice", &[Some(0), Some(1), Some(2), Some(0), Some(1), Some(2)], 2),
+        ] {
+            let mut depacketizer = Depacketizer::default();
+            let mut frames = Vec::new();
+            for step in order {
+                match step {
+                    Some(i) => {
+                        let (payload, marker) = &parts[*i];
+                        frames.extend(depacketizer.push(payload, *marker));
+                    }
+                    None => depacketizer.gap(),
+                }
+            }
+            assert_eq!(frames.len(), expected, "{name}");
+            assert!(frames.iter().all(|f| f.data == frame && f.is_keyframe()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_never_ends_is_dropped_at_the_bound() {
+        let mut depacketizer = Depacketizer::default();
+        let megabyte = vec![0; 1 << 20];
+        let start = [&[0x10][..], &megabyte].concat();
+        let more = [&[0x00][..], &megabyte].concat();
+        assert_eq!(depacketizer.push(&start, false), None);
+        for _ in 0..4 {
+            assert_eq!(depacketizer.push(&more, false), None);
+        }
+        assert_eq!(depacketizer.push(&more, true), None);
+        assert_eq!(depacketizer.frame.capacity().min(8 << 20), depacketizer.frame.capacity());
+    }
+}

@@ -279,3 +279,192 @@ fn write_frame_diffs(diffs: &FrameDiffs, bits: &mut BitWriter) -> Option<()> {
     }
     bits.bits(0, 2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::DecodeTargetIndication::{Discardable, NotPresent, Required, Switch};
+    use super::*;
+
+    fn template(
+        spatial: u8,
+        temporal: u8,
+        dtis: &[DecodeTargetIndication],
+        diffs: &[u16],
+        chain: u8,
+    ) -> Template {
+        Template {
+            spatial,
+            temporal,
+            dtis: dtis.iter().copied().collect(),
+            frame_diffs: diffs.iter().copied().collect(),
+            chain_diffs: [chain].into_iter().collect(),
+        }
+    }
+
+    /// Two temporal layers, two decode targets, one chain: what libwebrtc calls L1T2.
+    fn l1t2() -> TemplateStructure {
+        TemplateStructure {
+            id_offset: 63,
+            decode_targets: 2,
+            templates: vec![
+                template(0, 0, &[Switch, Switch], &[], 0),
+                template(0, 0, &[Switch, Switch], &[2], 2),
+                template(0, 1, &[NotPresent, Discardable], &[1], 1),
+            ],
+            protected_by: [0, 0].into_iter().collect(),
+            chains: 1,
+            resolutions: vec![(640, 65_536)],
+        }
+    }
+
+    fn written(descriptor: &DependencyDescriptor, in_force: Option<&TemplateStructure>) -> Vec<u8> {
+        let mut out = [0xff; DESCRIPTOR_LEN_MAX];
+        let len = descriptor.write(in_force, &mut out).unwrap();
+        out[..len].to_vec()
+    }
+
+    #[test]
+    fn bits_of_a_hand_made_structure_mean_what_the_specification_says() {
+        // One template, one decode target, no chain, resolution 320x180.
+        let fields = [
+            ("start", 1, 1),
+            ("end", 0, 1),
+            ("template id", 5, 6),
+            ("frame number", 0xffff, 16),
+            ("structure, no active targets, nothing custom", 0b10000, 5),
+            ("id offset", 5, 6),
+            ("decode targets - 1", 0, 5),
+            ("next layer: no more", 3, 2),
+            ("dti: switch", 2, 2),
+            ("no frame diffs", 0, 1),
+            ("chains ns(2): zero", 0, 1),
+            ("resolutions follow", 1, 1),
+            ("width - 1", 319, 16),
+            ("height - 1", 179, 16),
+        ];
+        let mut bytes = [0; 32];
+        let mut bits = BitWriter::new(&mut bytes);
+        for (_, value, width) in fields {
+            bits.bits(value, width).unwrap();
+        }
+        let len = bits.len();
+        let descriptor = DependencyDescriptor::parse(&bytes[..len], None).unwrap();
+        let structure = descriptor.structure.clone().unwrap();
+        assert_eq!((descriptor.frame_number, descriptor.template_id, structure.id_offset), (0xffff, 5, 5));
+        let frame = descriptor.frame(&structure).unwrap();
+        assert_eq!((frame.spatial, frame.temporal, frame.resolution), (0, 0, Some((320, 180))));
+        assert_eq!((frame.dtis, frame.frame_diffs, frame.chain_diffs), (&[Switch][..], &[][..], &[][..]));
+        assert!(is_keyframe_start(&bytes[..len]));
+        assert_eq!(written(&descriptor, None), bytes[..len]);
+    }
+
+    #[test]
+    fn template_ids_wrap_at_64() {
+        let structure = l1t2();
+        for (id, expected) in
+            [(63, Some((0, 0, 0))), (0, Some((0, 0, 1))), (1, Some((0, 1, 1))), (2, None), (62, None)]
+        {
+            let found = structure.template(id).map(|t| (t.spatial, t.temporal, t.frame_diffs.len()));
+            assert_eq!(found, expected, "id {id}");
+        }
+        assert_eq!(structure.layer_of(0), (0, 0));
+        assert_eq!(structure.layer_of(1), (0, 1));
+    }
+
+    #[test]
+    fn a_stream_is_read_with_the_structure_of_its_key_frame() {
+        let structure = l1t2();
+        let key = DependencyDescriptor {
+            start_of_frame: true,
+            end_of_frame: true,
+            template_id: 63,
+            frame_number: 0xffff,
+            structure: Some(structure.clone()),
+            active_decode_targets: Some(0b01),
+            ..DependencyDescriptor::default()
+        };
+        let bytes = written(&key, None);
+        assert_eq!(DependencyDescriptor::parse(&bytes, None), Ok(key));
+
+        let delta =
+            DependencyDescriptor { template_id: 1, frame_number: 0, ..DependencyDescriptor::default() };
+        let bytes = written(&delta, Some(&structure));
+        assert_eq!(bytes, [1, 0, 0], "three bytes when the template says it all");
+        assert_eq!(DependencyDescriptor::parse(&bytes, Some(&structure)), Ok(delta.clone()));
+        assert_eq!(DependencyDescriptor::parse(&bytes, None), Err(DescriptorError::NoStructure));
+        assert!(!is_keyframe_start(&bytes));
+        let frame = delta.frame(&structure).unwrap();
+        assert_eq!((frame.temporal, frame.frame_diffs, frame.resolution), (1, &[1][..], Some((640, 65_536))));
+
+        let custom = DependencyDescriptor {
+            dtis: Some([Required, NotPresent].into_iter().collect()),
+            frame_diffs: Some([1, 16, 17, 256, 257, 4096].into_iter().collect()),
+            chain_diffs: Some([255].into_iter().collect()),
+            ..delta
+        };
+        let bytes = written(&custom, Some(&structure));
+        assert_eq!(DependencyDescriptor::parse(&bytes, Some(&structure)), Ok(custom.clone()));
+        let frame = custom.frame(&structure).unwrap();
+        assert_eq!(frame.frame_diffs, [1, 16, 17, 256, 257, 4096]);
+        for cut in 0..bytes.len() {
+            let read = DependencyDescriptor::parse(&bytes[..cut], Some(&structure));
+            assert!(read.is_err() || cut == 3, "cut at {cut}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_refused() {
+        let structure = l1t2();
+        let key = DependencyDescriptor {
+            template_id: 63,
+            structure: Some(structure.clone()),
+            ..DependencyDescriptor::default()
+        };
+        let with = |change: fn(&mut TemplateStructure)| {
+            let mut structure = structure.clone();
+            change(&mut structure);
+            DependencyDescriptor { structure: Some(structure), ..key.clone() }.write(None, &mut [0; 255])
+        };
+        for (name, change) in [
+            ("a dti too few", (|s| s.templates[0].dtis.truncate(1)) as fn(&mut TemplateStructure)),
+            ("a diff beyond four bits", |s| s.templates[1].frame_diffs[0] = 17),
+            ("a layer skipped", |s| s.templates[2].temporal = 2),
+            ("the first layer not the base", |s| s.templates.iter_mut().for_each(|t| t.temporal += 1)),
+            ("a chain that does not exist", |s| s.protected_by[0] = 1),
+            ("no decode targets", |s| s.decode_targets = 0),
+            ("no templates", |s| s.templates.clear()),
+            ("width zero", |s| s.resolutions[0].0 = 0),
+            ("a resolution too many", |s| s.resolutions.push((1, 1))),
+        ] {
+            assert_eq!(with(change), Err(DescriptorError::Unwritable), "{name}");
+        }
+        let whole = written(&key, None).len();
+        for short in 0..whole {
+            assert_eq!(
+                key.write(None, &mut vec![0; short]),
+                Err(DescriptorError::Unwritable),
+                "{short} bytes"
+            );
+        }
+        let delta = DependencyDescriptor { template_id: 5, ..DependencyDescriptor::default() };
+        assert_eq!(delta.write(Some(&structure), &mut [0; 9]), Err(DescriptorError::UnknownTemplate));
+        let active = DependencyDescriptor { active_decode_targets: Some(4), ..key };
+        assert_eq!(active.write(None, &mut [0; 255]), Err(DescriptorError::Unwritable));
+    }
+
+    #[test]
+    fn more_templates_than_ids_are_an_error() {
+        // Structure flag, then id offset and target count, then "same layer" for ever.
+        let bytes = [&[0x80, 0, 0, 0x80][..], &[0; 60]].concat();
+        assert_eq!(DependencyDescriptor::parse(&bytes, None), Err(DescriptorError::Structure));
+    }
+
+    #[test]
+    fn frame_numbers_are_replaced_in_place() {
+        let mut bytes = [0xc1, 0xff, 0xff, 0x80];
+        set_frame_number(&mut bytes, 0);
+        assert_eq!(bytes, [0xc1, 0, 0, 0x80]);
+        set_frame_number(&mut bytes[..2], 7);
+        assert_eq!(bytes, [0xc1, 0, 0, 0x80]);
+    }
+}

@@ -1,12 +1,17 @@
 //! Full intra request (RFC 5104 section 4.3.1): a keyframe is needed, counted by a number per request so that
-//! repetitions are recognised.
+//! repetitions are recognised. Own bytes: the `rtcp` crate panics on a message without an entry.
+//!
+//! ```text
+//! |                              SSRC                             |   per entry
+//! |    seq nr     |    reserved                                   |
+//! ```
 
-use super::compound::Element;
-use super::write_with_crate;
+use super::compound::{Element, PSFB, write_header};
 use crate::Ssrc;
-use rtcp::payload_feedbacks::full_intra_request as wire;
 
 pub(super) const FORMAT: u8 = 4;
+/// More would not fit the length field.
+const ENTRIES_MAX: usize = (u16::MAX as usize - 2) / 2;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fir {
@@ -24,19 +29,31 @@ pub struct FirEntry {
 
 impl Fir {
     pub(super) fn read(element: &Element) -> Option<Self> {
-        let fir: wire::FullIntraRequest = element.unmarshal()?;
-        let entry = |e: &wire::FirEntry| FirEntry { media: Ssrc(e.ssrc), seq: e.sequence_number };
-        Some(Self { sender: Ssrc(fir.sender_ssrc), entries: fir.fir.iter().map(entry).collect() })
+        let (sender, _, fci) = element.feedback()?;
+        let (entries, rest) = fci.as_chunks::<8>();
+        if entries.is_empty() || !rest.is_empty() {
+            return None;
+        }
+        let entry = |&[a, b, c, d, seq, ..]: &[u8; 8]| FirEntry {
+            media: Ssrc(u32::from_be_bytes([a, b, c, d])),
+            seq,
+        };
+        Some(Self { sender, entries: entries.iter().map(entry).collect() })
     }
 
+    /// Writes nothing without an entry.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let entry = |e: &FirEntry| wire::FirEntry { ssrc: e.media.0, sequence_number: e.seq };
-        let fir = wire::FullIntraRequest {
-            sender_ssrc: self.sender.0,
-            // Unused by FIR, must be zero (RFC 5104 section 4.3.1.2).
-            media_ssrc: 0,
-            fir: self.entries.iter().map(entry).collect(),
-        };
-        write_with_crate(&fir, out);
+        let entries = &self.entries[..self.entries.len().min(ENTRIES_MAX)];
+        if entries.is_empty() {
+            return;
+        }
+        write_header(FORMAT, PSFB, 2 + 2 * entries.len() as u16, out);
+        out.extend_from_slice(&self.sender.0.to_be_bytes());
+        // The media source is unused and zero (RFC 5104 section 4.3.1.2).
+        out.extend_from_slice(&[0; 4]);
+        for entry in entries {
+            out.extend_from_slice(&entry.media.0.to_be_bytes());
+            out.extend_from_slice(&[entry.seq, 0, 0, 0]);
+        }
     }
 }

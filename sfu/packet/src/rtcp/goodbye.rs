@@ -1,7 +1,6 @@
 //! Goodbye (RFC 3550 section 6.6): these sources have stopped.
 
-use super::compound::Element;
-use super::write_with_crate;
+use super::compound::{BYE, Element, write_header};
 use crate::Ssrc;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,8 +15,12 @@ impl Goodbye {
         Some(Self { ssrcs: bye.sources.into_iter().map(Ssrc).collect() })
     }
 
+    /// Own bytes: the crate adds an empty reason and with it padding, which may not stand inside a compound.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let sources = self.ssrcs.iter().take(31).map(|s| s.0).collect();
-        write_with_crate(&rtcp::goodbye::Goodbye { sources, reason: Default::default() }, out);
+        let ssrcs = &self.ssrcs[..self.ssrcs.len().min(31)];
+        write_header(ssrcs.len() as u8, BYE, ssrcs.len() as u16, out);
+        for ssrc in ssrcs {
+            out.extend_from_slice(&ssrc.0.to_be_bytes());
+        }
     }
 }

@@ -80,3 +80,44 @@ impl Nack {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Compound, Packet, ParseError};
+    use super::*;
+
+    fn pairs(lost: &[u16]) -> Vec<(u16, u16)> {
+        let nack = Nack::new(Ssrc(1), Ssrc(2), lost.iter().map(|s| SeqNo(*s)));
+        assert_eq!(nack.lost().collect::<Vec<_>>(), lost.iter().map(|s| SeqNo(*s)).collect::<Vec<_>>());
+        nack.pairs.iter().map(|p| (p.pid.0, p.blp)).collect()
+    }
+
+    #[test]
+    fn lost_packets_share_entries_across_the_wrap() {
+        for (name, lost, expected) in [
+            ("none", &[][..], vec![]),
+            ("over the wrap", &[0xfff5, 0xffff, 0, 5], vec![(0xfff5, 1 << 15 | 1 << 10 | 1 << 9)]),
+            ("sixteen behind share", &[10, 26], vec![(10, 0x8000)]),
+            ("seventeen behind do not", &[10, 27], vec![(10, 0), (27, 0)]),
+            ("all", &(0..17).collect::<Vec<_>>(), vec![(0, 0xffff)]),
+        ] {
+            assert_eq!(pairs(lost), expected, "{name}");
+        }
+        let twice = Nack::new(Ssrc(1), Ssrc(2), [SeqNo(3), SeqNo(3)]);
+        assert_eq!(twice.lost().count(), 1);
+    }
+
+    #[test]
+    fn bytes_round_trip_and_an_empty_list_is_an_error() {
+        let nack = Nack::new(Ssrc(1), Ssrc(2), [SeqNo(0xffff), SeqNo(1), SeqNo(500)]);
+        let mut bytes = Vec::new();
+        nack.write(&mut bytes);
+        assert_eq!(bytes.len(), 20);
+        assert_eq!(Compound::iter(&bytes).collect::<Vec<_>>(), [Ok(Packet::Nack(nack))]);
+        let empty = [0x81, RTPFB, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2];
+        assert_eq!(Compound::iter(&empty).collect::<Vec<_>>(), [Err(ParseError::Body)]);
+        let mut nothing = Vec::new();
+        Nack::new(Ssrc(1), Ssrc(2), []).write(&mut nothing);
+        assert!(nothing.is_empty());
+    }
+}

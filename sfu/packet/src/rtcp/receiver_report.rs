@@ -100,3 +100,50 @@ impl ReceiverReport {
         write_with_crate(&rr, out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Compound, Packet};
+    use super::*;
+
+    #[test]
+    fn round_trip_time_crosses_the_wrap_of_the_middle_bits() {
+        let ntp = |seconds: u64| NtpTime(seconds << 32);
+        let report = |last_sr: u32, delay: u32| ReceptionReport {
+            last_sr,
+            delay_since_last_sr: delay,
+            ..ReceptionReport::default()
+        };
+        for (name, last_sr, delay, now, expected_ms) in [
+            ("plain", ntp(10).middle(), 1 << 16, ntp(12), Some(1000)),
+            ("over the wrap at 2^16 s", ntp(0xffff).middle(), 1 << 15, ntp(0x1_0000), Some(500)),
+            ("no sender report", 0, 0, ntp(1), None),
+            ("less than zero", ntp(10).middle(), 3 << 16, ntp(12), None),
+            ("a lie of 32 s", ntp(10).middle(), 0, ntp(42), None),
+        ] {
+            let expected = expected_ms.map(Duration::from_millis);
+            assert_eq!(report(last_sr, delay).round_trip(now), expected, "{name}");
+        }
+        assert_eq!(ReceptionReport::delay_units(Duration::from_millis(1500)), 3 << 15);
+        assert_eq!(ReceptionReport::delay_units(Duration::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn total_lost_keeps_its_sign_and_saturates_at_24_bits() {
+        for (lost, read) in [(-1, -1), (5, 5), (i32::MAX, (1 << 23) - 1), (i32::MIN, -(1 << 23))] {
+            let block = ReceptionReport { ssrc: Ssrc(9), total_lost: lost, ..ReceptionReport::default() };
+            let mut bytes = Vec::new();
+            ReceiverReport { ssrc: Ssrc(1), reports: vec![block] }.write(&mut bytes);
+            let Some(Ok(Packet::ReceiverReport(back))) = Compound::iter(&bytes).next() else { panic!() };
+            assert_eq!(back.reports[0].total_lost, read);
+        }
+    }
+
+    #[test]
+    fn more_than_31_blocks_are_cut_not_dropped() {
+        let mut bytes = Vec::new();
+        ReceiverReport { ssrc: Ssrc(1), reports: vec![ReceptionReport::default(); 40] }.write(&mut bytes);
+        let Some(Ok(Packet::ReceiverReport(back))) = Compound::iter(&bytes).next() else { panic!() };
+        assert_eq!(back.reports.len(), 31);
+    }
+}

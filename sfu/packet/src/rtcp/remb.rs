@@ -54,3 +54,39 @@ impl Remb {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Compound, Packet, ParseError};
+    use super::*;
+
+    #[test]
+    fn rates_round_trip_with_18_bits() {
+        for (rate, read) in [
+            (0, 0),
+            (1, 1),
+            (0x3_ffff, 0x3_ffff),
+            (0x4_0001, 0x4_0000),
+            (2_500_000, 2_500_000 & !15),
+            (u64::MAX, 0x3_ffff << 46),
+        ] {
+            let remb = Remb { sender: Ssrc(1), bitrate: Bitrate(rate), ssrcs: vec![Ssrc(2), Ssrc(3)] };
+            let mut bytes = Vec::new();
+            remb.write(&mut bytes);
+            let expected = Remb { bitrate: Bitrate(read), ..remb };
+            assert_eq!(Compound::iter(&bytes).collect::<Vec<_>>(), [Ok(Packet::Remb(expected))]);
+        }
+    }
+
+    #[test]
+    fn more_ssrcs_than_bytes_are_an_error_and_a_huge_exponent_saturates() {
+        let message = |count: u8, exp: u8| {
+            let head = [0x8f, PSFB, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B'];
+            let bytes = [&head[..], &[count, exp << 2 | 3, 0xff, 0xff]].concat();
+            Compound::iter(&bytes).next().unwrap()
+        };
+        assert_eq!(message(1, 0), Err(ParseError::Body));
+        let expected = Remb { sender: Ssrc(1), bitrate: Bitrate(u64::MAX), ssrcs: vec![] };
+        assert_eq!(message(0, 63), Ok(Packet::Remb(expected)));
+    }
+}
