@@ -1,1 +1,31 @@
-//! Being built.
+//! A native participant as a state machine: joins a room over the wire messages, publishes Opus and VP8 frames, receives
+//! everybody in slots, and says what arrived.
+//!
+//! ```text
+//! handle_message(now, ServerMessage)   handle_datagram(now, local, from, bytes)   handle_timeout(now)
+//! send_frame(now, mid, Frame)          poll_output() -> Message | Transmit | Event | Timeout(when, reason)
+//! ```
+//!
+//! The bot, the simulator and the benches all drive this one client. It opens no socket, asks for no time, decodes
+//! nothing and adapts to nothing: what is given to `send_frame` leaves at once, whatever the network says.
+
+mod client;
+mod config;
+mod event;
+mod frames;
+mod media;
+mod missing;
+mod participants;
+mod publish;
+mod random;
+mod receive;
+mod reports;
+mod session;
+mod stats;
+mod transport_feedback;
+
+pub use client::{Client, SendError};
+pub use config::{Config, Publish};
+pub use event::{Event, Output, Reason, ReceivedFrame};
+pub use publish::Frame;
+pub use stats::{AudioReceived, Received, SentTrack, Stats, VideoReceived};

@@ -1,0 +1,274 @@
+//! The participant: signaling and media under one clock.
+//!
+//! ```text
+//!   new ── join sent ──> joined ── ICE, DTLS ──> connected ──> closed
+//!                          └── refused / bad answer (the end)
+//! ```
+
+use crate::config::Config;
+use crate::event::{Event, Output, Reason};
+use crate::media::{Media, ms};
+use crate::participants::Owner;
+use crate::publish::Frame;
+use crate::random::Random;
+use crate::session::{Answered, Session};
+use crate::stats::Stats;
+use packet::{Mid, RtpTime};
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use transport::{IceMode, Transport, TransportError};
+use wire::{Binding, ClientMessage, ParticipantId, ServerMessage, Share, Source, TrackInfo};
+
+/// Below the minute after which proxies cut quiet connections.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// The connect stages are reported then, even if no frame came (nobody else is there).
+const STAGES_AFTER: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SendError {
+    #[error("not connected")]
+    NotConnected,
+    #[error("no such track, or the server refused it")]
+    UnknownTrack,
+    #[error("the frame does not fit a packet")]
+    TooLarge,
+}
+
+pub struct Client {
+    session: Session,
+    media: Media,
+    random: Random,
+    start: Instant,
+    participant: Option<ParticipantId>,
+    ping_at: Instant,
+    stages_sent: bool,
+    out: VecDeque<Output>,
+}
+
+impl Client {
+    /// Its first output is the join message.
+    pub fn new(config: Config, now: Instant) -> Result<Self, TransportError> {
+        let mut random = Random(config.seed);
+        let mut taken = BTreeSet::new();
+        let mut session = Session::new(&config, &mut random, &mut taken);
+        let transport = Transport::new(
+            transport::Config {
+                ice: IceMode::Full { tie_breaker: random.next() },
+                local: session.ice.clone(),
+                certificate: config.certificate.clone(),
+                local_addresses: config.local_addresses.clone(),
+                dtls: config.dtls,
+                seed: random.next(),
+            },
+            None,
+            now,
+        )?;
+        let mut media = Media::new(&config, transport, random.ssrc(&mut taken), now);
+        media.cname = session.cname.clone();
+        let out = VecDeque::from([Output::Message(session.join())]);
+        let ping_at = now + PING_INTERVAL;
+        Ok(Self { session, media, random, start: now, participant: None, ping_at, stages_sent: false, out })
+    }
+
+    /// The m-line to send `source` on.
+    pub fn mid(&self, source: Source) -> Option<Mid> {
+        self.session.infos.iter().find(|t| t.source == source).and_then(|t| Mid::new(&t.mid))
+    }
+
+    /// Sends one frame at once.
+    pub fn send_frame(&mut self, now: Instant, mid: Mid, frame: Frame<'_>) -> Result<(), SendError> {
+        self.media.send_frame(now, mid, frame)
+    }
+
+    /// Tells the room that a track is muted or not, or starts or ends.
+    pub fn set_track(&mut self, source: Source, muted: bool, active: bool) {
+        if let Some(track) = self.session.infos.iter_mut().find(|t| t.source == source) {
+            (track.muted, track.active) = (muted, active);
+            let track = track.clone();
+            self.out.push_back(Output::Message(ClientMessage::Track { track }));
+        }
+    }
+
+    /// Our addresses changed: goes on from the new ones.
+    pub fn set_local_addresses(&mut self, now: Instant, addresses: &[SocketAddr]) {
+        self.media.transport.set_local_addresses(now, addresses);
+        self.media.drain_transport(now);
+    }
+
+    /// Asks for new ICE credentials on both sides; media goes on meanwhile.
+    pub fn restart_ice(&mut self) {
+        self.session.restart_ice();
+        self.offer_again();
+    }
+
+    /// Says goodbye on both paths.
+    pub fn leave(&mut self, now: Instant) {
+        self.out.push_back(Output::Message(ClientMessage::Leave {}));
+        self.media.transport.close(now);
+        self.media.drain_transport(now);
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.media.connected
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.media.closed
+    }
+
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        from: SocketAddr,
+        datagram: &mut [u8],
+    ) {
+        self.media.handle_datagram(now, local, from, datagram);
+        self.report_stages(now);
+    }
+
+    pub fn handle_message(&mut self, now: Instant, message: ServerMessage) {
+        match message {
+            ServerMessage::Joined { re, participant, answer, participants, bindings, .. } => {
+                self.media.stages.signaling_ms.get_or_insert(ms(self.start, now));
+                self.participant = Some(participant.clone());
+                participants.iter().for_each(|p| self.media.participants.met(p));
+                if self.answered(now, re, &answer) {
+                    self.event(Event::Joined { participant, others: participants });
+                    self.bind(now, bindings);
+                }
+            }
+            ServerMessage::Answer { re, answer } => {
+                self.answered(now, re, &answer);
+                self.offer_again();
+            }
+            ServerMessage::ParticipantJoined { participant } => {
+                self.media.participants.met(&participant);
+                self.event(Event::ParticipantJoined(participant));
+            }
+            ServerMessage::ParticipantLeft { participant } => {
+                self.event(Event::ParticipantLeft(participant));
+            }
+            ServerMessage::TrackChanged { participant, track } => {
+                self.track_changed(&participant, &track);
+                self.event(Event::TrackChanged { participant, track });
+            }
+            ServerMessage::Bindings { bindings } => self.bind(now, bindings),
+            ServerMessage::FirstFrame { mid, participant, rtp_timestamp } => {
+                self.media.begins(&mid, &participant, RtpTime(rtp_timestamp));
+            }
+            ServerMessage::NeedSlots { wanted } => {
+                self.session.need_slots(wanted);
+                self.offer_again();
+            }
+            ServerMessage::Speakers { participants } => self.event(Event::Speakers(participants)),
+            ServerMessage::Pong { .. } => {}
+            ServerMessage::Error { re, code, message } => {
+                re.into_iter().for_each(|re| self.session.refused(re));
+                self.event(Event::Refused { code, message });
+            }
+        }
+        self.report_stages(now);
+    }
+
+    /// True if the answer is of use.
+    fn answered(&mut self, now: Instant, re: u64, answer: &str) -> bool {
+        let Some(result) = self.session.answered(re, answer) else { return false };
+        let Answered { media, remote, restart } = match result {
+            Ok(negotiated) => negotiated,
+            Err(error) => {
+                self.event(Event::BadAnswer(error.to_string()));
+                return false;
+            }
+        };
+        self.media.negotiated(now, media, &mut self.random);
+        let result = self.media.remote(now, restart, remote);
+        if let Err(error) = &result {
+            self.event(Event::BadAnswer(error.to_string()));
+        }
+        result.is_ok()
+    }
+
+    fn bind(&mut self, now: Instant, bindings: Vec<Binding>) {
+        for Binding { slot, participant, share } in bindings {
+            let screen = share == Share::Screen;
+            let owner = participant.clone().map(|participant| Owner { participant, screen });
+            self.media.bind(now, &slot.audio, owner.as_ref());
+            self.media.bind(now, &slot.video, owner.as_ref());
+            if let (Some(audio), Some(video)) = (Mid::new(&slot.audio), Mid::new(&slot.video)) {
+                self.event(Event::Bound { audio, video, participant, share });
+            }
+        }
+    }
+
+    /// A picture switched off is not a frozen one.
+    fn track_changed(&mut self, participant: &str, track: &TrackInfo) {
+        if track.muted || !track.active {
+            let screen = matches!(track.source, Source::Screen | Source::ScreenAudio);
+            self.media.participants.pause(&Owner { participant: participant.to_owned(), screen });
+        }
+    }
+
+    fn offer_again(&mut self) {
+        if let Some(message) = self.session.next_offer(&mut self.random) {
+            self.out.push_back(Output::Message(message));
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.media.handle_timeout(now);
+        if self.ping_at <= now {
+            self.ping_at = now + PING_INTERVAL;
+            let id = self.session.request();
+            self.out.push_back(Output::Message(ClientMessage::Ping { id }));
+        }
+        self.report_stages(now);
+    }
+
+    fn report_stages(&mut self, now: Instant) {
+        let complete = self.media.stages.first_frame_ms.is_some();
+        let late = self.participant.is_some() && now >= self.start + STAGES_AFTER;
+        if !self.stages_sent && (complete || late) {
+            self.stages_sent = true;
+            let stages = self.media.stages.clone();
+            self.out.push_back(Output::Message(ClientMessage::Stages { stages }));
+        }
+    }
+
+    /// Call until `Timeout`.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.out.pop_front().or_else(|| self.media.out.pop_front()) {
+            return output;
+        }
+        let ping = (self.ping_at, Reason::Ping);
+        let (at, reason) = self.media.next_timeout().map_or(ping, |media| media.min(ping));
+        Output::Timeout(at, reason)
+    }
+
+    pub fn stats(&self) -> Stats {
+        let media = &self.media;
+        let mut dropped: Vec<_> = media.dropped.iter().map(|(name, count)| (*name, *count)).collect();
+        if media.undecodable() > 0 {
+            dropped.push(("undecodable_frame", media.undecodable()));
+        }
+        Stats {
+            participant: self.participant.clone(),
+            connected: media.connected,
+            stages: media.stages.clone(),
+            round_trip: media.round_trip,
+            slot_pairs: self.session.pairs(),
+            sent: media.tracks.iter().map(|t| t.sent.clone()).collect(),
+            received: media.participants.received(),
+            feedbacks_sent: media.feedbacks_sent,
+            feedbacks_received: media.feedbacks_received,
+            feedback_lost: media.feedback_lost,
+            keyframes_asked: media.keyframes_asked,
+            dropped,
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+}

@@ -1,0 +1,70 @@
+//! What a client is made from.
+
+use packet::NtpTime;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use transport::{Certificate, DtlsConfig, DtlsVersion};
+use wire::{Kind, Source};
+
+/// One m-line to send on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Publish {
+    pub source: Source,
+    /// False: offered ahead of need, nothing is sent until [`crate::Client::set_track`] says so.
+    pub active: bool,
+}
+
+impl Publish {
+    pub fn kind(self) -> Kind {
+        match self.source {
+            Source::Microphone | Source::ScreenAudio => Kind::Audio,
+            Source::Camera | Source::Screen => Kind::Video,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub room: String,
+    pub name: String,
+    pub publish: Vec<Publish>,
+    /// Pairs of m-lines offered at the start; more are offered when the server asks.
+    pub slot_pairs: u32,
+    pub certificate: Arc<Certificate>,
+    /// Where our sockets are bound, one host candidate each.
+    pub local_addresses: Vec<SocketAddr>,
+    /// One moment on both clocks, for sender reports.
+    pub clock: (Instant, NtpTime),
+    pub dtls: DtlsConfig,
+    /// Hand every received frame out as an event with its bytes. Off: only counted.
+    pub deliver_frames: bool,
+    /// SSRCs, ICE credentials and DTLS randoms come from it: unpredictable outside tests.
+    pub seed: u64,
+}
+
+impl Config {
+    /// A participant with microphone and camera and four slot pairs.
+    pub fn new(
+        room: &str,
+        name: &str,
+        certificate: Arc<Certificate>,
+        local_addresses: Vec<SocketAddr>,
+        clock: (Instant, NtpTime),
+        seed: u64,
+    ) -> Self {
+        let publish = |source| Publish { source, active: true };
+        Self {
+            room: room.to_owned(),
+            name: name.to_owned(),
+            publish: vec![publish(Source::Microphone), publish(Source::Camera)],
+            slot_pairs: 4,
+            certificate,
+            local_addresses,
+            clock,
+            dtls: DtlsConfig { version: DtlsVersion::V12, active_if_free: true, ..DtlsConfig::default() },
+            deliver_frames: false,
+            seed,
+        }
+    }
+}

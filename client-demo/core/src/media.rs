@@ -1,0 +1,462 @@
+//! The media half: the transport, tracks going out, slots coming in, RTCP both ways.
+
+use crate::config::Config;
+use crate::event::{Event, Output, Reason, ReceivedFrame};
+use crate::missing::Arrival;
+use crate::participants::{Owner, Participants};
+use crate::publish::{Frame, Repeat, Track, Unprotected};
+use crate::random::Random;
+use crate::receive::{Arrived, Receive, Taken, What};
+use crate::transport_feedback::Arrivals;
+use crate::{SendError, reports};
+use packet::ext::{ExtensionMap, Values};
+use packet::media::{CodecConfig, MediaKind, PeerMedia};
+use packet::rtcp::{Compound, Nack, Packet, Pli, ReceptionReport};
+use packet::rtp::{RtpHeader, rtx};
+use packet::{ExtSeq, Mid, NtpTime, RtpTime, SeqNo, Ssrc};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use transport::{IceCredentials, Incoming, Remote, Transmit, Transport, TransportError};
+use wire::{Kind, Stages};
+
+/// Until a report says better: what a call across a continent takes.
+const ROUND_TRIP_GUESS: Duration = Duration::from_millis(100);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(crate) struct Media {
+    pub transport: Transport,
+    clock: (Instant, NtpTime),
+    start: Instant,
+    keep_data: bool,
+    pub tracks: Vec<Track>,
+    receives: Vec<Receive>,
+    /// Media and retransmission SSRCs of the slots: position and whether it is the latter.
+    by_ssrc: BTreeMap<Ssrc, (usize, bool)>,
+    codecs: Vec<CodecConfig>,
+    extensions: ExtensionMap,
+    own_ssrc: Ssrc,
+    pub cname: String,
+    transport_sequence: u16,
+    arrivals: Arrivals,
+    report_at: Instant,
+    transport_at: Option<Instant>,
+    pub connected: bool,
+    pub closed: bool,
+    pub stages: Stages,
+    pub round_trip: Option<Duration>,
+    pub feedbacks_sent: u64,
+    pub feedbacks_received: u64,
+    pub feedback_lost: u64,
+    pub keyframes_asked: u64,
+    pub dropped: BTreeMap<&'static str, u64>,
+    pub participants: Participants,
+    pub out: VecDeque<Output>,
+}
+
+impl Media {
+    pub fn new(config: &Config, transport: Transport, own_ssrc: Ssrc, now: Instant) -> Self {
+        Self {
+            transport,
+            clock: config.clock,
+            start: now,
+            keep_data: config.deliver_frames,
+            tracks: Vec::new(),
+            receives: Vec::new(),
+            by_ssrc: BTreeMap::new(),
+            codecs: Vec::new(),
+            extensions: ExtensionMap::default(),
+            own_ssrc,
+            cname: String::new(),
+            transport_sequence: 1,
+            arrivals: Arrivals::new(now),
+            report_at: now + REPORT_INTERVAL,
+            transport_at: None,
+            connected: false,
+            closed: false,
+            stages: Stages::default(),
+            round_trip: None,
+            feedbacks_sent: 0,
+            feedbacks_received: 0,
+            feedback_lost: 0,
+            keyframes_asked: 0,
+            dropped: BTreeMap::new(),
+            participants: Participants::default(),
+            out: VecDeque::new(),
+        }
+    }
+
+    /// What was negotiated; tracks and slots that are there already keep their state.
+    pub fn negotiated(&mut self, now: Instant, media: PeerMedia, random: &mut Random) {
+        self.extensions = media.extensions;
+        self.codecs = media.codecs;
+        for track in &media.tracks {
+            let codec = self.codecs.iter().find(|c| c.codec.kind() == track.kind);
+            if let Some(codec) = codec
+                && !self.tracks.iter().any(|t| t.mid == track.mid)
+            {
+                self.tracks.extend(Track::new(track, codec.clone(), random));
+            }
+        }
+        for slot in media.slots {
+            if !self.receives.iter().any(|r| r.slot.mid == slot.mid) {
+                let index = self.receives.len();
+                self.by_ssrc.insert(slot.ssrc, (index, false));
+                if let Some(rtx) = slot.rtx {
+                    self.by_ssrc.insert(rtx, (index, true));
+                }
+                self.receives.push(Receive::new(slot, now, self.keep_data));
+            }
+        }
+    }
+
+    /// `restart`: our own new credentials, when the offer carried some.
+    pub fn remote(
+        &mut self,
+        now: Instant,
+        restart: Option<IceCredentials>,
+        remote: Remote,
+    ) -> Result<(), TransportError> {
+        match restart {
+            Some(local) => self.transport.restart_ice(now, local, Some(remote))?,
+            None => self.transport.set_remote(now, remote)?,
+        }
+        self.drain_transport(now);
+        Ok(())
+    }
+
+    pub fn bind(&mut self, now: Instant, mid: &str, owner: Option<&Owner>) {
+        if let Some(receive) = self.receives.iter_mut().find(|r| r.slot.mid.as_str() == mid) {
+            if let Some(last) = receive.owner() {
+                self.participants.pause(last);
+            }
+            receive.bind(now, owner.cloned());
+        }
+    }
+
+    pub fn begins(&mut self, mid: &str, participant: &str, timestamp: RtpTime) {
+        let Some(index) = self.receives.iter().position(|r| r.slot.mid.as_str() == mid) else { return };
+        if self.receives[index].owner().is_some_and(|o| o.participant == participant) {
+            let taken = self.receives[index].begins(timestamp);
+            self.tally(index, taken);
+        }
+    }
+
+    pub fn send_frame(&mut self, now: Instant, mid: Mid, frame: Frame<'_>) -> Result<(), SendError> {
+        if !self.connected {
+            return Err(SendError::NotConnected);
+        }
+        let track = self.tracks.iter_mut().find(|t| t.mid == mid).ok_or(SendError::UnknownTrack)?;
+        let packets = track
+            .packets(now, frame, &self.extensions, &mut self.transport_sequence)
+            .map_err(|_| SendError::TooLarge)?;
+        for packet in packets {
+            let Some(bytes) = protect(&mut self.transport, packet, &mut self.dropped) else { continue };
+            if let Some(track) = self.tracks.iter_mut().find(|t| t.mid == mid) {
+                track.keep_protected(&bytes);
+            }
+            self.transmit(bytes);
+        }
+        Ok(())
+    }
+
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        from: SocketAddr,
+        datagram: &mut [u8],
+    ) {
+        match self.transport.handle_datagram(now, local, from, datagram) {
+            Ok(Incoming::Handled) => {}
+            Ok(Incoming::Rtp { packet, ext_seq }) => self.handle_rtp(now, packet, ext_seq),
+            Ok(Incoming::Rtcp(compound)) => self.handle_rtcp(now, compound),
+            Err(reason) => self.drop(reason.name()),
+        }
+        self.drain_transport(now);
+    }
+
+    fn handle_rtp(&mut self, now: Instant, packet: &mut [u8], ext_seq: ExtSeq) {
+        let Ok(header) = RtpHeader::parse(packet) else { return self.drop("rtp_malformed") };
+        let values = Values::read(&header, packet, &self.extensions);
+        if let Some(sequence) = values.transport_sequence {
+            self.arrivals.arrived(now, sequence.as_seq());
+        }
+        let Some(&(index, repaired)) = self.by_ssrc.get(&header.ssrc) else {
+            return self.drop("unknown_ssrc");
+        };
+        self.stages.first_packet_ms.get_or_insert(ms(self.start, now));
+        let receive = &mut self.receives[index];
+        let codec = self.codecs.iter().find(|c| {
+            c.codec.kind() == receive.slot.kind
+                && if repaired { c.rtx == Some(header.pt) } else { c.pt == header.pt }
+        });
+        let Some(codec) = codec else { return self.drop("unknown_payload_type") };
+        let mut payload = header.payload(packet);
+        let mut seq = ext_seq;
+        if repaired {
+            // Padding alone on the retransmission SSRC probes the path; it carries nothing.
+            let Ok(original) = rtx::osn(&header, packet) else { return };
+            let Some(extended) = receive.extend(original) else { return self.drop("rtx_before_media") };
+            seq = extended;
+            payload = &payload[rtx::OSN_LEN..];
+        }
+        let arrived = Arrived {
+            seq,
+            codec: codec.codec,
+            timestamp: header.timestamp,
+            marker: header.marker,
+            payload,
+            repaired,
+        };
+        let mut taken = Vec::new();
+        if receive.packet(now, arrived, self.keep_data, &mut taken) == Arrival::Useless {
+            self.drop("duplicate");
+        }
+        self.tally(index, taken);
+    }
+
+    /// Counts what arrived for its owner and says what is new.
+    fn tally(&mut self, index: usize, taken: Vec<(Owner, Taken)>) {
+        let (mid, bound_at) = (self.receives[index].slot.mid, self.receives[index].bound_at());
+        for (owner, Taken { at, timestamp, what }) in taken {
+            let since_bound = at.saturating_duration_since(bound_at);
+            let participant = owner.participant.clone();
+            let (kind, keyframe, data) = match what {
+                What::VideoPacket { bytes } => {
+                    let video = self.participants.video(&owner);
+                    video.packets += 1;
+                    video.bytes += bytes as u64;
+                    continue;
+                }
+                What::Audio { bytes, data } => {
+                    if self.participants.audio_packet(&owner, bytes, since_bound) {
+                        self.stages.first_audio_ms.get_or_insert(ms(self.start, at));
+                        let participant = participant.clone();
+                        self.out.push_back(Output::Event(Event::FirstAudio { participant }));
+                    }
+                    (Kind::Audio, true, data)
+                }
+                What::Frame(frame) => {
+                    if self.participants.frame(&owner, at, frame.keyframe, since_bound) {
+                        self.stages.first_frame_ms.get_or_insert(ms(self.start, at));
+                        let participant = participant.clone();
+                        self.out.push_back(Output::Event(Event::FirstFrame { participant }));
+                    }
+                    (Kind::Video, frame.keyframe, frame.data)
+                }
+            };
+            if self.keep_data {
+                let frame = ReceivedFrame { mid, kind, participant, timestamp, keyframe, data };
+                self.out.push_back(Output::Event(Event::Frame(frame)));
+            }
+        }
+    }
+
+    fn handle_rtcp(&mut self, now: Instant, compound: &[u8]) {
+        for packet in Compound::iter(compound) {
+            match packet {
+                Ok(Packet::SenderReport(report)) => {
+                    if let Some(&(index, false)) = self.by_ssrc.get(&report.ssrc) {
+                        self.receives[index].sender_report(now, report.ntp);
+                    }
+                    self.handle_reports(now, &report.reports);
+                }
+                Ok(Packet::ReceiverReport(report)) => self.handle_reports(now, &report.reports),
+                Ok(Packet::Nack(nack)) => self.repeat(&nack),
+                Ok(Packet::Pli(pli)) => self.keyframe_wanted(pli.media),
+                Ok(Packet::Fir(fir)) => {
+                    fir.entries.iter().for_each(|entry| self.keyframe_wanted(entry.media));
+                }
+                Ok(Packet::TransportFeedback(feedback)) => {
+                    self.feedbacks_received += 1;
+                    self.feedback_lost += feedback.arrivals().filter(|(_, at)| at.is_none()).count() as u64;
+                }
+                Ok(_) => {}
+                Err(_) => self.drop("rtcp_malformed"),
+            }
+        }
+    }
+
+    fn handle_reports(&mut self, now: Instant, reports: &[ReceptionReport]) {
+        let ours = |r: &&ReceptionReport| self.tracks.iter().any(|t| t.ssrc == r.ssrc);
+        let ntp = self.ntp(now);
+        if let Some(rtt) = reports.iter().filter(ours).find_map(|r| r.round_trip(ntp)) {
+            self.round_trip = Some(rtt);
+        }
+    }
+
+    fn keyframe_wanted(&mut self, ssrc: Ssrc) {
+        if let Some(track) = self.tracks.iter_mut().find(|t| t.ssrc == ssrc) {
+            track.sent.keyframes_wanted += 1;
+            self.out.push_back(Output::Event(Event::KeyframeWanted { mid: track.mid }));
+        }
+    }
+
+    fn repeat(&mut self, nack: &Nack) {
+        let Some(index) = self.tracks.iter().position(|t| t.ssrc == nack.media) else { return };
+        let lost: Vec<SeqNo> = nack.lost().collect();
+        for seq in lost {
+            let track = &mut self.tracks[index];
+            let bytes = match track.repeat(seq, &self.extensions, &mut self.transport_sequence) {
+                None => continue,
+                Some(Repeat::Again(bytes)) => bytes,
+                Some(Repeat::Rtx(packet)) => match protect(&mut self.transport, packet, &mut self.dropped) {
+                    Some(bytes) => bytes,
+                    None => continue,
+                },
+            };
+            self.transmit(bytes);
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.transport_at.is_some_and(|at| at <= now) {
+            self.transport.handle_timeout(now);
+        }
+        self.drain_transport(now);
+        if !self.connected {
+            return;
+        }
+        let mut bytes = Vec::new();
+        let round_trip = self.round_trip.unwrap_or(ROUND_TRIP_GUESS);
+        for index in 0..self.receives.len() {
+            let receive = &mut self.receives[index];
+            let mut taken = Vec::new();
+            if receive.next_missing().is_some_and(|at| at <= now) {
+                let (ask, gone) = receive.handle_missing(now, round_trip, &mut taken);
+                Nack::new(self.own_ssrc, receive.slot.ssrc, ask).write(&mut bytes);
+                if let Some(owner) = receive.owner().filter(|_| gone > 0) {
+                    match receive.slot.kind {
+                        MediaKind::Audio => self.participants.audio(owner).lost += gone as u64,
+                        MediaKind::Video => self.participants.video(owner).lost += gone as u64,
+                    }
+                }
+            }
+            if receive.wants_keyframe(now) {
+                Pli { sender: self.own_ssrc, media: receive.slot.ssrc }.write(&mut bytes);
+                self.keyframes_asked += 1;
+            }
+            self.tally(index, taken);
+        }
+        let media = self.receives.first().map_or(Ssrc(0), |r| r.slot.ssrc);
+        for feedback in self.arrivals.take(now, self.own_ssrc, media) {
+            self.feedbacks_sent += 1;
+            let mut bytes = Vec::new();
+            feedback.write(&mut bytes);
+            self.send_rtcp(bytes);
+        }
+        self.send_rtcp(bytes);
+        if self.report_at <= now {
+            self.report_at = now + REPORT_INTERVAL;
+            let ntp = self.ntp(now);
+            let (tracks, slots) = (self.tracks.iter(), self.receives.iter_mut());
+            for compound in reports::write(now, ntp, self.own_ssrc, &self.cname, tracks, slots) {
+                self.send_rtcp(compound);
+            }
+        }
+    }
+
+    pub fn next_timeout(&self) -> Option<(Instant, Reason)> {
+        let transport = self.transport_at.map(|at| (at, Reason::Transport));
+        if !self.connected {
+            return transport;
+        }
+        let slots = self.receives.iter().flat_map(|r| {
+            let missing = r.next_missing().map(|at| (at, Reason::Nack));
+            missing.into_iter().chain(r.next_keyframe().map(|at| (at, Reason::Keyframe)))
+        });
+        let feedback = self.arrivals.next_timeout().map(|at| (at, Reason::Feedback));
+        slots.chain(transport).chain(feedback).chain([(self.report_at, Reason::Report)]).min()
+    }
+
+    pub fn drain_transport(&mut self, now: Instant) {
+        loop {
+            match self.transport.poll_output() {
+                transport::Output::Transmit(transmit) => self.out.push_back(Output::Transmit(transmit)),
+                transport::Output::Event(event) => self.transport_event(now, event),
+                transport::Output::Timeout(at, _) => {
+                    self.transport_at = Some(at).filter(|_| !self.closed);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn transport_event(&mut self, now: Instant, event: transport::Event) {
+        match event {
+            transport::Event::IceConnected { .. } => {
+                self.stages.ice_ms.get_or_insert(ms(self.start, now));
+            }
+            transport::Event::Connected(_) => {
+                self.stages.dtls_ms.get_or_insert(ms(self.start, now));
+                self.connected = true;
+                self.report_at = now + REPORT_INTERVAL;
+                self.out.push_back(Output::Event(Event::Connected));
+            }
+            transport::Event::Closed(reason) => {
+                self.connected = false;
+                self.closed = true;
+                self.out.push_back(Output::Event(Event::Closed(reason)));
+            }
+            transport::Event::PathChanged { .. } | transport::Event::Data(_) => {}
+        }
+    }
+
+    fn send_rtcp(&mut self, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        let len = bytes.len();
+        let mut buffer = bytes;
+        buffer.resize(len + self.transport.srtcp_overhead(), 0);
+        match self.transport.protect_rtcp(&mut buffer, len) {
+            Ok(len) => {
+                buffer.truncate(len);
+                self.transmit(buffer);
+            }
+            Err(_) => self.drop("rtcp_not_protected"),
+        }
+    }
+
+    fn transmit(&mut self, bytes: Vec<u8>) {
+        if let (Some(from), Some(to)) = (self.transport.local_address(), self.transport.remote_address()) {
+            self.out.push_back(Output::Transmit(Transmit { from, to, bytes }));
+        }
+    }
+
+    fn ntp(&self, now: Instant) -> NtpTime {
+        self.clock.1.plus(now.saturating_duration_since(self.clock.0))
+    }
+
+    fn drop(&mut self, reason: &'static str) {
+        *self.dropped.entry(reason).or_default() += 1;
+    }
+
+    /// Frames that were complete and of no use, over all slots.
+    pub fn undecodable(&self) -> u64 {
+        self.receives.iter().map(Receive::undecodable).sum()
+    }
+}
+
+fn protect(
+    transport: &mut Transport,
+    packet: Unprotected,
+    dropped: &mut BTreeMap<&'static str, u64>,
+) -> Option<Vec<u8>> {
+    let Unprotected { mut buffer, len } = packet;
+    match transport.protect_rtp(&mut buffer, len) {
+        Ok(len) => {
+            buffer.truncate(len);
+            Some(buffer)
+        }
+        Err(_) => {
+            *dropped.entry("rtp_not_protected").or_default() += 1;
+            None
+        }
+    }
+}
+
+pub(crate) fn ms(start: Instant, now: Instant) -> f64 {
+    now.saturating_duration_since(start).as_secs_f64() * 1000.0
+}
