@@ -5,6 +5,11 @@ use aws_lc_rs::digest;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use std::fmt;
 
+/// The most frequent length of what [`Certificate::generate`] makes: every second try has it.
+const CERTIFICATE_LEN: usize = 295;
+/// More than ever needed (2^-40), unless the certificate's form changes.
+const TRIES_MAX: usize = 40;
+
 /// ECDSA P-256 certificate and key.
 #[derive(Clone)]
 pub struct Certificate {
@@ -35,7 +40,20 @@ impl fmt::Debug for Certificate {
 
 impl Certificate {
     /// A fresh key from the operating system's randomness.
+    ///
+    /// All certificates have one length: signatures in DER vary by chance (see `signing`), and the length reaches the wire.
     pub fn generate() -> Result<Self, CertificateError> {
+        let mut certificate = Self::generate_any()?;
+        for _ in 0..TRIES_MAX {
+            if certificate.certificate_der.len() == CERTIFICATE_LEN {
+                break;
+            }
+            certificate = Self::generate_any()?;
+        }
+        Ok(certificate)
+    }
+
+    fn generate_any() -> Result<Self, CertificateError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(CertificateError::Generate)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();

@@ -13,15 +13,21 @@
 mod certificate;
 mod config;
 mod drop_reason;
+mod dtls;
+mod ice;
 mod output;
 pub mod parameters;
+mod session;
+mod signing;
 mod srtp;
 mod transport;
 
 pub use certificate::{Certificate, CertificateError};
 pub use config::{Config, DtlsConfig, DtlsVersion, IceMode};
 pub use drop_reason::DropReason;
+pub use ice::stun_ufrag;
 pub use output::{CloseReason, Event, Incoming, Output, Reason, Stages, Transmit};
 pub use parameters::{Candidate, DtlsSetup, Fingerprint, IceCredentials, Remote};
+pub use session::Session;
 pub use srtp::{Profile, ProtectError};
-pub use transport::{Session, Transport, TransportError, stun_ufrag};
+pub use transport::{Transport, TransportError};

@@ -65,8 +65,6 @@ pub enum CloseReason {
     ConsentExpired,
     /// ICE found a path but the handshake did not finish in time.
     HandshakeTimeout,
-    /// The handshake failed again and again.
-    HandshakeFailed,
     /// The certificate is not the one announced in SDP.
     FingerprintMismatch,
     /// The peer agreed on no SRTP profile that we speak.
@@ -78,10 +76,9 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::ConsentExpired,
         Self::HandshakeTimeout,
-        Self::HandshakeFailed,
         Self::FingerprintMismatch,
         Self::NoSrtpProfile,
         Self::PeerClosed,
@@ -92,7 +89,6 @@ impl CloseReason {
         match self {
             Self::ConsentExpired => "consent_expired",
             Self::HandshakeTimeout => "handshake_timeout",
-            Self::HandshakeFailed => "handshake_failed",
             Self::FingerprintMismatch => "fingerprint_mismatch",
             Self::NoSrtpProfile => "no_srtp_profile",
             Self::PeerClosed => "peer_closed",

@@ -1,0 +1,303 @@
+//! The DTLS association (RFC 5764, RFC 8842): proves who the peer is and yields the SRTP keys.
+//!
+//! `dimpl` does the protocol; this file decides when a flight is repeated, what an error means, and whose certificate is
+//! the right one.
+//!
+//! `dimpl` doubles its timer after every repeat and gives up after a few. Here its clock is not the time: it stands still
+//! until a repeat is due by [`REPEATS`], and then jumps to whatever `dimpl` waits for. With a first interval of one
+//! nanosecond the doubled ones stay far below its own deadline.
+
+use crate::certificate::{Certificate, fingerprint_of};
+use crate::config::{DtlsConfig, DtlsVersion};
+use crate::signing::provider;
+use crate::srtp::{Keys, Profile};
+use crate::{DropReason, Fingerprint};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The handshake must be over by then, counted from the first path. People have left long before.
+pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(30);
+
+/// How often a flight is repeated, by number of repeats: unhurried only when the call cannot connect in time any more.
+const REPEATS: [(u32, u32); 3] = [(30, 1), (45, 4), (u32::MAX, 20)];
+
+/// `dimpl` waits this long for its first repeat, on a clock that we wind.
+const FIRST_REPEAT: Duration = Duration::from_nanos(1);
+/// An interval above this is its deadline or its idling, not a flight: one nanosecond doubled 55 times.
+const FLIGHT_INTERVAL_MAX: Duration = Duration::from_secs(u64::pow(2, 55) / 1_000_000_000);
+/// Its own deadline, out of the way: the longest it takes.
+const DIMPL_DEADLINE: Duration = Duration::from_secs(3650 * 86_400);
+
+/// Certificates of browsers are a few hundred bytes, SCTP packets fill a datagram.
+const BUFFER_LEN: usize = 2048;
+
+/// What a call into the association produced, in order.
+pub(crate) enum Step {
+    Send(Vec<u8>),
+    /// The peer's certificate is the announced one and these are the keys.
+    Keys(Keys, DtlsVersion),
+    Data(Vec<u8>),
+    PeerClosed,
+    Mismatch,
+    NoSrtpProfile,
+}
+
+pub(crate) struct Dtls {
+    /// `None` after the association has ended.
+    inner: Option<dimpl::Dtls>,
+    setup: Setup,
+    /// The time that `dimpl` was told last.
+    clock: Instant,
+    /// What `dimpl` waits for on its clock, if that is a flight to repeat.
+    due: Option<Instant>,
+    started: bool,
+    certified: bool,
+    /// Exported before the certificate was checked.
+    pending: Option<Keys>,
+    keyed: bool,
+    /// The handshake is over.
+    finished: bool,
+    repeats: u32,
+    repeat_at: Option<Instant>,
+    deadline: Option<Instant>,
+    buffer: Vec<u8>,
+}
+
+/// All that a fresh association is made from.
+struct Setup {
+    config: Arc<dimpl::Config>,
+    certificate: dimpl::DtlsCertificate,
+    version: DtlsVersion,
+    active: bool,
+    expected: Fingerprint,
+    repeat_after: Duration,
+}
+
+impl Setup {
+    fn association(&self, clock: Instant) -> dimpl::Dtls {
+        let (config, certificate) = (self.config.clone(), self.certificate.clone());
+        let mut dtls = match self.version {
+            DtlsVersion::V12 => dimpl::Dtls::new_12(config, certificate, clock),
+            DtlsVersion::V13 => dimpl::Dtls::new_13(config, certificate, clock),
+            DtlsVersion::Auto => dimpl::Dtls::new_auto(config, certificate, clock),
+        };
+        dtls.set_active(self.active);
+        dtls
+    }
+}
+
+impl Dtls {
+    /// `None` if `dimpl` does not take the configuration, which no input can cause.
+    pub fn new(
+        config: DtlsConfig,
+        active: bool,
+        certificate: &Certificate,
+        expected: Fingerprint,
+        seed: u64,
+        now: Instant,
+    ) -> Option<Self> {
+        let dimpl_config = dimpl::Config::builder()
+            .with_crypto_provider(provider())
+            // Addresses are proven by connectivity checks; a cookie would prove them again, for a round trip.
+            .use_server_cookie(false)
+            .flight_start_rto(FIRST_REPEAT)
+            .flight_retries(usize::MAX)
+            .handshake_timeout(DIMPL_DEADLINE)
+            // Hello randoms and timer jitter only; keys and signatures always use the system's randomness.
+            .dangerously_set_rng_seed(seed)
+            .build()
+            .ok()?;
+        let setup = Setup {
+            config: Arc::new(dimpl_config),
+            certificate: dimpl::DtlsCertificate {
+                certificate: certificate.der().to_vec(),
+                private_key: certificate.private_key_der().to_vec(),
+            },
+            version: config.version,
+            active,
+            expected,
+            repeat_after: config.repeat_after,
+        };
+        let mut inner = setup.association(now);
+        // A server waits for its first handle_timeout before it takes packets.
+        inner.handle_timeout(now).ok()?;
+        Some(Self {
+            inner: Some(inner),
+            setup,
+            clock: now,
+            due: None,
+            started: false,
+            certified: false,
+            pending: None,
+            keyed: false,
+            finished: false,
+            repeats: 0,
+            repeat_at: None,
+            deadline: None,
+            buffer: vec![0; BUFFER_LEN],
+        })
+    }
+
+    /// There is a path: the deadline runs, and the client says hello.
+    pub fn start(&mut self, now: Instant, steps: &mut Vec<Step>) {
+        if !std::mem::replace(&mut self.started, true) {
+            self.deadline = Some(now + HANDSHAKE_TIME);
+            self.drain(now, steps);
+        }
+    }
+
+    pub fn is_started(&self) -> bool {
+        self.started
+    }
+
+    pub fn handle(&mut self, now: Instant, packet: &[u8], steps: &mut Vec<Step>) -> Result<(), DropReason> {
+        let inner = self.inner.as_mut().ok_or(DropReason::DtlsNotExpected)?;
+        let result = inner.handle_packet(packet);
+        self.drain(now, steps);
+        if result.is_err() {
+            // What `dimpl` calls an error ends its association. A session does not end with it: before the keys the
+            // handshake begins anew until its deadline, afterwards media goes on by the keys that were exported.
+            self.begin_anew(now, steps);
+            return Err(DropReason::DtlsRejected);
+        }
+        Ok(())
+    }
+
+    fn begin_anew(&mut self, now: Instant, steps: &mut Vec<Step>) {
+        (self.repeat_at, self.due) = (None, None);
+        if self.keyed {
+            self.inner = None;
+            return;
+        }
+        let mut fresh = self.setup.association(self.clock);
+        self.inner = fresh.handle_timeout(self.clock).is_ok().then_some(fresh);
+        self.certified = false;
+        self.pending = None;
+        // The client's new hello goes out with the repeat timer, so that a forger cannot make us answer every datagram.
+        if self.setup.active {
+            self.repeats += 1;
+            self.repeat_at = Some(now + self.interval());
+        } else {
+            self.drain(now, steps);
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant, steps: &mut Vec<Step>) {
+        if self.repeat_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.repeat_at = None;
+        let Some(inner) = self.inner.as_mut() else { return };
+        self.repeats += 1;
+        // Jump to what it waits for; a fresh association of a client just needs to be asked for its hello.
+        self.clock = self.due.take().unwrap_or(self.clock);
+        if inner.handle_timeout(self.clock).is_err() {
+            self.begin_anew(now, steps);
+        }
+        self.drain(now, steps);
+    }
+
+    /// Asks for everything there is, then notes what it waits for.
+    fn drain(&mut self, now: Instant, steps: &mut Vec<Step>) {
+        loop {
+            let Some(inner) = self.inner.as_mut() else { return };
+            match inner.poll_output(&mut self.buffer) {
+                dimpl::Output::Packet(bytes) => {
+                    // The wait for an answer counts from the last transmission.
+                    self.repeat_at = None;
+                    steps.push(Step::Send(bytes.to_vec()));
+                }
+                dimpl::Output::BufferTooSmall { needed } => self.buffer.resize(needed, 0),
+                dimpl::Output::Timeout(at) => {
+                    self.arm(now, at);
+                    if self.finished && !self.keyed && self.pending.is_none() {
+                        steps.push(Step::NoSrtpProfile);
+                    }
+                    return;
+                }
+                // The keys, if there are any, come in the same drain.
+                dimpl::Output::Connected => self.finished = true,
+                dimpl::Output::PeerCert(der) => {
+                    if fingerprint_of(der) != self.setup.expected {
+                        self.inner = None;
+                        steps.push(Step::Mismatch);
+                        return;
+                    }
+                    self.certified = true;
+                }
+                dimpl::Output::KeyingMaterial(material, profile) => {
+                    let profile = match profile {
+                        dimpl::SrtpProfile::AEAD_AES_256_GCM => Some(Profile::AeadAes256Gcm),
+                        dimpl::SrtpProfile::AEAD_AES_128_GCM => Some(Profile::AeadAes128Gcm),
+                        dimpl::SrtpProfile::AES128_CM_SHA1_80 => Some(Profile::Aes128CmHmacSha1_80),
+                        _ => None,
+                    };
+                    self.pending =
+                        profile.and_then(|it| Keys::from_exporter(it, &material, self.setup.active));
+                }
+                dimpl::Output::ApplicationData(data) => steps.push(Step::Data(data.to_vec())),
+                dimpl::Output::CloseNotify => steps.push(Step::PeerClosed),
+                _ => {}
+            }
+            if self.certified
+                && let Some(keys) = self.pending.take()
+            {
+                self.keyed = true;
+                self.deadline = None;
+                steps.push(Step::Keys(keys, self.version()));
+            }
+        }
+    }
+
+    fn version(&self) -> DtlsVersion {
+        match self.inner.as_ref().and_then(dimpl::Dtls::protocol_version) {
+            Some(dimpl::ProtocolVersion::DTLS1_3) => DtlsVersion::V13,
+            _ => DtlsVersion::V12,
+        }
+    }
+
+    /// `dimpl` waits until `at` on its own clock. A wait that is not a flight's needs no timer.
+    fn arm(&mut self, now: Instant, at: Instant) {
+        let interval = at.saturating_duration_since(self.clock);
+        if interval > FLIGHT_INTERVAL_MAX {
+            (self.repeat_at, self.due) = (None, None);
+            return;
+        }
+        if interval <= FIRST_REPEAT {
+            // A flight that was not repeated yet.
+            self.repeats = 0;
+        }
+        self.due = Some(at);
+        if self.repeat_at.is_none() {
+            self.repeat_at = Some(now + self.interval());
+        }
+    }
+
+    fn interval(&self) -> Duration {
+        let factor = REPEATS.iter().find(|(until, _)| self.repeats < *until).map_or(1, |(_, factor)| *factor);
+        self.setup.repeat_after * factor
+    }
+
+    pub fn repeat_at(&self) -> Option<Instant> {
+        self.repeat_at
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    pub fn send(&mut self, now: Instant, data: &[u8], steps: &mut Vec<Step>) -> bool {
+        let Some(inner) = self.inner.as_mut().filter(|_| self.keyed) else { return false };
+        let accepted = inner.send_application_data(data).is_ok_and(|len| len == data.len());
+        self.drain(now, steps);
+        accepted
+    }
+
+    pub fn close(&mut self, now: Instant, steps: &mut Vec<Step>) {
+        if let Some(inner) = self.inner.as_mut() {
+            let _ = inner.close();
+            self.drain(now, steps);
+        }
+        self.inner = None;
+    }
+}

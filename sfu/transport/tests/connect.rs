@@ -1,0 +1,170 @@
+//! Connecting: roles, versions, loss, and who is let in.
+
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+use transport::{
+    Certificate, CloseReason, DtlsConfig, DtlsSetup, DtlsVersion, Event, IceMode, Profile, Transport,
+    TransportError,
+};
+use world::{CLIENT, SERVER, World, config, description, origin};
+
+fn dtls(version: DtlsVersion, active_if_free: bool) -> DtlsConfig {
+    DtlsConfig { version, active_if_free, ..DtlsConfig::default() }
+}
+
+#[test]
+fn a_client_and_a_server_connect_and_media_flows_both_ways() {
+    let mut world = World::new(DtlsConfig::default(), DtlsConfig::default());
+    let connected = world.connect();
+    // ICE one round trip, DTLS 1.2 two.
+    assert!(connected <= Duration::from_millis(75), "{connected:?}");
+    for seq in 0..10 {
+        assert!(world.say(SERVER, 1, seq));
+        assert!(world.say(CLIENT, 2, seq));
+    }
+    let stages = world.events[SERVER].iter().find_map(|(_, event)| match event {
+        Event::Connected(stages) => Some(*stages),
+        _ => None,
+    });
+    let stages = stages.unwrap();
+    assert_eq!((stages.profile, stages.version), (Profile::AeadAes256Gcm, DtlsVersion::V12));
+    assert!(stages.ice <= stages.dtls && stages.dtls <= connected);
+    assert_eq!(world.drops[SERVER].len() + world.drops[CLIENT].len(), 0, "{:?}", world.drops);
+    assert!(matches!(world.events[SERVER][0].1, Event::IceConnected { .. }));
+}
+
+#[test]
+fn every_role_and_version_connects() {
+    use DtlsVersion::{Auto, V12, V13};
+    for server_is_client in [false, true] {
+        for (server, client) in
+            [(V12, V12), (V13, V13), (Auto, V12), (Auto, V13), (V12, Auto), (V13, Auto), (Auto, Auto)]
+        {
+            let mut world = World::new(dtls(server, server_is_client), dtls(client, false));
+            let connected = world.connect();
+            assert!(
+                world.say(SERVER, 1, 1) && world.say(CLIENT, 2, 1),
+                "{server:?} {client:?} {server_is_client}"
+            );
+            println!("server {server:?} (client role {server_is_client}), client {client:?}: {connected:?}");
+        }
+    }
+}
+
+#[test]
+fn loss_delays_but_does_not_prevent() {
+    for version in [DtlsVersion::V12, DtlsVersion::V13] {
+        let mut times: Vec<Duration> = (0..60)
+            .map(|seed| {
+                let mut world = World::new(dtls(version, false), dtls(version, false));
+                world.loss = 0.3;
+                world.dice = world::Dice(seed);
+                let connected = world.connect();
+                if connected > Duration::from_secs(1) {
+                    println!("{seed} {:?}\n{:?}\n{:?}", world.events, world.sent, world.drops);
+                }
+                connected
+            })
+            .collect();
+        times.sort_unstable();
+        println!(
+            "{version:?} at 30 % loss, 20 ms round trip: p50 {:?} p95 {:?} max {:?}",
+            times[30], times[57], times[59]
+        );
+        assert!(times[30] < Duration::from_millis(400), "{version:?} {times:?}");
+        assert!(times[59] < Duration::from_secs(3), "{version:?} {times:?}");
+    }
+}
+
+#[test]
+fn a_link_that_is_dead_for_ten_seconds_in_the_handshake_still_connects() {
+    let mut world = World::new(DtlsConfig::default(), DtlsConfig::default());
+    world.run(Duration::from_millis(35), |_| false);
+    assert!(!world.ends[SERVER].is_connected());
+    world.cut = true;
+    world.run(Duration::from_secs(10), |_| false);
+    world.cut = false;
+    let connected = world.connect();
+    assert!(connected < Duration::from_secs(14), "{connected:?}");
+    assert!(world.say(SERVER, 1, 1) && world.say(CLIENT, 1, 1));
+}
+
+#[test]
+fn flights_are_repeated_at_a_fixed_pace() {
+    let mut world = World::new(DtlsConfig::default(), DtlsConfig::default());
+    // The server answers checks, but its handshake is never heard.
+    world.run(Duration::from_millis(25), |_| false);
+    world.cut = true;
+    let before = world.sent[CLIENT].len();
+    world.run(Duration::from_secs(1), |_| false);
+    let flights = world.sent[CLIENT][before..].iter().filter(|(_, len)| *len > 110).count();
+    assert!((18..=22).contains(&flights), "{flights} hellos in a second at 50 ms");
+}
+
+#[test]
+fn the_wrong_certificate_ends_the_session_at_either_end() {
+    for liar in [SERVER, CLIENT] {
+        let mut configs = [config(SERVER, DtlsConfig::default()), config(CLIENT, DtlsConfig::default())];
+        let announced = configs[liar].clone();
+        configs[liar].certificate = Arc::new(Certificate::generate().unwrap());
+        let now = origin();
+        let [server, client] = configs;
+        let mut world = World::with(server, client, DtlsSetup::Passive);
+        // The victim was told another certificate than the liar will show.
+        let told =
+            description(&announced, if liar == SERVER { DtlsSetup::Passive } else { DtlsSetup::ActPass });
+        world.ends[1 - liar] = Transport::new(world.configs[1 - liar].clone(), Some(told), now).unwrap();
+        world.now = now;
+        world.run(Duration::from_secs(2), |world| world.closed(1 - liar).is_some());
+        assert_eq!(world.closed(1 - liar), Some(CloseReason::FingerprintMismatch));
+        assert!(!world.ends[1 - liar].is_connected());
+    }
+}
+
+#[test]
+fn a_peer_that_never_shakes_hands_is_given_up() {
+    let mut world = World::new(dtls(DtlsVersion::V12, false), DtlsConfig::default());
+    // Both ends wait for the other's hello.
+    let told = description(&world.configs[SERVER], DtlsSetup::Active);
+    world.ends[CLIENT] = Transport::new(world.configs[CLIENT].clone(), Some(told), world.now).unwrap();
+    world.run(Duration::from_secs(40), |world| world.closed(SERVER).is_some());
+    assert_eq!(world.closed(SERVER), Some(CloseReason::HandshakeTimeout));
+}
+
+#[test]
+fn the_same_run_sends_the_same_sizes_at_the_same_times() {
+    let certificates = [Certificate::generate().unwrap(), Certificate::generate().unwrap()].map(Arc::new);
+    let run = || {
+        let mut configs = [config(SERVER, DtlsConfig::default()), config(CLIENT, DtlsConfig::default())];
+        for (config, certificate) in configs.iter_mut().zip(&certificates) {
+            config.certificate = certificate.clone();
+        }
+        let [server, client] = configs;
+        let mut world = World::with(server, client, DtlsSetup::Passive);
+        world.loss = 0.2;
+        world.connect();
+        world.run(Duration::from_secs(20), |_| false);
+        world.sent
+    };
+    let first = run();
+    assert!(first[SERVER].len() > 5);
+    for _ in 0..5 {
+        assert_eq!(run(), first);
+    }
+}
+
+#[test]
+fn certificates_have_one_size() {
+    let sizes: Vec<_> = (0..200).map(|_| Certificate::generate().unwrap().der().len()).collect();
+    assert!(sizes.windows(2).all(|pair| pair[0] == pair[1]), "{sizes:?}");
+}
+
+#[test]
+fn a_full_agent_without_addresses_is_refused() {
+    let mut config = config(CLIENT, DtlsConfig::default());
+    config.ice = IceMode::Full { tie_breaker: 1 };
+    config.local_addresses.clear();
+    assert_eq!(Transport::new(config, None, origin()).err(), Some(TransportError::NoLocalAddress));
+}
