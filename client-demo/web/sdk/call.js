@@ -1,0 +1,489 @@
+/**
+ * A call: one room, one identity, the tracks that are published, and everybody else.
+ *
+ *   new Call -> prepare() -> join() -> joined <-> reconnecting -> leave() or failed
+ *
+ * `prepare` opens the WebSocket and makes the offer ahead of the click, so that Join is one message. When the server is
+ * restarted or the network is gone, the call clears what it knew and joins again by itself, with growing waits.
+ */
+
+import { Backoff } from './backoff.js';
+import { CallError, isPassing } from './errors.js';
+import { Emitter } from './events.js';
+import { Link } from './link.js';
+import { Peer, SENDERS } from './peer.js';
+import { SLOT_STEP, SlotTable } from './slots.js';
+import { StageClock } from './stages.js';
+import { summarise } from './stats.js';
+import { SlotView } from './view.js';
+
+/** @import {CallStats} from './stats.js' */
+/** @import {Binding, Joined, ParticipantInfo, ServerMessage, Share, Source, Stages, TrackInfo} from './wire.js' */
+
+/** @typedef {'idle' | 'joining' | 'joined' | 'reconnecting' | 'left' | 'failed'} CallState */
+
+/**
+ * @typedef {object} CallEvents
+ * @property {CallState} state
+ * @property {ParticipantInfo} arrived    somebody came, or was there when we joined
+ * @property {ParticipantInfo} departed
+ * @property {void} participants          who is there, what they publish, or who speaks has changed
+ * @property {SlotView} bound             a slot changed hands
+ * @property {Stages} stages              how long connecting has taken so far
+ * @property {boolean} reachable          whether the server answers (before the join, too)
+ * @property {CallError} error            the call ended and will not come back by itself
+ */
+
+/** @typedef {{track: MediaStreamTrack | null, muted: boolean, active: boolean}} Published */
+
+/** How long `join` waits for a WebSocket that is not open yet. */
+const REACH_WITHIN_MS = 5_000;
+/** Later than this a first frame says when somebody else arrived, not how fast we connected. */
+const MEASURE_FOR_MS = 10_000;
+/** Often enough for the stages to be right to a few milliseconds where the browser tells no time itself. */
+const MEASURE_EVERY_MS = 10;
+
+/** @extends {Emitter<CallEvents>} */
+export class Call extends Emitter {
+  /** @type {CallState} */ #state = 'idle';
+  #url;
+  #pairs;
+  /** @type {Link | null} */ #link = null;
+  /** @type {Peer | null} */ #peer = null;
+  /** @type {Promise<string> | null} The offer made ahead. */ #offer = null;
+  #slots = new SlotTable();
+  /** @type {SlotView[]} */ #views = [];
+  /** @type {Map<Source, Published>} */
+  #published = new Map(SENDERS.map(({ source }) => [source, { track: null, muted: false, active: !source.startsWith('screen') }]));
+  /** @type {Map<string, ParticipantInfo>} In order of arrival. */ #participants = new Map();
+  /** @type {string[]} */ #speakers = [];
+  /** @type {string | null} */ #self = null;
+  #room = '';
+  #name = '';
+  /** @type {CallError | null} Why the server ended the connection, if it said so. */ #reason = null;
+  #backoff = new Backoff();
+  /** @type {any} */ #retry = null;
+  /** @type {Promise<unknown>} Offers never overlap. */ #negotiation = Promise.resolve();
+  /** @type {Stages} */ #stages = {};
+  /** @type {any} */ #measuring = null;
+  /** @type {Map<string, any> | null} */ #report = null;
+
+  /** @param {{url: string, slots?: number}} options `url` of the WebSocket; `slots` receive-only pairs to begin with */
+  constructor({ url, slots = SLOT_STEP }) {
+    super();
+    this.#url = url;
+    this.#pairs = slots;
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Our own id in the room; null outside. */
+  get self() {
+    return this.#self;
+  }
+
+  get room() {
+    return this.#room;
+  }
+
+  /** Why the call is reconnecting, where the server gave a reason before it closed. @returns {CallError | null} */
+  get reason() {
+    return this.#reason;
+  }
+
+  get name() {
+    return this.#name;
+  }
+
+  /** Everybody else, in order of arrival. @returns {ParticipantInfo[]} */
+  get participants() {
+    return [...this.#participants.values()];
+  }
+
+  /** Who speaks, loudest first; may hold our own id. @returns {readonly string[]} */
+  get speakers() {
+    return this.#speakers;
+  }
+
+  /** Every slot that is on offer, used or not. @returns {readonly SlotView[]} */
+  get views() {
+    return this.#views;
+  }
+
+  /** @param {string} participant @param {Share} share @returns {SlotView | undefined} */
+  view(participant, share) {
+    return this.#views.find((view) => view.participant === participant && view.share === share);
+  }
+
+  /** @returns {Stages} */
+  get stages() {
+    return this.#stages;
+  }
+
+  /** @param {Source} source @returns {Readonly<Published>} */
+  published(source) {
+    return /** @type {Published} */ (this.#published.get(source));
+  }
+
+  /** Opens the WebSocket and makes the offer, ahead of the click. Never throws: `join` tells what is wrong. */
+  prepare() {
+    if (this.#state !== 'idle') return;
+    this.#openLink();
+    this.#makePeer();
+  }
+
+  /**
+   * @param {{room: string, name: string, start_ms?: number}} options `start_ms`: when the click happened, on `performance.now()`
+   * @returns {Promise<void>} @throws {CallError}
+   */
+  async join({ room, name, start_ms = performance.now() }) {
+    if (this.#state !== 'idle') throw new CallError('wrong_state', 'This call has been joined already.');
+    this.prepare();
+    this.#room = room;
+    this.#name = name;
+    this.#setState('joining');
+    try {
+      await this.#enter(start_ms);
+    } catch (error) {
+      // Not joined: back to where a second click can try again.
+      if (this.state === 'joining') {
+        this.#clear();
+        this.#setState('idle');
+        this.prepare();
+      }
+      throw asCallError(error);
+    }
+  }
+
+  leave() {
+    if (this.#state === 'left') return;
+    this.#link?.send({ type: 'leave' });
+    this.#end('left');
+  }
+
+  /**
+   * What is sent as a source. A new track takes over without a new offer.
+   * @param {Source} source @param {MediaStreamTrack | null} track
+   * @param {{muted?: boolean, active?: boolean}} [change] told to everybody else
+   */
+  async publish(source, track, change = {}) {
+    const published = this.published(source);
+    this.#published.set(source, { ...published, ...change, track });
+    await this.#peer?.setTrack(source, track);
+    if (change.muted !== undefined || change.active !== undefined) this.#announce(source);
+  }
+
+  /** @param {Source} source @param {boolean} muted nothing to hear or see, and everybody is told */
+  setMuted(source, muted) {
+    const published = /** @type {Published} */ (this.#published.get(source));
+    published.muted = muted;
+    if (published.track) published.track.enabled = !muted;
+    this.#announce(source);
+  }
+
+  /** Rates are since the last call of this. @returns {Promise<CallStats | null>} null outside a call */
+  async stats() {
+    const peer = this.#peer;
+    if (!peer || this.#self === null) return null;
+    const report = await peer.stats().catch(() => null); // Closed meanwhile.
+    if (!report || peer !== this.#peer) return null;
+    const stats = summarise(this.#report, report);
+    this.#report = report;
+    return stats;
+  }
+
+  // --- connecting ---------------------------------------------------------------------------------------------------
+
+  #openLink() {
+    if (this.#link && !this.#link.isClosed) return this.#link;
+    const link = new Link(this.#url);
+    this.#link = link;
+    link.opened().then(() => {
+      if (this.#state === 'idle') this.#backoff.reset();
+      this.emit('reachable', true);
+    }, () => {});
+    link.on('message', (message) => this.#receive(message));
+    link.on('closed', () => this.#linkClosed(link));
+    return link;
+  }
+
+  /** A new PeerConnection with everything that is published, and its offer. */
+  #makePeer() {
+    if (this.#peer) return;
+    const peer = new Peer(this.#pairs);
+    this.#peer = peer;
+    this.#offer = (async () => {
+      for (const [source, { track }] of this.#published) if (track) await peer.setTrack(source, track);
+      return peer.offer();
+    })();
+    this.#offer.catch(() => {}); // `join` hears of it.
+    // Not on the join: a server that lets everybody in and then brings no media up would be joined without a pause.
+    peer.on('dtls', () => {
+      this.#backoff.reset();
+      this.#reason = null;
+    });
+    peer.on('failed', () => this.#negotiate({ restart: true }));
+  }
+
+  /** One try to join. @param {number} start_ms */
+  async #enter(start_ms) {
+    const link = this.#openLink();
+    this.#makePeer();
+    const peer = /** @type {Peer} */ (this.#peer);
+    const clock = this.#measure(peer, start_ms);
+    const [offer] = await Promise.all([this.#offer, within(link.opened(), REACH_WITHIN_MS)]);
+    this.#addSlots(peer);
+    const joined = await link.request({
+      type: 'join', room: this.#room, name: this.#name, offer: /** @type {string} */ (offer), ...this.#describe(peer),
+    });
+    clock.reach('signaling', performance.now());
+    // The bindings first: the page has its elements ready when the tracks begin.
+    this.#begin(joined);
+    await peer.accept(joined.answer);
+    this.#setState('joined');
+    for (const { source } of SENDERS) this.#announceIfChanged(source, peer);
+    this.#grow(0);
+  }
+
+  /** @param {Joined} joined */
+  #begin(joined) {
+    this.#self = joined.participant;
+    for (const participant of joined.participants) {
+      this.#participants.set(participant.id, participant);
+      this.emit('arrived', participant);
+    }
+    this.emit('participants', undefined);
+    this.#bind(joined.bindings);
+  }
+
+  /** @param {Link} link */
+  #linkClosed(link) {
+    if (link !== this.#link) return;
+    // The server closes connections on which nobody joins; that it answers is known until the next one fails.
+    if (!link.wasOpen || this.#state !== 'idle') this.emit('reachable', false);
+    if (this.#state === 'joined') {
+      this.#clear();
+      this.#setState('reconnecting');
+    }
+    if (this.#state === 'idle' || this.#state === 'reconnecting') this.#retryLater();
+  }
+
+  #retryLater() {
+    if (this.#retry !== null) return;
+    this.#retry = setTimeout(async () => {
+      this.#retry = null;
+      if (this.#state === 'idle') return void this.#openLink();
+      if (this.#state !== 'reconnecting') return;
+      try {
+        await this.#enter(performance.now());
+      } catch (error) {
+        if (this.#state !== 'reconnecting') return;
+        this.#clear();
+        if (isPassing(error)) return this.#retryLater();
+        this.#end('failed');
+        this.emit('error', asCallError(error));
+      }
+    }, this.#backoff.next());
+  }
+
+  /** Nothing of the last connection is left; what is published stays ours. */
+  #clear() {
+    clearInterval(this.#measuring);
+    const link = this.#link;
+    this.#link = null;
+    link?.close();
+    this.#peer?.close();
+    this.#peer = null;
+    this.#offer = null;
+    this.#report = null;
+    this.#self = null;
+    this.#speakers = [];
+    this.#participants.clear();
+    this.#slots = new SlotTable();
+    this.#views = [];
+    this.#negotiation = Promise.resolve();
+    this.emit('participants', undefined);
+  }
+
+  /** @param {'left' | 'failed'} state */
+  #end(state) {
+    clearTimeout(this.#retry);
+    this.#retry = null;
+    this.#clear();
+    this.#setState(state);
+  }
+
+  /** @param {CallState} state */
+  #setState(state) {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.emit('state', state);
+  }
+
+  // --- what is published, and what is received ----------------------------------------------------------------------
+
+  /** @param {Peer} peer after its offer */
+  #describe(peer) {
+    return {
+      tracks: SENDERS.map(({ source }) => this.#track(source, peer)),
+      slots: peer.pairs.map((pair) => peer.mids(pair)),
+    };
+  }
+
+  /** @param {Source} source @param {Peer} peer @returns {TrackInfo} */
+  #track(source, peer) {
+    const { muted, active } = this.published(source);
+    const kind = source === 'microphone' || source === 'screen_audio' ? 'audio' : 'video';
+    const info = /** @type {TrackInfo} */ ({ mid: peer.mid(source), kind, source, muted, active });
+    this.#announced.set(source, `${muted}/${active}`);
+    return info;
+  }
+
+  /** @type {Map<Source, string>} What the server knows. */
+  #announced = new Map();
+
+  /** @param {Source} source */
+  #announce(source) {
+    if (this.#peer && this.#state === 'joined') this.#link?.send({ type: 'track', track: this.#track(source, this.#peer) });
+    this.emit('participants', undefined);
+  }
+
+  /** What changed while the join was under way. @param {Source} source @param {Peer} peer */
+  #announceIfChanged(source, peer) {
+    const { muted, active } = this.published(source);
+    if (peer === this.#peer && this.#announced.get(source) !== `${muted}/${active}`) this.#announce(source);
+  }
+
+  /** The pairs that an offer has just given their m-lines. @param {Peer} peer */
+  #addSlots(peer) {
+    for (const pair of peer.pairs.slice(this.#views.length)) {
+      this.#views.push(new SlotView(this.#slots.add(peer.mids(pair)), pair));
+    }
+  }
+
+  /** @param {Binding[]} bindings */
+  #bind(bindings) {
+    // Leavers before newcomers, so that nobody is on two slots in between.
+    for (const binding of [...bindings].sort((a, b) => Number(a.participant !== null) - Number(b.participant !== null))) {
+      const slot = this.#slots.bind(binding);
+      const view = this.#views.find((one) => one.slot === slot);
+      if (!view) continue;
+      view.update();
+      this.emit('bound', view);
+    }
+    this.#grow(0);
+  }
+
+  /** @param {number} wanted pairs, as the server asks for them; 0: as many as keep a spare */
+  #grow(wanted) {
+    if (this.#state === 'joined' && this.#slots.target(wanted) > this.#views.length) this.#negotiate({ wanted });
+  }
+
+  /** A new offer in the running call. @param {{restart?: boolean, wanted?: number}} what */
+  #negotiate({ restart = false, wanted = 0 }) {
+    const peer = this.#peer;
+    const link = this.#link;
+    if (!peer || !link) return;
+    this.#negotiation = this.#negotiation.then(async () => {
+      const more = this.#slots.target(wanted) - this.#views.length;
+      if (peer !== this.#peer || (!restart && more <= 0)) return;
+      peer.addPairs(Math.max(0, more));
+      this.#pairs = peer.pairs.length; // A rejoin offers as many at once.
+      const offer = await peer.offer({ restart });
+      this.#addSlots(peer);
+      const answer = await link.request({ type: 'offer', offer, ...this.#describe(peer) });
+      await peer.accept(answer.answer);
+    }).catch((error) => {
+      // Half a renegotiation cannot be continued: start over with a new connection.
+      console.warn('The call could not be renegotiated:', error);
+      if (peer === this.#peer) link.close('renegotiation failed');
+    });
+  }
+
+  /** @param {ServerMessage} message that is no answer */
+  #receive(message) {
+    switch (message.type) {
+      case 'participant_joined':
+        this.#participants.set(message.participant.id, message.participant);
+        this.emit('arrived', message.participant);
+        return this.emit('participants', undefined);
+      case 'participant_left': {
+        const participant = this.#participants.get(message.participant);
+        this.#participants.delete(message.participant);
+        this.#slots.release(message.participant);
+        for (const view of this.#views) view.update();
+        if (participant) this.emit('departed', participant);
+        return this.emit('participants', undefined);
+      }
+      case 'track_changed': {
+        const participant = this.#participants.get(message.participant);
+        if (!participant) return;
+        participant.tracks = [...participant.tracks.filter((track) => track.mid !== message.track.mid), message.track];
+        return this.emit('participants', undefined);
+      }
+      case 'bindings':
+        return this.#bind(message.bindings);
+      case 'first_frame': {
+        const slot = this.#slots.firstFrame(message.mid, message.participant, message.rtp_timestamp);
+        return this.#views.find((view) => view.slot === slot)?.update();
+      }
+      case 'need_slots':
+        return this.#grow(message.wanted);
+      case 'speakers':
+        this.#speakers = message.participants;
+        return this.emit('participants', undefined);
+      case 'error':
+        // After an error that ends the session the server closes the connection.
+        this.#reason = new CallError(message.code, message.message);
+        return console.warn(`The server says: ${message.message} (${message.code})`);
+    }
+  }
+
+  // --- the connect stages -------------------------------------------------------------------------------------------
+
+  /** @param {Peer} peer @param {number} start_ms */
+  #measure(peer, start_ms) {
+    const clock = new StageClock(start_ms);
+    const reach = (/** @type {Parameters<StageClock['reach']>} */ ...[stage, at_ms]) => {
+      if (peer !== this.#peer || !clock.reach(stage, at_ms)) return;
+      this.#stages = clock.stages();
+      this.emit('stages', this.#stages);
+    };
+    peer.on('ice', (at_ms) => reach('ice', at_ms));
+    peer.on('dtls', (at_ms) => reach('dtls', at_ms));
+    peer.on('packet', (at_ms) => reach('first_packet', at_ms));
+    clearInterval(this.#measuring);
+    this.#stages = {};
+    const measuring = setInterval(() => {
+      for (const view of this.#views) {
+        const [audio, frame] = [view.delivered_ms('audio'), view.delivered_ms('video')];
+        if (audio !== null) reach('first_audio', audio);
+        if (frame !== null) reach('first_frame', frame);
+      }
+      if (!clock.complete && performance.now() - start_ms < MEASURE_FOR_MS) return;
+      clearInterval(measuring);
+      if (peer === this.#peer) this.#link?.send({ type: 'stages', stages: clock.stages() });
+    }, MEASURE_EVERY_MS);
+    this.#measuring = measuring;
+    return {
+      /** @param {Parameters<StageClock['reach']>[0]} stage @param {number} at_ms */
+      reach: (stage, at_ms) => reach(stage, at_ms),
+    };
+  }
+}
+
+/** @template T @param {Promise<T>} promise @param {number} ms @returns {Promise<T>} */
+function within(promise, ms) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new CallError('unreachable', 'The server does not answer.')), ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** @param {unknown} error */
+function asCallError(error) {
+  if (error instanceof CallError) return error;
+  return new CallError('broken', error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,27 @@
+/** @import {ErrorCode} from './wire.js' */
+
+/**
+ * What can go wrong besides what the server answers:
+ * - `unreachable`: no connection to the server could be made in time
+ * - `gone`: the connection ended while something was asked
+ * - `unsupported`: this browser cannot do WebRTC
+ * - `broken`: the server's answer does not fit
+ * @typedef {ErrorCode | 'unreachable' | 'gone' | 'unsupported' | 'broken'} CallErrorCode
+ */
+
+export class CallError extends Error {
+  /** @param {CallErrorCode} code @param {string} message for people */
+  constructor(code, message) {
+    super(message);
+    this.name = 'CallError';
+    this.code = code;
+  }
+}
+
+/** @type {readonly CallErrorCode[]} */
+const PASSING = ['unreachable', 'gone', 'shutting_down', 'slow_consumer', 'media_lost', 'too_many_joins', 'too_many_messages', 'internal'];
+
+/** The server or the network went away, or is about to come back: trying again can help. @param {unknown} error */
+export function isPassing(error) {
+  return error instanceof CallError && PASSING.includes(error.code);
+}

@@ -1,0 +1,133 @@
+/** The WebSocket: typed messages, requests with their answers, and a connection that is dead is known to be dead. */
+
+import { CallError } from './errors.js';
+import { Emitter } from './events.js';
+import { parseServerMessage, writeClientMessage } from './wire.js';
+
+/** @import {Answer, ClientMessage, Joined, Pong, ServerMessage} from './wire.js' */
+/** @typedef {'join' | 'offer' | 'ping'} RequestType */
+/** @typedef {Extract<ClientMessage, {id: number}>} Request */
+/** Without its id, which the link chooses. @typedef {Request extends infer R ? R extends Request ? Omit<R, 'id'> : never : never} NewRequest */
+
+/** Proxies close a silent WebSocket after 30 to 60 seconds; a ping in half of the shorter keeps it and tells of a dead one. */
+const PING_EVERY_MS = 15_000;
+/** An answer that takes longer will not come: the server answers a ping at once and a join in milliseconds. */
+const ANSWER_WITHIN_MS = 10_000;
+
+/**
+ * @typedef {object} LinkEvents
+ * @property {ServerMessage} message  that is no answer to a request
+ * @property {string} closed          why; the last event of a link
+ */
+
+/** One connection. When it is closed it stays closed: make a new one. @extends {Emitter<LinkEvents>} */
+export class Link extends Emitter {
+  /** @type {WebSocket} */ #socket;
+  /** @type {Promise<void>} */ #opened;
+  /** @type {Map<number, {resolve: (message: any) => void, reject: (error: CallError) => void, timer: any}>} */
+  #waiting = new Map();
+  #nextId = 1;
+  /** @type {any} */ #pinging;
+  #closed = false;
+  #wasOpen = false;
+
+  /** @param {string} url `wss://host/ws` */
+  constructor(url) {
+    super();
+    this.#socket = new WebSocket(url);
+    this.#opened = new Promise((resolve, reject) => {
+      this.#socket.onopen = () => {
+        this.#wasOpen = true;
+        resolve();
+      };
+      this.on('closed', () => reject(new CallError('unreachable', 'The server cannot be reached.')));
+    });
+    this.#opened.catch(() => {}); // Whoever waits hears of it; nobody has to wait.
+    this.#socket.onmessage = (event) => this.#receive(event.data);
+    this.#socket.onclose = (event) => this.#end(event.reason || `the connection closed (${event.code})`);
+    this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS);
+  }
+
+  get isOpen() {
+    return !this.#closed && this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  get isClosed() {
+    return this.#closed;
+  }
+
+  /** The server answered at some time. */
+  get wasOpen() {
+    return this.#wasOpen;
+  }
+
+  /** @returns {Promise<void>} rejects with `unreachable` */
+  opened() {
+    return this.#opened;
+  }
+
+  /** @param {ClientMessage} message lost when the connection is: the state is told again on the next join */
+  send(message) {
+    if (this.isOpen) this.#socket.send(writeClientMessage(message));
+  }
+
+  /**
+   * @overload @param {Extract<NewRequest, {type: 'join'}>} message @returns {Promise<Joined>}
+   * @overload @param {Extract<NewRequest, {type: 'offer'}>} message @returns {Promise<Answer>}
+   * @overload @param {Extract<NewRequest, {type: 'ping'}>} message @returns {Promise<Pong>}
+   * @param {NewRequest} message @returns {Promise<any>} rejects with the server's error, `gone`, or `broken`
+   */
+  request(message) {
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      if (!this.isOpen) return reject(new CallError('gone', 'The connection to the server is closed.'));
+      const timer = setTimeout(() => this.#end(`no answer to ${message.type}`), ANSWER_WITHIN_MS);
+      this.#waiting.set(id, { resolve, reject, timer });
+      this.send(/** @type {ClientMessage} */ ({ ...message, id }));
+    });
+  }
+
+  /** @param {string} [why] */
+  close(why = 'closed here') {
+    this.#end(why);
+  }
+
+  /** @param {unknown} data */
+  #receive(data) {
+    if (this.#closed) return;
+    /** @type {ServerMessage} */
+    let message;
+    try {
+      message = parseServerMessage(String(data));
+    } catch (error) {
+      // A newer server may say more than this page knows; the call goes on without it.
+      console.warn('A message of the server was not understood:', error);
+      return;
+    }
+    if (!('re' in message) || message.re === undefined || message.re === null) return this.emit('message', message);
+    const waiting = this.#waiting.get(message.re);
+    if (!waiting) return;
+    this.#waiting.delete(message.re);
+    clearTimeout(waiting.timer);
+    if (message.type === 'error') waiting.reject(new CallError(message.code, message.message));
+    else waiting.resolve(message);
+  }
+
+  #ping() {
+    if (this.isOpen) this.request({ type: 'ping' }).catch(() => {});
+  }
+
+  /** @param {string} why */
+  #end(why) {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#pinging);
+    for (const { reject, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      reject(new CallError('gone', `The connection to the server ended: ${why}.`));
+    }
+    this.#waiting.clear();
+    this.#socket.close();
+    this.emit('closed', why);
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * One PeerConnection to the server. The client is the only offerer, and it offers ahead of need:
+ *
+ *   m-lines:  microphone  camera (l, m, h)  screen  screen_audio | audio+video  audio+video  audio+video ...
+ *             ---------------- send only ----------------------- | ------ receive-only pairs: slots ------
+ *
+ * A track that starts or stops is `replaceTrack`, and who is in a slot is a message: neither needs a new offer.
+ */
+
+import { cameraEncodings, preferredCodecs, screenEncodings } from './codecs.js';
+import { Emitter } from './events.js';
+
+/** @import {Kind, SlotPair, Source} from './wire.js' */
+
+/** @type {readonly {source: Source, kind: Kind}[]} In the order of their m-lines. */
+export const SENDERS = [
+  { source: 'microphone', kind: 'audio' },
+  { source: 'camera', kind: 'video' },
+  { source: 'screen', kind: 'video' },
+  { source: 'screen_audio', kind: 'audio' },
+];
+
+/** @typedef {{audio: RTCRtpTransceiver, video: RTCRtpTransceiver}} Pair */
+
+/**
+ * @typedef {object} PeerEvents
+ * @property {number} ice          when ICE connected, in ms of `performance.now()`
+ * @property {number} dtls         when the DTLS handshake was done
+ * @property {number} packet       when the first RTP packet of some slot arrived
+ * @property {void} failed         the path is lost: an ICE restart is due
+ */
+
+/** @extends {Emitter<PeerEvents>} */
+export class Peer extends Emitter {
+  /** @type {RTCPeerConnection} */ #connection;
+  /** @type {Map<Source, RTCRtpTransceiver>} */ #senders = new Map();
+  /** @type {Pair[]} */ #pairs = [];
+
+  /** @param {number} pairs receive-only pairs to begin with */
+  constructor(pairs) {
+    super();
+    this.#connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
+    this.#connection.oniceconnectionstatechange = () => {
+      const state = this.#connection.iceConnectionState;
+      if (state === 'connected' || state === 'completed') this.emit('ice', performance.now());
+    };
+    this.#connection.onconnectionstatechange = () => {
+      const state = this.#connection.connectionState;
+      if (state === 'connected') this.emit('dtls', performance.now());
+      if (state === 'failed') this.emit('failed', undefined);
+    };
+    for (const { source, kind } of SENDERS) {
+      const sendEncodings = source === 'camera' ? cameraEncodings() : source === 'screen' ? screenEncodings() : undefined;
+      const transceiver = this.#connection.addTransceiver(kind, { direction: 'sendonly', ...(sendEncodings && { sendEncodings }) });
+      this.#prefer(transceiver, kind, 'send');
+      this.#senders.set(source, transceiver);
+    }
+    this.addPairs(pairs);
+  }
+
+  /** @param {number} count more receive-only pairs, from the next offer on */
+  addPairs(count) {
+    for (let i = 0; i < count; i++) {
+      const audio = this.#connection.addTransceiver('audio', { direction: 'recvonly' });
+      const video = this.#connection.addTransceiver('video', { direction: 'recvonly' });
+      this.#prefer(audio, 'audio', 'receive');
+      this.#prefer(video, 'video', 'receive');
+      for (const { receiver } of [audio, video]) {
+        receiver.track.addEventListener('unmute', () => this.emit('packet', performance.now()), { once: true });
+      }
+      this.#pairs.push({ audio, video });
+    }
+  }
+
+  get pairs() {
+    return this.#pairs;
+  }
+
+  /** @param {Pair} pair @returns {SlotPair} only after an offer */
+  mids(pair) {
+    return { audio: String(pair.audio.mid), video: String(pair.video.mid) };
+  }
+
+  /** @param {Source} source @returns {string} only after an offer */
+  mid(source) {
+    return String(this.#senders.get(source)?.mid);
+  }
+
+  /**
+   * Without candidates: the server is ICE-lite and learns our address from the first check, so nobody waits for gathering.
+   * @param {{restart?: boolean}} [options] `restart`: new ICE credentials, after the path was lost
+   * @returns {Promise<string>} SDP
+   */
+  async offer({ restart = false } = {}) {
+    const offer = await this.#connection.createOffer({ iceRestart: restart });
+    await this.#connection.setLocalDescription(offer);
+    return offer.sdp ?? '';
+  }
+
+  /** @param {string} answer SDP */
+  async accept(answer) {
+    await this.#connection.setRemoteDescription({ type: 'answer', sdp: answer });
+  }
+
+  /** @param {Source} source @param {MediaStreamTrack | null} track null: nothing is sent */
+  async setTrack(source, track) {
+    await this.#senders.get(source)?.sender.replaceTrack(track);
+  }
+
+  /** @returns {Promise<Map<string, any>>} */
+  async stats() {
+    /** @type {Map<string, any>} */
+    const report = new Map();
+    (await this.#connection.getStats()).forEach((entry, id) => report.set(id, entry));
+    return report;
+  }
+
+  close() {
+    this.#connection.oniceconnectionstatechange = null;
+    this.#connection.onconnectionstatechange = null;
+    this.#connection.close();
+  }
+
+  /** @param {RTCRtpTransceiver} transceiver @param {Kind} kind @param {'send' | 'receive'} direction */
+  #prefer(transceiver, kind, direction) {
+    const side = direction === 'send' ? RTCRtpSender : RTCRtpReceiver;
+    const capabilities = side.getCapabilities?.(kind)?.codecs;
+    if (capabilities && 'setCodecPreferences' in transceiver) {
+      transceiver.setCodecPreferences(preferredCodecs(capabilities, kind, direction));
+    }
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * One pair of receive-only m-lines as a page uses it: its tracks, who is on it, and whether its picture may be shown.
+ */
+
+import { Emitter } from './events.js';
+
+/** @import {Pair} from './peer.js' */
+/** @import {Kind} from './wire.js' */
+/** @import {Slot} from './slots.js' */
+
+/**
+ * @typedef {object} ViewEvents
+ * @property {boolean} shown   the picture is the owner's (true) or must be hidden (false)
+ * @property {number} frame    a frame was presented, at this time in ms of `performance.now()`
+ */
+
+/** @extends {Emitter<ViewEvents>} */
+export class SlotView extends Emitter {
+  /** @type {Pair} */ #pair;
+  /** @type {HTMLVideoElement | null} */ #element = null;
+  #watching = false;
+  #shown = false;
+
+  /** @param {Slot} slot @param {Pair} pair */
+  constructor(slot, pair) {
+    super();
+    this.slot = slot;
+    this.#pair = pair;
+    this.audio = new MediaStream([pair.audio.receiver.track]);
+    this.video = new MediaStream([pair.video.receiver.track]);
+  }
+
+  get participant() {
+    return this.slot.participant;
+  }
+
+  get share() {
+    return this.slot.share;
+  }
+
+  /** Whether the picture is the owner's. */
+  get shown() {
+    return this.#shown;
+  }
+
+  /** When the newest sound or picture was delivered, in ms of `performance.now()`; null: never. @param {Kind} kind */
+  delivered_ms(kind) {
+    const newest = this.#newest(kind);
+    return newest ? newest.timestamp - performance.timeOrigin : null;
+  }
+
+  /**
+   * Shows this slot's picture in an element. The page hides the element while `shown` is false.
+   * @param {HTMLVideoElement} element one for the slot's whole life
+   */
+  attach(element) {
+    this.#element = element;
+    element.srcObject = this.video;
+    element.muted = true; // The sound has an element of its own: browsers hold it back until the first picture.
+    element.play().catch(() => {}); // Moved or closed meanwhile.
+    this.update();
+  }
+
+  /** After the slot changed hands, or `first_frame` came. */
+  update() {
+    const open = this.slot.gate.open;
+    if (!open) this.#watch();
+    if (open === this.#shown) return;
+    this.#shown = open;
+    this.emit('shown', open);
+  }
+
+  /** Frame by frame while the gate is closed; an open one needs no watching. */
+  #watch() {
+    const element = this.#element;
+    if (!element || this.#watching || this.slot.participant === null) return;
+    this.#watching = true;
+    /** @param {number} now_ms @param {VideoFrameCallbackMetadata} [metadata] */
+    const presented = (now_ms, metadata) => {
+      this.#watching = false;
+      const exact = metadata?.rtpTimestamp;
+      const received = this.#newest('video')?.rtpTimestamp;
+      if (exact !== undefined) this.slot.gate.frame(exact);
+      else if (received !== undefined) this.slot.gate.frame(received, false);
+      if (metadata) this.emit('frame', now_ms);
+      this.update();
+    };
+    if ('requestVideoFrameCallback' in element) element.requestVideoFrameCallback(presented);
+    else requestAnimationFrame((now_ms) => presented(now_ms));
+  }
+
+  /** What was delivered last, where the browser tells. @param {Kind} kind @returns {RTCRtpSynchronizationSource | undefined} */
+  #newest(kind) {
+    return this.#pair[kind].receiver.getSynchronizationSources?.()[0];
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * The JSON messages between a client and the server, as `signaling/wire` types them. The golden fixtures there are read
+ * by the Rust tests and by the tests of this file. Never any logic but checking the shape.
+ *
+ * @typedef {'audio' | 'video'} Kind
+ * @typedef {'microphone' | 'camera' | 'screen' | 'screen_audio'} Source
+ * @typedef {'person' | 'screen'} Share
+ *
+ * @typedef {object} TrackInfo  A published track; `mid` is the publisher's m-line.
+ * @property {string} mid
+ * @property {Kind} kind
+ * @property {Source} source
+ * @property {boolean} muted    still published, nothing to hear or see
+ * @property {boolean} active   false: the m-line is there ahead of need and takes nobody's slot
+ *
+ * @typedef {{id: string, name: string, tracks: TrackInfo[]}} ParticipantInfo
+ * @typedef {{audio: string, video: string}} SlotPair  Two receive-only m-lines that share a media stream.
+ * @typedef {{slot: SlotPair, participant: string | null, share: Share}} Binding
+ *
+ * @typedef {object} Stages  Milliseconds since the click on Join; absent: did not happen.
+ * @property {number} [signaling_ms]
+ * @property {number} [ice_ms]
+ * @property {number} [dtls_ms]
+ * @property {number} [first_packet_ms]
+ * @property {number} [first_audio_ms]
+ * @property {number} [first_frame_ms]
+ *
+ * @typedef {'bad_message' | 'unknown_message' | 'message_too_large' | 'wrong_state' | 'bad_name' | 'bad_room'
+ *   | 'bad_sdp' | 'bad_tracks' | 'room_full' | 'too_many_rooms' | 'too_many_joins' | 'too_many_messages'
+ *   | 'join_timeout' | 'media_lost' | 'slow_consumer' | 'shutting_down' | 'internal'} ErrorCode
+ *
+ * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[]}
+ *   | {type: 'offer', id: number, offer: string, tracks: TrackInfo[], slots: SlotPair[]}
+ *   | {type: 'track', track: TrackInfo}
+ *   | {type: 'stages', stages: Stages}
+ *   | {type: 'ping', id: number}
+ *   | {type: 'leave'}} ClientMessage
+ *
+ * @typedef {{type: 'joined', re: number, participant: string, room: string, answer: string,
+ *   participants: ParticipantInfo[], bindings: Binding[], server_ms: number}} Joined
+ * @typedef {{type: 'answer', re: number, answer: string}} Answer
+ * @typedef {{type: 'pong', re: number}} Pong
+ * @typedef {{type: 'error', re?: number, code: ErrorCode, message: string}} ErrorMessage
+ * @typedef {Joined | Answer | Pong | ErrorMessage
+ *   | {type: 'participant_joined', participant: ParticipantInfo}
+ *   | {type: 'participant_left', participant: string}
+ *   | {type: 'track_changed', participant: string, track: TrackInfo}
+ *   | {type: 'bindings', bindings: Binding[]}
+ *   | {type: 'first_frame', mid: string, participant: string, rtp_timestamp: number}
+ *   | {type: 'need_slots', wanted: number}
+ *   | {type: 'speakers', participants: string[]}} ServerMessage
+ */
+
+/** @type {readonly ErrorCode[]} Every code the server can answer with; what people read about each is in the page. */
+export const ERROR_CODES = [
+  'bad_message', 'unknown_message', 'message_too_large', 'too_many_messages', 'wrong_state', 'bad_name', 'bad_room',
+  'bad_sdp', 'bad_tracks', 'room_full', 'too_many_rooms', 'too_many_joins', 'join_timeout', 'media_lost',
+  'slow_consumer', 'shutting_down', 'internal',
+];
+
+/** A check of one value: undefined when it fits, else what is wrong with it. @typedef {(value: unknown) => string | undefined} Check */
+
+/** @type {Check} */
+const text = (value) => (typeof value === 'string' ? undefined : 'is not a string');
+/** @type {Check} */
+const number = (value) => (typeof value === 'number' && Number.isFinite(value) ? undefined : 'is not a number');
+/** @type {Check} */
+const flag = (value) => (typeof value === 'boolean' ? undefined : 'is not true or false');
+/** @param {Check} inner @returns {Check} */
+const optional = (inner) => (value) => (value === undefined || value === null ? undefined : inner(value));
+/** @param {...string} names @returns {Check} */
+const oneOf = (...names) => (value) =>
+  typeof value === 'string' && names.includes(value) ? undefined : `is not one of ${names.join(', ')}`;
+/** @param {Check} inner @returns {Check} */
+const list = (inner) => (value) => {
+  if (!Array.isArray(value)) return 'is not a list';
+  for (const [index, item] of value.entries()) {
+    const wrong = inner(item);
+    if (wrong) return `[${index}] ${wrong}`;
+  }
+  return undefined;
+};
+/** Unknown fields are ignored, as the server ignores them. @param {Record<string, Check>} fields @returns {Check} */
+const object = (fields) => (value) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'is not an object';
+  for (const [name, check] of Object.entries(fields)) {
+    const wrong = check(/** @type {Record<string, unknown>} */ (value)[name]);
+    if (wrong) return `.${name} ${wrong}`;
+  }
+  return undefined;
+};
+
+const track = object({
+  mid: text,
+  kind: oneOf('audio', 'video'),
+  source: oneOf('microphone', 'camera', 'screen', 'screen_audio'),
+  muted: optional(flag),
+  active: optional(flag),
+});
+const participant = object({ id: text, name: text, tracks: list(track) });
+const slot = object({ audio: text, video: text });
+const binding = object({ slot, participant: optional(text), share: oneOf('person', 'screen') });
+const stages = object({
+  signaling_ms: optional(number), ice_ms: optional(number), dtls_ms: optional(number),
+  first_packet_ms: optional(number), first_audio_ms: optional(number), first_frame_ms: optional(number),
+});
+
+/** @type {Record<ServerMessage['type'], Check>} */
+const SERVER = {
+  joined: object({
+    re: number, participant: text, room: text, answer: text, participants: list(participant), bindings: list(binding),
+    server_ms: number,
+  }),
+  answer: object({ re: number, answer: text }),
+  participant_joined: object({ participant }),
+  participant_left: object({ participant: text }),
+  track_changed: object({ participant: text, track }),
+  bindings: object({ bindings: list(binding) }),
+  first_frame: object({ mid: text, participant: text, rtp_timestamp: number }),
+  need_slots: object({ wanted: number }),
+  speakers: object({ participants: list(text) }),
+  pong: object({ re: number }),
+  error: object({ re: optional(number), code: text, message: text }),
+};
+
+/** @type {Record<ClientMessage['type'], Check>} */
+const CLIENT = {
+  join: object({ id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot) }),
+  offer: object({ id: number, offer: text, tracks: list(track), slots: list(slot) }),
+  track: object({ track }),
+  stages: object({ stages }),
+  ping: object({ id: number }),
+  leave: object({}),
+};
+
+export class WireError extends Error {}
+
+/** @param {Record<string, Check>} messages @param {unknown} value */
+function check(messages, value) {
+  const type = /** @type {{type?: unknown} | null} */ (value)?.type;
+  if (typeof type !== 'string') throw new WireError('a message without a type');
+  const message = Object.hasOwn(messages, type) ? messages[type] : undefined;
+  if (!message) throw new WireError(`unknown message ${type}`);
+  const wrong = message(value);
+  if (wrong) throw new WireError(`${type}: ${wrong}`);
+}
+
+/** What `muted` and `active` mean when they are absent. @param {TrackInfo} info @returns {TrackInfo} */
+const withDefaults = (info) => ({ ...info, muted: info.muted ?? false, active: info.active ?? true });
+
+/**
+ * One text frame from the server, checked field by field.
+ * @param {string} frame @returns {ServerMessage} @throws {WireError} naming the field that does not fit
+ */
+export function parseServerMessage(frame) {
+  let value;
+  try {
+    value = JSON.parse(frame);
+  } catch {
+    throw new WireError('not JSON');
+  }
+  check(SERVER, value);
+  if (value.type === 'participant_joined') value.participant.tracks = value.participant.tracks.map(withDefaults);
+  if (value.type === 'track_changed') value.track = withDefaults(value.track);
+  if (value.type === 'joined') {
+    for (const other of value.participants) other.tracks = other.tracks.map(withDefaults);
+  }
+  return value;
+}
+
+/** @param {ClientMessage} message @returns {string} @throws {WireError} when the caller built it wrong */
+export function writeClientMessage(message) {
+  check(CLIENT, message);
+  return JSON.stringify(message);
+}
