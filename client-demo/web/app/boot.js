@@ -1,0 +1,7 @@
+/** Starts the page on the server it came from. */
+
+import { Call } from '../sdk/index.js';
+import { start } from './main.js';
+
+const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+start({ createCall: () => new Call({ url: `${scheme}://${location.host}/ws` }) });

@@ -1,0 +1,217 @@
+/** The demo page: the lobby, the call, and what leads from one to the other. */
+
+import { CallError, MediaProblem, openScreen } from '../sdk/index.js';
+import { byId, notice, setPressed, setText } from './dom.js';
+import { LocalMedia } from './local.js';
+import { Lobby } from './lobby.js';
+import { Quality } from './quality.js';
+import { Stage } from './stage.js';
+import { OtherTabs } from './tabs.js';
+import { callWords, countWords, reconnectWords } from './words.js';
+
+/** @import {Call} from '../sdk/index.js' */
+
+/** @param {{createCall: () => Call}} options where calls come from */
+export function start({ createCall }) {
+  const page = new Page(createCall);
+  page.openLobby();
+}
+
+class Page {
+  #createCall;
+  /** @type {Call | null} */ #call = null;
+  #local = new LocalMedia();
+  #lobby;
+  #stage = new Stage(() => this.#soundBlocked());
+  #quality = new Quality();
+  #tabs = new OtherTabs();
+  #speakerOn = true;
+  /** @type {{video: MediaStreamTrack, audio: MediaStreamTrack | null} | null} */ #screen = null;
+  #rendering = false;
+
+  /** @param {() => Call} createCall */
+  constructor(createCall) {
+    this.#createCall = createCall;
+    this.#lobby = new Lobby(this.#local, (room, name) => this.#join(room, name));
+    this.#local.on('changed', () => this.#render());
+    byId('toggle-microphone').addEventListener('click', () => this.#local.set('microphone', !this.#local.isOn('microphone')));
+    byId('toggle-camera').addEventListener('click', () => this.#local.set('camera', !this.#local.isOn('camera')));
+    byId('toggle-screen').addEventListener('click', () => (this.#screen ? this.#stopScreen() : this.#shareScreen()));
+    byId('toggle-speaker').addEventListener('click', () => this.#setSpeaker(!this.#speakerOn));
+    byId('speaker-on').addEventListener('click', () => this.#setSpeaker(true));
+    byId('leave').addEventListener('click', () => this.#call?.leave());
+    byId('toggle-screen').hidden = !this.#lobby.environment.screen;
+    addEventListener('pagehide', () => this.#call?.leave());
+    // A page that comes back from the browser's memory has lost its call.
+    addEventListener('pageshow', (event) => event.persisted && location.reload());
+  }
+
+  /** A call is made ready as soon as the lobby is open, so that Join is one message. */
+  openLobby() {
+    document.title = 'Sampan';
+    byId('call').hidden = true;
+    this.#lobby.busy(false);
+    this.#lobby.show(true);
+    if (!this.#lobby.environment.webrtc) return;
+    const call = this.#createCall();
+    this.#call = call;
+    const mine = (/** @type {() => void} */ run) => () => call === this.#call && run();
+    call.on('reachable', (reachable) => call === this.#call && this.#lobby.reachable(reachable));
+    call.on('participants', mine(() => this.#render()));
+    call.on('bound', (view) => {
+      view.on('shown', mine(() => this.#render()));
+      this.#render();
+    });
+    call.on('arrived', (participant) => {
+      if (call.state === 'joined') this.#announce(`${participant.name} joined`);
+    });
+    call.on('departed', (participant) => this.#announce(`${participant.name} left`));
+    call.on('state', mine(() => this.#stateChanged()));
+    call.on('error', (error) => call === this.#call && this.#ended(callWords(error)));
+    call.prepare();
+    // After the offer: nothing of it depends on what the person answers.
+    if (!this.#local.track('camera') && !this.#local.track('microphone')) void this.#local.start();
+  }
+
+  /** @param {string} room @param {string} name */
+  async #join(room, name) {
+    const start_ms = performance.now();
+    const call = this.#call;
+    if (!call) return;
+    this.#lobby.fail('');
+    this.#lobby.busy(true);
+    this.#local.use(call);
+    try {
+      await call.join({ room, name, start_ms });
+    } catch (error) {
+      this.#local.use(null);
+      this.#lobby.busy(false);
+      this.#lobby.fail(callWords(/** @type {CallError} */ (error)));
+      return;
+    }
+    const address = new URL(location.href);
+    address.searchParams.set('room', room);
+    history.replaceState(null, '', address);
+    const second = this.#tabs.inCall;
+    this.#tabs.enter();
+    this.#openCall(room, second);
+  }
+
+  /** @param {string} room @param {boolean} second another tab of this browser is in a call */
+  #openCall(room, second) {
+    document.title = `${room} · Sampan`;
+    setText(byId('call-room'), room);
+    this.#lobby.show(false);
+    byId('call').hidden = false;
+    this.#quality.use(this.#call);
+    this.#setSpeaker(!second);
+    if (second) this.#explainSpeaker('The speaker of this tab is off: another tab of this browser is in a call, and the two would howl.');
+    byId('call-title').focus();
+    this.#render();
+    this.#announce(`You joined ${room}. ${countWords(this.#call?.participants.length ?? 0)}.`);
+  }
+
+  #stateChanged() {
+    const call = this.#call;
+    if (call?.state === 'left') return this.#ended('');
+    const reconnecting = call?.state === 'reconnecting';
+    byId('call').classList.toggle('reconnecting', reconnecting);
+    notice(byId('call-notice'), reconnecting ? reconnectWords(call.reason) : '', 'warning');
+    if (call?.state === 'joined' && !byId('call').hidden) this.#announce('You are in the call again');
+    this.#render();
+  }
+
+  /** The call is over. @param {string} why empty: we left */
+  #ended(why) {
+    this.#tabs.leave();
+    this.#releaseScreen();
+    this.#local.use(null);
+    this.#quality.use(null);
+    this.#stage.clear();
+    this.#call = null;
+    this.openLobby();
+    this.#lobby.fail(why);
+  }
+
+  // --- screen and speaker -------------------------------------------------------------------------------------------
+
+  async #shareScreen() {
+    const call = this.#call;
+    if (!call) return;
+    let screen;
+    try {
+      screen = await openScreen();
+    } catch (error) {
+      // Closing the browser's question is an answer, not a fault.
+      if (error instanceof MediaProblem && error.reason !== 'refused') notice(byId('call-notice'), `The screen cannot be shared: ${error.message}`, 'warning');
+      return;
+    }
+    if (call !== this.#call) {
+      screen.video.stop();
+      screen.audio?.stop();
+      return;
+    }
+    this.#screen = screen;
+    screen.video.addEventListener('ended', () => this.#stopScreen()); // The browser's own "stop sharing".
+    await call.publish('screen', screen.video, { active: true });
+    if (screen.audio) await call.publish('screen_audio', screen.audio, { active: true });
+    this.#render();
+  }
+
+  #stopScreen() {
+    if (!this.#screen) return;
+    this.#releaseScreen();
+    void this.#call?.publish('screen', null, { active: false });
+    void this.#call?.publish('screen_audio', null, { active: false });
+    this.#render();
+  }
+
+  #releaseScreen() {
+    this.#screen?.video.stop();
+    this.#screen?.audio?.stop();
+    this.#screen = null;
+  }
+
+  /** @param {boolean} on */
+  #setSpeaker(on) {
+    this.#speakerOn = on;
+    byId('speaker-notice').hidden = true;
+    this.#stage.setSpeaker(on);
+    setPressed(byId('toggle-speaker'), 'speaker', on);
+  }
+
+  /** @param {string} why */
+  #explainSpeaker(why) {
+    setText(byId('speaker-why'), why);
+    byId('speaker-notice').hidden = false;
+  }
+
+  #soundBlocked() {
+    if (!this.#speakerOn) return;
+    this.#setSpeaker(false);
+    this.#explainSpeaker('The browser holds the sound back until you ask for it.');
+  }
+
+  // --- rendering ----------------------------------------------------------------------------------------------------
+
+  /** Once per turn, however much has changed. */
+  #render() {
+    if (this.#rendering) return;
+    this.#rendering = true;
+    queueMicrotask(() => {
+      this.#rendering = false;
+      const call = this.#call;
+      if (!call || byId('call').hidden) return;
+      setText(byId('call-count'), call.state === 'joined' ? countWords(call.participants.length) : '');
+      setPressed(byId('toggle-microphone'), 'microphone', this.#local.isOn('microphone'));
+      setPressed(byId('toggle-camera'), 'camera', this.#local.isOn('camera'));
+      byId('toggle-screen').setAttribute('aria-pressed', String(this.#screen !== null));
+      this.#stage.render(call, this.#local, this.#screen?.video ?? null);
+    });
+  }
+
+  /** Said by screen readers. @param {string} words */
+  #announce(words) {
+    setText(byId('announcer'), words);
+  }
+}
