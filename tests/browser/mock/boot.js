@@ -1,0 +1,113 @@
+/**
+ * The demo page with a room that is made up, to look at it without a server:
+ * `?mock=5` people besides us, `&screen=1` one shares a screen, `&join=` then, `&state=reconnecting`, `&reach=no`, `&error=room_full`.
+ */
+
+import { CallError, Emitter } from '../sdk/index.js';
+import { start } from './main.js';
+
+const asked = new URLSearchParams(location.search);
+const NAMES = ['Ada', 'Grace', 'Jean Bartik', 'Hedy', 'Katherine Johnson', 'Mary', 'Radia', 'Barbara', 'Shafi', 'Frances', 'Annie',
+  'Edith', 'Karen', 'Lynn', 'Margaret Hamilton', 'Betty', 'Dorothy', 'Evelyn', 'Adele', 'Joan'];
+
+/** Head and shoulders, so that the grid is judged by what it will hold. */
+function portrait(index) {
+  const canvas = Object.assign(document.createElement('canvas'), { width: 960, height: 540 });
+  const c = canvas.getContext('2d');
+  const hue = (index * 67) % 360;
+  c.fillStyle = `hsl(${hue} 24% 68%)`;
+  c.fillRect(0, 0, 960, 540);
+  c.fillStyle = `hsl(${hue} 22% 58%)`;
+  c.fillRect(620, 60, 240, 300);
+  c.fillStyle = `hsl(${(hue + 150) % 360} 35% 38%)`;
+  c.beginPath(); c.ellipse(480, 570, 270, 220, 0, 0, 7); c.fill();
+  c.fillStyle = `hsl(${20 + (index % 4) * 5} 42% ${38 + (index % 5) * 9}%)`;
+  c.beginPath(); c.ellipse(480, 250, 105, 135, 0, 0, 7); c.fill();
+  c.fillStyle = `hsl(${(index * 41) % 50} 35% ${14 + (index % 3) * 12}%)`;
+  c.beginPath(); c.ellipse(480, 165, 118, 80, 0, Math.PI, 0); c.fill();
+  return canvas.captureStream(2).getVideoTracks()[0];
+}
+
+function slides() {
+  const canvas = Object.assign(document.createElement('canvas'), { width: 1600, height: 900 });
+  const c = canvas.getContext('2d');
+  c.fillStyle = '#fff'; c.fillRect(0, 0, 1600, 900);
+  c.fillStyle = '#222'; c.font = '64px sans-serif'; c.fillText('What one packet costs', 110, 150);
+  [320, 610, 480, 720, 260].forEach((length, row) => { c.fillStyle = `hsl(${170 + row * 12} 50% 42%)`; c.fillRect(110, 240 + row * 110, length * 1.6, 70); });
+  return canvas.captureStream(2).getVideoTracks()[0];
+}
+
+class MockView extends Emitter {
+  constructor(participant, share, index, shown) {
+    super();
+    Object.assign(this, { participant, share, shown, slot: { mids: { audio: `a${index}${share}`, video: `v${index}${share}` } } });
+    this.video = new MediaStream([share === 'screen' ? slides() : portrait(index)]);
+    this.audio = new MediaStream();
+  }
+
+  attach(element) {
+    element.srcObject = this.video;
+    void element.play();
+  }
+}
+
+class MockCall extends Emitter {
+  state = 'idle';
+  self = null;
+  participants = [];
+  views = [];
+  speakers = [];
+  stages = { signaling_ms: 6.1, ice_ms: 24.4, dtls_ms: 41.3, first_packet_ms: 48.9, first_audio_ms: 83.5, first_frame_ms: 121.2 };
+
+  prepare() {
+    setTimeout(() => this.emit('reachable', asked.get('reach') !== 'no'), 50);
+  }
+
+  async join({ room, name }) {
+    if (asked.has('error')) throw new CallError(asked.get('error'), 'as asked for');
+    Object.assign(this, { room, name, self: 'me' });
+    const count = Number(asked.get('mock') ?? 0);
+    for (let i = 0; i < count; i++) {
+      const id = `p${i}`;
+      const muted = i % 7 === 4;
+      const tracks = [
+        { mid: '0', kind: 'audio', source: 'microphone', muted: i % 3 === 1, active: true },
+        { mid: '1', kind: 'video', source: 'camera', muted, active: true },
+      ];
+      this.views.push(new MockView(id, 'person', i, i % 9 !== 5));
+      if (i === 1 && asked.has('screen')) {
+        tracks.push({ mid: '2', kind: 'video', source: 'screen', muted: false, active: true });
+        this.views.push(new MockView(id, 'screen', i, true));
+      }
+      this.participants.push({ id, name: NAMES[i % NAMES.length], tracks });
+    }
+    this.speakers = count > 0 ? ['p0'] : [];
+    this.state = asked.get('state') ?? 'joined';
+    for (const view of this.views) this.emit('bound', view);
+    setTimeout(() => this.emit('state', this.state), 50);
+  }
+
+  leave() {
+    this.state = 'left';
+    this.emit('state', 'left');
+  }
+
+  view(participant, share) {
+    return this.views.find((view) => view.participant === participant && view.share === share);
+  }
+
+  async publish() {}
+
+  async stats() {
+    const by_mid = new Map(this.views.flatMap((view, index) => [
+      [view.slot.mids.audio, { audio_kbps: 34, audio_loss_pct: 0, concealed_pct: index === 2 ? 1.4 : 0 }],
+      [view.slot.mids.video, { video_kbps: 900 + index * 40, video_loss_pct: 0.2, width: 960, height: 540, fps: 30, freezes: index === 2 ? 3 : 0, frozen_s: index === 2 ? 1.4 : 0 }],
+    ]));
+    return {
+      rtt_ms: 23, send_kbps: 1840, receive_kbps: 950 * this.views.length, send_loss_pct: 0.1, available_send_kbps: 2600, path: 'udp 192.0.2.7:3478',
+      layers: [240, 480, 960].map((width) => ({ rid: 'x', width, height: (width * 9) / 16, fps: 30, kbps: 400, limited: 'none' })), by_mid,
+    };
+  }
+}
+
+start({ createCall: () => new MockCall() });

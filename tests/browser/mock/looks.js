@@ -1,0 +1,52 @@
+/** Takes pictures of the page in many situations, into tests/output/looks: `npm run looks`. For eyes; nothing is asserted. */
+
+import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { serveFiles } from '../lib/static.js';
+import { CHROMIUM, CHROMIUM_FLAGS } from '../lib/browsers.js';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const files = await serveFiles({ '/': here('../../../client-demo/web/'), '/app/boot.js': here('boot.js') });
+const output = here('../../output/looks/');
+await mkdir(output, { recursive: true });
+
+const PHONE = { width: 390, height: 844 };
+const DESKTOP = { width: 1280, height: 800 };
+const SHOTS = [
+  ['lobby', 'name=Grace&room=harbour', {}],
+  ['lobby-refused', 'name=Grace&room=harbour&reach=no', { refuse: true }],
+  ['lobby-error', 'name=Grace&room=harbour&error=room_full', { join: true }],
+  ...[0, 1, 2, 5, 19].map((others) => [`call-${others + 1}`, `name=Grace&room=harbour&mock=${others}`, { join: true }]),
+  ['call-screen', 'name=Grace&room=harbour&mock=5&screen=1', { join: true }],
+  ['call-quality', 'name=Grace&room=harbour&mock=5', { join: true, quality: true }],
+  ['call-reconnecting', 'name=Grace&room=harbour&mock=0&state=reconnecting', { join: true }],
+];
+
+const only = process.argv[2];
+const browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
+for (const [device, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
+  for (const colorScheme of ['light', 'dark']) {
+    for (const [name, query, what] of SHOTS) {
+      if (only && !`${name}-${device}-${colorScheme}`.includes(only)) continue;
+      const context = await browser.newContext({ viewport, colorScheme, deviceScaleFactor: 1 });
+      const page = await context.newPage();
+      page.on('pageerror', (error) => console.error(name, error.message));
+      page.on('console', (message) => message.type() === 'error' && console.error(name, message.text()));
+      if (what.refuse) {
+        await page.addInitScript(() => {
+          navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'));
+        });
+      }
+      await page.goto(`${files.url}/?${query}`);
+      await page.waitForSelector('#reach:not([data-reachable="wait"])');
+      if (what.join) await page.click('#join');
+      if (what.quality) await page.click('#toggle-quality');
+      await page.waitForTimeout(700); // Pictures for eyes: nothing depends on this time.
+      await page.screenshot({ path: `${output}${name}-${device}-${colorScheme}.png` });
+      await context.close();
+    }
+  }
+}
+await browser.close();
+await files.close();

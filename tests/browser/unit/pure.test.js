@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Backoff, FIRST_WAIT_MS, LONGEST_WAIT_MS } from '../../../client-demo/web/sdk/backoff.js';
+import { cameraEncodings, preferredCodecs } from '../../../client-demo/web/sdk/codecs.js';
+import { asProblem } from '../../../client-demo/web/sdk/devices.js';
+import { checkEnvironment } from '../../../client-demo/web/sdk/environment.js';
+import { CallError, isPassing } from '../../../client-demo/web/sdk/errors.js';
+import { Emitter } from '../../../client-demo/web/sdk/events.js';
+import { hueOf } from '../../../client-demo/web/sdk/generated.js';
+import { StageClock } from '../../../client-demo/web/sdk/stages.js';
+import { summarise } from '../../../client-demo/web/sdk/stats.js';
+import { tileSize } from '../../../client-demo/web/app/layout.js';
+import { callWords, mediaWords } from '../../../client-demo/web/app/words.js';
+import { ERROR_CODES } from '../../../client-demo/web/sdk/wire.js';
+
+// --- waiting ---
+
+test('waits double, stay within half and all of the ceiling, and start over after a success', () => {
+  const [low, high] = [new Backoff(() => 0), new Backoff(() => 1)];
+  for (let ceiling = FIRST_WAIT_MS; ceiling < LONGEST_WAIT_MS; ceiling *= 2) {
+    assert.equal(low.next(), ceiling / 2);
+    assert.equal(high.next(), ceiling);
+  }
+  for (let i = 0; i < 40; i++) high.next();
+  assert.equal(high.next(), LONGEST_WAIT_MS);
+  high.reset();
+  assert.equal(high.next(), FIRST_WAIT_MS);
+});
+
+test('what passes is tried again, what stays is told', () => {
+  for (const code of ['gone', 'unreachable', 'shutting_down', 'media_lost']) assert.ok(isPassing(new CallError(code, '')), code);
+  for (const code of ['room_full', 'bad_name', 'bad_sdp', 'broken']) assert.ok(!isPassing(new CallError(code, '')), code);
+  assert.ok(!isPassing(new Error('a fault of ours')));
+});
+
+// --- codecs ---
+
+const CHROMIUM_VIDEO = [
+  { mimeType: 'video/VP8', clockRate: 90000 }, { mimeType: 'video/rtx', clockRate: 90000 },
+  { mimeType: 'video/VP9', clockRate: 90000, sdpFmtpLine: 'profile-id=0' }, { mimeType: 'video/VP9', clockRate: 90000, sdpFmtpLine: 'profile-id=2' },
+  { mimeType: 'video/H264', clockRate: 90000, sdpFmtpLine: 'level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f' },
+  { mimeType: 'video/H264', clockRate: 90000, sdpFmtpLine: 'level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f' },
+  { mimeType: 'video/H264', clockRate: 90000, sdpFmtpLine: 'level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f' },
+  { mimeType: 'video/AV1', clockRate: 90000, sdpFmtpLine: 'level-idx=5;profile=0;tier=0' },
+  { mimeType: 'video/red', clockRate: 90000 }, { mimeType: 'video/ulpfec', clockRate: 90000 },
+];
+const names = (codecs) => codecs.map((codec) => codec.mimeType);
+
+test('video is sent as VP8 and accepted in one profile of each codec, VP8 first', () => {
+  assert.deepEqual(names(preferredCodecs(CHROMIUM_VIDEO, 'video', 'send')), ['video/VP8', 'video/rtx']);
+  const accepted = preferredCodecs(CHROMIUM_VIDEO, 'video', 'receive');
+  assert.deepEqual(names(accepted), ['video/VP8', 'video/VP9', 'video/H264', 'video/AV1', 'video/rtx']);
+  assert.match(accepted[2].sdpFmtpLine, /packetization-mode=1;profile-level-id=42e01f/);
+});
+
+test('a browser without the codecs we know offers what it has', () => {
+  const odd = [{ mimeType: 'video/H265', clockRate: 90000 }];
+  assert.deepEqual(preferredCodecs(odd, 'video', 'send'), odd);
+});
+
+test('audio is Opus', () => {
+  const audio = [{ mimeType: 'audio/red', clockRate: 48000 }, { mimeType: 'audio/opus', clockRate: 48000, channels: 2 }, { mimeType: 'audio/PCMU', clockRate: 8000 }];
+  assert.deepEqual(names(preferredCodecs(audio, 'audio', 'receive')), ['audio/opus']);
+});
+
+test('three layers halve the size twice, smallest first', () => {
+  assert.deepEqual(cameraEncodings().map(({ rid, scaleResolutionDownBy }) => [rid, scaleResolutionDownBy]), [['l', 4], ['m', 2], ['h', 1]]);
+  const rates = cameraEncodings().map(({ maxBitrate }) => maxBitrate);
+  assert.deepEqual(rates, [...rates].sort((a, b) => a - b));
+});
+
+// --- events, environment, problems ---
+
+test('a listener that fails does not keep the others from hearing', (context) => {
+  const reported = [];
+  globalThis.reportError = (error) => reported.push(error.message);
+  context.after(() => delete globalThis.reportError);
+  const emitter = new Emitter();
+  const heard = [];
+  emitter.on('x', () => { throw new Error('mine'); });
+  const end = emitter.on('x', (detail) => heard.push(detail));
+  emitter.emit('x', 1);
+  end();
+  emitter.emit('x', 2);
+  assert.deepEqual([heard, reported], [[1], ['mine', 'mine']]);
+});
+
+test('plain HTTP from another machine is told apart from a browser without WebRTC', () => {
+  class Peer { addTransceiver() {} }
+  const base = { RTCPeerConnection: Peer, WebSocket: class {}, navigator: { mediaDevices: { getUserMedia() {} } }, isSecureContext: true };
+  assert.deepEqual(checkEnvironment(base), { webrtc: true, capture: true, insecure: false, screen: false });
+  assert.deepEqual(checkEnvironment({ ...base, navigator: {}, isSecureContext: false }), { webrtc: true, capture: false, insecure: true, screen: false });
+  assert.equal(checkEnvironment({ ...base, RTCPeerConnection: undefined }).webrtc, false);
+});
+
+for (const [name, reason] of [['NotAllowedError', 'refused'], ['NotFoundError', 'missing'], ['OverconstrainedError', 'missing'], ['NotReadableError', 'busy'], ['TypeError', 'failed']]) {
+  test(`${name} of getUserMedia is called ${reason}`, () => {
+    assert.equal(asProblem(Object.assign(new Error('x'), { name })).reason, reason);
+  });
+}
+
+test('what people read names the remedy', () => {
+  const refused = asProblem(Object.assign(new Error(''), { name: 'NotAllowedError' }));
+  assert.match(mediaWords(refused, refused), /camera and microphone were refused.*generated picture and tone/);
+  assert.match(mediaWords(null, refused), /microphone was refused.*generated tone/);
+  assert.match(mediaWords({ reason: 'insecure' }, { reason: 'insecure' }), /--tls self-signed/);
+  assert.equal(mediaWords(null, null), '');
+  for (const code of ERROR_CODES) assert.ok(callWords(new CallError(code, 'because')).length > 20, code);
+});
+
+// --- stages ---
+
+test('stages count from the click, each once', () => {
+  const clock = new StageClock(1000);
+  assert.equal(clock.reach('ice', 1020.04), true);
+  assert.equal(clock.reach('ice', 1500), false);
+  clock.reach('first_packet', 1090);
+  clock.reach('first_frame', 1080);
+  assert.deepEqual(clock.stages(), { ice_ms: 20, first_packet_ms: 80, first_frame_ms: 80 });
+  assert.equal(clock.complete, false);
+});
+
+// --- statistics ---
+
+test('two reports become rates', () => {
+  const report = (timestamp, entries) => new Map(entries.map((entry) => [entry.id, { timestamp, ...entry }]));
+  const before = report(1000, [
+    { id: 'a', type: 'inbound-rtp', kind: 'audio', mid: '4', bytesReceived: 0, packetsReceived: 0, packetsLost: 0, totalSamplesReceived: 0, concealedSamples: 0, jitterBufferDelay: 0, jitterBufferEmittedCount: 0 },
+    { id: 'o', type: 'outbound-rtp', kind: 'video', rid: 'h', bytesSent: 0 },
+  ]);
+  const after = report(2000, [
+    { id: 'a', type: 'inbound-rtp', kind: 'audio', mid: '4', bytesReceived: 4000, packetsReceived: 45, packetsLost: 5, totalSamplesReceived: 48000, concealedSamples: 480, silentConcealedSamples: 0, jitterBufferDelay: 2400, jitterBufferEmittedCount: 48000 },
+    { id: 'o', type: 'outbound-rtp', kind: 'video', rid: 'h', bytesSent: 125_000, framesPerSecond: 15, frameWidth: 960, frameHeight: 540 },
+    { id: 'r', type: 'remote-inbound-rtp', fractionLost: 0.02 },
+    { id: 'p', type: 'candidate-pair', currentRoundTripTime: 0.023, availableOutgoingBitrate: 2_000_000, remoteCandidateId: 'c' },
+    { id: 'q', type: 'candidate-pair', currentRoundTripTime: 9, remoteCandidateId: 'c' },
+    { id: 't', type: 'transport', selectedCandidatePairId: 'p' },
+    { id: 'c', type: 'remote-candidate', protocol: 'udp', address: '::1', port: 3478 },
+  ]);
+  const stats = summarise(before, after);
+  const audio = stats.by_mid.get('4');
+  assert.equal(audio.audio_kbps, 32);
+  assert.equal(audio.audio_loss_pct, 10);
+  assert.equal(audio.concealed_pct, 1);
+  assert.equal(audio.audio_buffer_ms, 50);
+  assert.equal(stats.send_kbps, 1000);
+  assert.equal(stats.send_loss_pct, 2);
+  assert.equal(stats.rtt_ms, 23);
+  assert.equal(stats.path, 'udp [::1]:3478');
+  assert.deepEqual(stats.layers.map(({ rid, width }) => [rid, width]), [['h', 960]]);
+});
+
+test('a first report has no rates yet', () => {
+  const entry = { id: 'a', timestamp: 5, type: 'inbound-rtp', kind: 'video', mid: '5', bytesReceived: 4000, packetsReceived: 1, packetsLost: 0 };
+  assert.equal(summarise(null, new Map([['a', entry]])).receive_kbps, 0);
+});
+
+// --- the page ---
+
+for (const [device, width, height] of [['phone', 374, 690], ['desktop', 1240, 640], ['small laptop', 1000, 460]]) {
+  test(`1 to 20 tiles fit on a ${device} and shrink as people come`, () => {
+    let before = Infinity;
+    for (let count = 1; count <= 20; count++) {
+      const tile = tileSize(count, width, height, 10);
+      const rows = Math.ceil(count / tile.columns);
+      assert.ok(tile.columns * tile.width + (tile.columns - 1) * 10 <= width, `${count}: too wide`);
+      assert.ok(rows * tile.height + (rows - 1) * 10 <= height, `${count}: too high`);
+      assert.ok(tile.width >= 88 && tile.height >= 72, `${count}: ${tile.width}x${tile.height} shows nobody`);
+      assert.ok(tile.width * tile.height <= before * 1.25, `${count}: much larger than with one less`);
+      before = tile.width * tile.height;
+    }
+  });
+}
+
+test('more than fit scroll, at the smallest size', () => {
+  const tile = tileSize(200, 374, 690, 10);
+  assert.ok(tile.width >= 88 && tile.columns === 3);
+});
+
+test('names have colours far apart', () => {
+  assert.notEqual(Math.round(hueOf('Ada') / 10), Math.round(hueOf('Ade') / 10));
+  assert.ok(hueOf('') >= 0 && hueOf('Zoë') < 360);
+});
