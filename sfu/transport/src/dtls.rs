@@ -199,6 +199,7 @@ impl Dtls {
 
     /// Asks for everything there is, then notes what it waits for.
     fn drain(&mut self, now: Instant, steps: &mut Vec<Step>) {
+        let mut forged_goodbye = false;
         loop {
             let Some(inner) = self.inner.as_mut() else { return };
             match inner.poll_output(&mut self.buffer) {
@@ -209,6 +210,9 @@ impl Dtls {
                 }
                 dimpl::Output::BufferTooSmall { needed } => self.buffer.resize(needed, 0),
                 dimpl::Output::Timeout(at) => {
+                    if forged_goodbye {
+                        return self.begin_anew(now, steps);
+                    }
                     self.arm(now, at);
                     if self.finished && !self.keyed && self.pending.is_none() {
                         steps.push(Step::NoSrtpProfile);
@@ -236,7 +240,9 @@ impl Dtls {
                         profile.and_then(|it| Keys::from_exporter(it, &material, self.setup.active));
                 }
                 dimpl::Output::ApplicationData(data) => steps.push(Step::Data(data.to_vec())),
-                dimpl::Output::CloseNotify => steps.push(Step::PeerClosed),
+                dimpl::Output::CloseNotify if self.keyed => steps.push(Step::PeerClosed),
+                // Before the keys anybody could have written it.
+                dimpl::Output::CloseNotify => forged_goodbye = true,
                 _ => {}
             }
             if self.certified

@@ -82,6 +82,8 @@ pub struct World {
     pub nat: Option<SocketAddr>,
     /// Size and time of every datagram that was sent, by side.
     pub sent: [Vec<(Duration, usize)>; 2],
+    /// Changes datagrams on their way.
+    pub damage: Option<Box<dyn FnMut(&mut Vec<u8>)>>,
     in_flight: Vec<(Instant, u64, usize, Transmit)>,
     serial: u64,
     timeouts: [Instant; 2],
@@ -117,6 +119,7 @@ impl World {
             dice: Dice(42),
             nat: None,
             sent: [vec![], vec![]],
+            damage: None,
             in_flight: vec![],
             serial: 0,
             timeouts: [now, now],
@@ -156,6 +159,9 @@ impl World {
         }
         if self.cut || self.dice.roll() < self.loss {
             return;
+        }
+        if let Some(damage) = &mut self.damage {
+            damage(&mut transmit.bytes);
         }
         self.serial += 1;
         self.in_flight.push((self.now + self.delay, self.serial, 1 - side, transmit));
