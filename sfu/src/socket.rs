@@ -8,6 +8,7 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 /// The most that the kernel coalesces into one receive, and therefore the size of a receive buffer.
 pub const RECEIVE_BUFFER_LEN: usize = 65_536;
@@ -38,6 +39,8 @@ pub struct Received {
     pub segment_size: usize,
     /// The buffer was too small and the rest is lost; never seen with [`RECEIVE_BUFFER_LEN`].
     pub truncated: bool,
+    /// When the kernel took it in, since 1970; only from a socket that was told to say so.
+    pub arrived: Option<Duration>,
     /// Datagrams that the kernel dropped since the receive before, because the socket's buffer was full.
     pub overflowed: u32,
 }
@@ -113,6 +116,11 @@ impl Socket {
         })
     }
 
+    /// From now on every receive says when the kernel took the datagram in.
+    pub fn stamp_arrivals(&self) -> io::Result<()> {
+        set_option(&self.fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+    }
+
     /// Takes what is waiting into `buffer`. `WouldBlock` when nothing is.
     pub fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
         let mut control = [0u64; CONTROL_WORDS];
@@ -141,6 +149,7 @@ impl Socket {
             len,
             segment_size: len.max(1),
             truncated: message.msg_flags & libc::MSG_TRUNC != 0,
+            arrived: None,
             overflowed: 0,
         };
         // SAFETY: the kernel filled `control`, which is still alive, and set `msg_controllen`; the macros stay inside.
@@ -162,6 +171,10 @@ impl Socket {
                     (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                         let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
                         received.local.set_ip(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)));
+                    }
+                    (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                        let time = data.cast::<libc::timespec>().read_unaligned();
+                        received.arrived = Some(Duration::new(time.tv_sec as u64, time.tv_nsec as u32));
                     }
                     (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
                         // A running count of this socket; it wraps.
@@ -333,7 +346,7 @@ pub(crate) fn from_sockaddr(storage: &libc::sockaddr_storage) -> Option<SocketAd
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
+    use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
     #[test]
     fn a_gso_batch_arrives_as_its_segments_over_ipv4_and_ipv6() {
@@ -401,6 +414,24 @@ mod tests {
         Socket::bind(one.bound(), true).expect("shared");
         let error = Socket::bind(one.bound(), false).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn the_kernel_says_when_a_datagram_arrived() {
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let (a, mut b) = pair(ip).unwrap();
+        b.stamp_arrivals().unwrap();
+        let since_1970 = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        // The kernel begins a moment after it was told to; until then the stamp is the time of reading.
+        let stamped_on_arrival = (0..100).any(|_| {
+            let before = since_1970();
+            a.send(ip, b.bound(), b"now", None).unwrap();
+            let after = since_1970();
+            std::thread::sleep(Duration::from_millis(20));
+            let arrived = receive(&mut b, &mut [0; 100]).arrived.unwrap();
+            (before..=after).contains(&arrived)
+        });
+        assert!(stamped_on_arrival);
     }
 
     #[test]
