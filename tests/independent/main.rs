@@ -1,0 +1,89 @@
+//! A call with a WebRTC stack that is not ours: `str0m` speaks ICE, DTLS, SRTP, RTP and SDP of its own to the same
+//! signaling and the same router as everybody else.
+
+mod peer;
+
+use packet::media::MediaKind;
+use peer::Peer;
+use std::time::Duration;
+use tests::World;
+use tests::script::{Network, join_native, links};
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn join_str0m(world: &mut World, name: &str, network: Network) -> tests::world::PersonId {
+    let owned = name.to_owned();
+    world.join(name, links(network, 5), move |home, now, _, _| Box::new(Peer::new(&owned, home, now)))
+}
+
+/// Everybody gets at least this share of everybody's sounds and pictures of the last five seconds.
+fn assert_all_arrive(world: &World, share: f64) {
+    let present = world.present();
+    for &receiver in &present {
+        for &sender in present.iter().filter(|sender| **sender != receiver) {
+            for kind in [MediaKind::Audio, MediaKind::Video] {
+                let (from, to) = (world.now() - seconds(5), world.now() - Duration::from_millis(500));
+                let flow = World::flow(receiver, sender, kind);
+                let arrived = world.ledger.share(flow, from, to, Duration::from_millis(400));
+                assert!(
+                    arrived.is_some_and(|arrived| arrived >= share),
+                    "{kind:?} of {} at {}: {arrived:?}\n{}\n{:#?}",
+                    world.name(sender),
+                    world.name(receiver),
+                    world.describe(receiver),
+                    world.router.stats(),
+                );
+            }
+        }
+    }
+    assert_eq!(world.ledger.wrong, 0, "frames were damaged or somebody else's");
+}
+
+#[test]
+fn str0m_and_our_client_hear_and_see_each_other() {
+    let mut world = World::new(1);
+    join_native(&mut world, "ours", Network::Near, 2);
+    join_str0m(&mut world, "str0m", Network::Near);
+    world.run_for(seconds(8));
+    assert_eq!(world.present().len(), 2, "{}", world.log());
+    assert_all_arrive(&world, 1.0);
+}
+
+#[test]
+fn two_str0m_peers_and_ours_meet_and_one_leaves() {
+    let mut world = World::new(2);
+    let first = join_str0m(&mut world, "first", Network::Preset("S0"));
+    world.run_for(seconds(1));
+    join_native(&mut world, "ours", Network::Near, 3);
+    join_str0m(&mut world, "second", Network::Near);
+    world.run_for(seconds(8));
+    assert_all_arrive(&world, 1.0);
+    world.leave(first);
+    world.run_for(seconds(6));
+    assert_eq!(world.present().len(), 2);
+    assert_all_arrive(&world, 1.0);
+}
+
+#[test]
+fn str0m_repairs_ten_percent_loss_with_our_retransmissions() {
+    let mut world = World::new(3);
+    join_native(&mut world, "ours", Network::Near, 2);
+    world.run_for(seconds(1));
+    join_str0m(&mut world, "str0m", Network::Preset("S1"));
+    world.run_for(seconds(15));
+    let stats = world.router.stats();
+    assert!(stats.retransmissions > 0 && stats.packets_recovered > 0, "{stats:#?}");
+    let (ours, str0m) = (world.find("ours").unwrap(), world.find("str0m").unwrap());
+    for (receiver, sender) in [(ours, str0m), (str0m, ours)] {
+        let (from, to) = (world.now() - seconds(10), world.now() - seconds(1));
+        let pictures = World::flow(receiver, sender, MediaKind::Video);
+        let arrived = world.ledger.share(pictures, from, to, Duration::from_millis(400));
+        assert!(
+            arrived.is_some_and(|share| share > 0.9),
+            "{}: {arrived:?}\n{stats:#?}",
+            world.name(receiver)
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! Bad networks.
+
+use tests::script::{Network, step};
+use tests::{Check, Do, Scenario};
+
+#[test]
+fn ten_percent_loss_costs_hardly_any_sound_or_picture() {
+    let scenario = Scenario {
+        name: "networks::ten_percent_loss_costs_hardly_any_sound_or_picture",
+        seed: 7,
+        steps: vec![
+            step("ada has a good network", Do::Join { who: "ada", over: Network::Near }),
+            step("and waits", Do::Run { ms: 1000 }),
+            step("bob has a bad one", Do::Join { who: "bob", over: Network::Preset("S1") }),
+            step("they talk", Do::Run { ms: 20_000 }),
+            step("it began soon", Do::Check(Check::Met { audio_ms: 1000, frame_ms: 1500 })),
+            step(
+                "what was lost was sent again in time",
+                Do::Check(Check::Arrives { last_ms: 18_000, audio_percent: 99.0, frames_percent: 97.0 }),
+            ),
+            step("nothing came twice", Do::Check(Check::NothingWrong)),
+        ],
+    };
+    scenario.run();
+}
+
+#[test]
+fn reordering_costs_nothing() {
+    let scenario = Scenario {
+        name: "networks::reordering_costs_nothing",
+        seed: 8,
+        steps: vec![
+            step(
+                "two talk over a network that lets packets overtake",
+                Do::JoinAtOnce { count: 2, over: Network::Reordering(0.1, 25) },
+            ),
+            step("for a while", Do::Run { ms: 10_000 }),
+            step("it began soon", Do::Check(Check::Met { audio_ms: 400, frame_ms: 600 })),
+            step(
+                "everything arrived",
+                Do::Check(Check::Arrives { last_ms: 9000, audio_percent: 100.0, frames_percent: 100.0 }),
+            ),
+            step("and once", Do::Check(Check::NothingWrong)),
+        ],
+    };
+    scenario.run();
+}
+
+#[test]
+fn a_call_goes_on_from_another_address() {
+    let scenario = Scenario {
+        name: "networks::a_call_goes_on_from_another_address",
+        seed: 9,
+        steps: vec![
+            step("two talk", Do::JoinAtOnce { count: 2, over: Network::Preset("S0") }),
+            step("for a while", Do::Run { ms: 3000 }),
+            step("a home router restarts", Do::Move { who: "p0" }),
+            step("the call finds the new address", Do::Run { ms: 10_000 }),
+            step(
+                "no silence longer than a check of the path takes",
+                Do::Check(Check::NoGap { last_ms: 10_500, audio_ms: 6000, frame_ms: 6500 }),
+            ),
+            step(
+                "then all is as before",
+                Do::Check(Check::Arrives { last_ms: 3000, audio_percent: 100.0, frames_percent: 100.0 }),
+            ),
+            step("both are still there", Do::Check(Check::Present { people: 2 })),
+        ],
+    };
+    scenario.run();
+}
+
+#[test]
+fn a_network_that_turns_bad_and_good_again_leaves_no_trace() {
+    let scenario = Scenario {
+        name: "networks::a_network_that_turns_bad_and_good_again_leaves_no_trace",
+        seed: 10,
+        steps: vec![
+            step("three talk", Do::JoinAtOnce { count: 3, over: Network::Near }),
+            step("for a while", Do::Run { ms: 2000 }),
+            step("one walks out of the Wi-Fi", Do::ChangeNetwork { who: "p2", to: Network::Preset("S3") }),
+            step("and talks on", Do::Run { ms: 5000 }),
+            step("and comes back", Do::ChangeNetwork { who: "p2", to: Network::Near }),
+            step("to talk", Do::Run { ms: 4000 }),
+            step(
+                "all is as before",
+                Do::Check(Check::Arrives { last_ms: 2500, audio_percent: 100.0, frames_percent: 100.0 }),
+            ),
+            step("nothing came twice", Do::Check(Check::NothingWrong)),
+        ],
+    };
+    scenario.run();
+}

@@ -1,0 +1,66 @@
+//! Many people, and people who come and go.
+
+use tests::script::{Network, step};
+use tests::{Check, Do, Scenario};
+
+#[test]
+fn twenty_people_hear_and_see_each_other() {
+    let scenario = Scenario {
+        name: "people::twenty_people_hear_and_see_each_other",
+        seed: 4,
+        steps: vec![
+            step("a class comes in", Do::JoinAtOnce { count: 20, over: Network::Preset("S0") }),
+            step("and talks", Do::Run { ms: 5000 }),
+            step("all see all", Do::Check(Check::Met { audio_ms: 1000, frame_ms: 1500 })),
+            step(
+                "and nothing is missing",
+                Do::Check(Check::Arrives { last_ms: 3000, audio_percent: 99.9, frames_percent: 99.9 }),
+            ),
+            step("everything is whole", Do::Check(Check::NothingWrong)),
+        ],
+    };
+    scenario.run();
+}
+
+#[test]
+fn those_who_stay_notice_no_churn() {
+    let scenario = Scenario {
+        name: "people::those_who_stay_notice_no_churn",
+        seed: 5,
+        steps: vec![
+            step("one comes", Do::JoinAtOnce { count: 1, over: Network::Near }),
+            step("and many come and go", Do::Churn { rounds: 60, every_ms: 400, most: 6 }),
+            step("then it is quiet", Do::Run { ms: 3000 }),
+            step("those who are there all meet", Do::Check(Check::Met { audio_ms: 300, frame_ms: 600 })),
+            step(
+                "nothing is missing",
+                Do::Check(Check::Arrives { last_ms: 2500, audio_percent: 100.0, frames_percent: 100.0 }),
+            ),
+            step("no tile showed somebody else", Do::Check(Check::NothingWrong)),
+            step("the server forgot those who left", Do::Check(Check::NothingLeftBehind)),
+        ],
+    };
+    scenario.run();
+}
+
+#[test]
+fn somebody_whose_battery_ends_is_gone_after_the_consent_time() {
+    let scenario = Scenario {
+        name: "people::somebody_whose_battery_ends_is_gone_after_the_consent_time",
+        seed: 6,
+        steps: vec![
+            step("three talk", Do::JoinAtOnce { count: 3, over: Network::Preset("S0") }),
+            step("for a while", Do::Run { ms: 3000 }),
+            step("one battery ends", Do::Vanish { who: "p1" }),
+            step("25 s are not enough to be sure", Do::Run { ms: 25_000 }),
+            step(
+                "the others talk on",
+                Do::Check(Check::NoGap { last_ms: 24_000, audio_ms: 40, frame_ms: 80 }),
+            ),
+            step("after 31 s nobody consents to be sent to", Do::Run { ms: 6500 }),
+            step("the others know", Do::Check(Check::Gone { who: "p1" })),
+            step("the server forgot", Do::Check(Check::NothingLeftBehind)),
+        ],
+    };
+    scenario.run();
+}

@@ -1,0 +1,96 @@
+//! Our own client as a participant.
+
+use crate::media::Frame;
+use crate::participant::{Output, Participant, Seen};
+use client_core::{Client, Config, Event};
+use packet::ext::AudioLevel;
+use packet::media::MediaKind;
+use std::net::SocketAddr;
+use std::time::Instant;
+use wire::{Kind, ServerMessage, Source};
+
+pub struct Native {
+    client: Client,
+    local: SocketAddr,
+}
+
+impl Native {
+    /// Its first output is the join message. Received frames are handed out whatever `config` says.
+    pub fn new(config: Config, now: Instant) -> Self {
+        let local = config.local_addresses[0];
+        let client =
+            Client::new(Config { deliver_frames: true, ..config }, now).expect("a valid configuration");
+        Self { client, local }
+    }
+}
+
+impl Participant for Native {
+    fn handle_message(&mut self, now: Instant, message: ServerMessage) {
+        self.client.handle_message(now, message);
+    }
+
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
+        self.client.handle_datagram(now, self.local, from, datagram);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.client.handle_timeout(now);
+    }
+
+    fn poll_output(&mut self, _now: Instant) -> Output {
+        loop {
+            match self.client.poll_output() {
+                client_core::Output::Message(message) => return Output::Message(message),
+                client_core::Output::Transmit(datagram) => {
+                    return Output::Transmit { to: datagram.to, bytes: datagram.bytes };
+                }
+                client_core::Output::Timeout(at, _) => return Output::Timeout(Some(at)),
+                client_core::Output::Event(event) => {
+                    if let Some(seen) = seen(event) {
+                        return Output::Seen(seen);
+                    }
+                }
+            }
+        }
+    }
+
+    fn send_frame(&mut self, now: Instant, frame: &Frame) {
+        let (source, audio_level) = match frame.stamp.kind {
+            MediaKind::Audio => (Source::Microphone, Some(AudioLevel { voice: true, minus_dbov: 30 })),
+            MediaKind::Video => (Source::Camera, None),
+        };
+        let Some(mid) = self.client.mid(source) else { return };
+        let frame = client_core::Frame { timestamp: frame.timestamp, data: &frame.data, audio_level };
+        // Refused before the connection is there and after it is gone: a person would see nothing in both cases.
+        let _ = self.client.send_frame(now, mid, frame);
+    }
+
+    fn describe(&self) -> String {
+        format!("{:#?}", self.client.stats())
+    }
+}
+
+fn seen(event: Event) -> Option<Seen> {
+    match event {
+        Event::Joined { participant, .. } => Some(Seen::Joined(participant)),
+        Event::Connected => Some(Seen::Connected),
+        Event::KeyframeWanted { .. } => Some(Seen::KeyframeWanted),
+        Event::ParticipantLeft(who) => Some(Seen::PersonLeft(who)),
+        Event::Frame(frame) => {
+            let kind = match frame.kind {
+                Kind::Audio => MediaKind::Audio,
+                Kind::Video => MediaKind::Video,
+            };
+            Some(Seen::Frame { kind, of: frame.participant, data: frame.data })
+        }
+        Event::Refused { code, message } => Some(Seen::Ended(format!("{code:?}: {message}"))),
+        Event::BadAnswer(why) => Some(Seen::Ended(why)),
+        Event::Closed(reason) => Some(Seen::Ended(reason.name().to_owned())),
+        Event::ParticipantJoined(_)
+        | Event::TrackChanged { .. }
+        | Event::Bound { .. }
+        | Event::FirstAudio { .. }
+        | Event::FirstFrame { .. }
+        | Event::Speakers(_) => None,
+    }
+}

@@ -1,0 +1,48 @@
+//! What the world asks of somebody who takes part in a call, whatever stack they run.
+
+use crate::media::Frame;
+use packet::media::MediaKind;
+use std::net::SocketAddr;
+use std::time::Instant;
+use wire::{ClientMessage, ServerMessage};
+
+/// The shape that every core has, as a trait.
+pub trait Participant {
+    fn handle_message(&mut self, now: Instant, message: ServerMessage);
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]);
+    fn handle_timeout(&mut self, now: Instant);
+    /// Drain until `Timeout`.
+    fn poll_output(&mut self, now: Instant) -> Output;
+    /// Before media can flow the frame is forgotten.
+    fn send_frame(&mut self, now: Instant, frame: &Frame);
+    /// Something of its own choice for a failure's message.
+    fn describe(&self) -> String;
+}
+
+#[derive(Debug)]
+pub enum Output {
+    Message(ClientMessage),
+    Transmit { to: SocketAddr, bytes: Vec<u8> },
+    Seen(Seen),
+    Timeout(Option<Instant>),
+}
+
+/// What the person in front of it notices.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// The server took it in, as this participant.
+    Joined(String),
+    /// Media can flow.
+    Connected,
+    /// A frame for the ear or the eye, in the slot of this participant.
+    Frame {
+        kind: MediaKind,
+        of: String,
+        data: Vec<u8>,
+    },
+    /// Somebody's decoder waits.
+    KeyframeWanted,
+    PersonLeft(String),
+    /// The end, with words.
+    Ended(String),
+}

@@ -1,0 +1,480 @@
+//! The world: who is there, what is on its way, and what happens next.
+
+use crate::ledger::{Flow, Ledger};
+use crate::leg::Leg;
+use crate::media::{self, Source};
+use crate::participant::{Output, Participant, Seen};
+use netem::{LinkConfig, Random};
+use packet::NtpTime;
+use packet::media::MediaKind;
+use sfu_core::Router;
+use signaling::sessions::{self, ConnectionId, Sessions};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use transport::{Candidate, Certificate};
+
+/// Where the router's socket would be.
+pub const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 3478);
+
+/// More turns than this at one moment mean that somebody asks to be woken again and again.
+const TURNS_AT_ONE_MOMENT_MAX: u32 = 10_000;
+
+pub struct World {
+    start: Instant,
+    now: Instant,
+    random: Random,
+    pub router: Router,
+    pub sessions: Sessions,
+    router_wakes: Option<Instant>,
+    sessions_wake: Option<Instant>,
+    people: Vec<Person>,
+    /// Who is behind an address that the server sends to.
+    at: BTreeMap<SocketAddr, usize>,
+    pub ledger: Ledger,
+    log: String,
+    turns_at_this_moment: u32,
+}
+
+/// One who takes part, or did.
+struct Person {
+    name: String,
+    participant: Box<dyn Participant>,
+    leg: Leg,
+    source: Source,
+    state: State,
+    /// As the server calls it, once joined.
+    id: Option<String>,
+    joined_at: Instant,
+    connected_at: Option<Instant>,
+    wakes: Option<Instant>,
+    /// Last words of the client.
+    ended: Option<String>,
+    /// Ids of people it was told have left.
+    told_left: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Present,
+    /// Said goodbye, or was sent away.
+    Left,
+    /// Its network or its battery ended without a word.
+    Vanished,
+}
+
+/// Nobody can find out what a person is; this is their number in the order of coming.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PersonId(pub usize);
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        let start = Instant::now();
+        let mut random = Random::new(seed);
+        let certificate = Arc::new(Certificate::generate().expect("a certificate"));
+        let fingerprint = certificate.fingerprint();
+        let mut config = sfu_core::Config::new((start, CLOCK), random.next_u64());
+        config.candidates = vec![Candidate { address: SERVER }];
+        let mut secret = [0; 32];
+        secret.fill_with(|| random.next_u64() as u8);
+        let mut signaling = sessions::Config::new(vec![config.candidates.clone()], fingerprint, secret);
+        // Everybody comes from the same few addresses.
+        signaling.joins = sessions::Rate { burst: 10_000, per_second: 10_000.0 };
+        Self {
+            start,
+            now: start,
+            random,
+            router: Router::new(config),
+            sessions: Sessions::new(signaling),
+            router_wakes: None,
+            sessions_wake: None,
+            people: Vec::new(),
+            at: BTreeMap::new(),
+            ledger: Ledger::default(),
+            log: String::new(),
+            turns_at_this_moment: 0,
+        }
+    }
+
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// What happened, one line each. The same for the same seed and steps.
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+
+    /// Somebody clicks on Join: the connection for messages is open already, as on a warm page. `make` gets the address
+    /// that they have at home, the moment, one moment on both clocks and a seed.
+    pub fn join(
+        &mut self,
+        name: &str,
+        (up, down): (LinkConfig, LinkConfig),
+        make: impl FnOnce(SocketAddr, Instant, (Instant, NtpTime), u64) -> Box<dyn Participant>,
+    ) -> PersonId {
+        let number = self.people.len();
+        let home = address(10, number);
+        let public = address(198, number);
+        let seed = self.random.next_u64();
+        let clock = (self.start, CLOCK);
+        let person = Person {
+            name: name.to_owned(),
+            participant: make(home, self.now, clock, seed),
+            leg: Leg::new(up, down, public, self.random.next_u64(), self.now),
+            source: Source::new(number as u16, self.now),
+            state: State::Present,
+            id: None,
+            joined_at: self.now,
+            connected_at: None,
+            wakes: Some(self.now),
+            ended: None,
+            told_left: Vec::new(),
+        };
+        self.people.push(person);
+        self.at.insert(public, number);
+        self.sessions.handle_open(self.now, ConnectionId(number as u64), public.ip());
+        self.note(number, "clicks join");
+        self.drain_server();
+        self.drain_person(number);
+        PersonId(number)
+    }
+
+    /// Closes the page: the connection for messages ends, and nothing is sent any more.
+    pub fn leave(&mut self, who: PersonId) {
+        self.note(who.0, "leaves");
+        self.people[who.0].state = State::Left;
+        self.people[who.0].leg.cut();
+        self.sessions.handle_closed(ConnectionId(who.0 as u64));
+        self.drain_server();
+    }
+
+    /// No goodbye: the battery is empty. To the server the connection for messages looks open.
+    pub fn vanish(&mut self, who: PersonId) {
+        self.note(who.0, "vanishes");
+        self.people[who.0].state = State::Vanished;
+        self.people[who.0].leg.cut();
+    }
+
+    /// Another public address for the same socket, as when a home router restarts. What is sent to the old one is lost.
+    pub fn move_to_new_address(&mut self, who: PersonId) {
+        let person = &mut self.people[who.0];
+        let old = person.leg.public;
+        person.leg.public.set_port(old.port() + 1);
+        let new = person.leg.public;
+        self.at.remove(&old);
+        self.at.insert(new, who.0);
+        self.note(who.0, &format!("moves to {new}"));
+    }
+
+    pub fn change_network(&mut self, who: PersonId, up: LinkConfig, down: LinkConfig) {
+        self.note(who.0, "has another network");
+        self.people[who.0].leg.change(up, down);
+    }
+
+    /// A datagram that nobody in the call has sent, whatever its source address says.
+    pub fn inject(&mut self, from: SocketAddr, datagram: &mut [u8]) {
+        self.router.handle_datagram(self.now, SERVER, from, datagram);
+        self.drain_server();
+    }
+
+    pub fn run_for(&mut self, duration: Duration) {
+        let until = self.now + duration;
+        while let Some(next) = self.next_moment().filter(|next| *next <= until) {
+            if next > self.now {
+                self.now = next;
+                self.turns_at_this_moment = 0;
+            }
+            self.turns_at_this_moment += 1;
+            assert!(
+                self.turns_at_this_moment < TURNS_AT_ONE_MOMENT_MAX,
+                "time stands still: {}",
+                self.who_wakes()
+            );
+            self.turn();
+        }
+        self.now = until;
+    }
+
+    pub fn find(&self, name: &str) -> Option<PersonId> {
+        self.people.iter().position(|person| person.name == name).map(PersonId)
+    }
+
+    pub fn name(&self, who: PersonId) -> &str {
+        &self.people[who.0].name
+    }
+
+    pub fn public_address(&self, who: PersonId) -> SocketAddr {
+        self.people[who.0].leg.public
+    }
+
+    /// Everybody who is in the call and should be.
+    pub fn present(&self) -> Vec<PersonId> {
+        let present = (0..self.people.len()).filter(|number| self.people[*number].state == State::Present);
+        present.map(PersonId).collect()
+    }
+
+    /// When they clicked on Join.
+    pub fn joined_at(&self, who: PersonId) -> Instant {
+        self.people[who.0].joined_at
+    }
+
+    pub fn connected_at(&self, who: PersonId) -> Option<Instant> {
+        self.people[who.0].connected_at
+    }
+
+    pub fn ended(&self, who: PersonId) -> Option<&str> {
+        self.people[who.0].ended.as_deref()
+    }
+
+    /// Has `listener` been told that `who` left?
+    pub fn knows_left(&self, listener: PersonId, who: PersonId) -> bool {
+        let id = &self.people[who.0].id;
+        id.as_ref().is_some_and(|id| self.people[listener.0].told_left.contains(id))
+    }
+
+    pub fn flow(receiver: PersonId, sender: PersonId, kind: MediaKind) -> Flow {
+        Flow { receiver: receiver.0 as u16, sender: sender.0 as u16, kind }
+    }
+
+    /// For a failure's message.
+    pub fn describe(&self, who: PersonId) -> String {
+        let person = &self.people[who.0];
+        let id = person.id.as_deref().unwrap_or("not joined");
+        format!("{} ({id}, {:?}): {}", person.name, person.state, person.participant.describe())
+    }
+
+    fn next_moment(&self) -> Option<Instant> {
+        let people = self.people.iter().flat_map(|person| {
+            let own = (person.state == State::Present)
+                .then(|| [person.wakes, Some(person.source.poll_timeout())])
+                .into_iter()
+                .flatten();
+            own.chain([person.leg.poll_timeout()]).flatten()
+        });
+        people.chain(self.router_wakes).chain(self.sessions_wake).min()
+    }
+
+    fn who_wakes(&self) -> String {
+        let mut text = String::new();
+        let _ = write!(
+            text,
+            "router {:?}, sessions {:?}",
+            self.router_wakes == Some(self.now),
+            self.sessions_wake
+        );
+        for person in self.people.iter().filter(|person| person.wakes.is_some_and(|at| at <= self.now)) {
+            let _ = write!(text, ", {}", person.name);
+        }
+        text
+    }
+
+    /// Everything that is due now, in a fixed order.
+    fn turn(&mut self) {
+        for number in 0..self.people.len() {
+            self.deliver_to_server(number);
+        }
+        if self.router_wakes.is_some_and(|at| at <= self.now) {
+            self.router.handle_timeout(self.now);
+        }
+        if self.sessions_wake.is_some_and(|at| at <= self.now) {
+            self.sessions.handle_timeout(self.now);
+        }
+        self.drain_server();
+        for number in 0..self.people.len() {
+            self.serve_person(number);
+        }
+    }
+
+    fn deliver_to_server(&mut self, number: usize) {
+        let leg = &mut self.people[number].leg;
+        while let netem::Output::Deliver((from, mut bytes)) = leg.up.poll_output(self.now) {
+            self.router.handle_datagram(self.now, SERVER, from, &mut bytes);
+        }
+        while let Some(message) = leg.to_server.receive(self.now) {
+            self.sessions.handle_message(self.now, ConnectionId(number as u64), message);
+        }
+    }
+
+    /// Until neither signaling nor media has anything to say to the other.
+    fn drain_server(&mut self) {
+        loop {
+            let commands = self.drain_sessions();
+            let events = self.drain_router();
+            if !commands && !events {
+                return;
+            }
+        }
+    }
+
+    /// True if the router was told something.
+    fn drain_sessions(&mut self) -> bool {
+        let mut told = false;
+        loop {
+            match self.sessions.poll_output() {
+                sessions::Output::Send { to, message } => {
+                    let bytes = serde_json::to_string(&message).map_or(0, |text| text.len());
+                    self.people[to.0 as usize].leg.to_client.send(self.now, bytes, message);
+                }
+                sessions::Output::Media { command, .. } => {
+                    self.router.handle_command(self.now, command);
+                    told = true;
+                }
+                sessions::Output::Close { connection, code } => {
+                    self.note(connection.0 as usize, &format!("is closed by the server: {code:?}"));
+                    let person = &mut self.people[connection.0 as usize];
+                    if person.state == State::Present {
+                        person.state = State::Left;
+                    }
+                }
+                sessions::Output::Timeout(next) => {
+                    self.sessions_wake = next.map(|(at, _)| at);
+                    return told;
+                }
+            }
+        }
+    }
+
+    /// True if signaling was told something.
+    fn drain_router(&mut self) -> bool {
+        let mut told = false;
+        loop {
+            match self.router.poll_output() {
+                sfu_core::Output::Transmit(batch) => {
+                    let Some(number) = self.at.get(&batch.to) else { continue };
+                    for datagram in batch.bytes.chunks(batch.segment_size) {
+                        self.people[*number].leg.send_down(self.now, batch.from, datagram.to_vec());
+                    }
+                }
+                sfu_core::Output::Event(event) => {
+                    // Stages and addresses in it follow from the rest.
+                    let _ = writeln!(self.log, "{} server {event:?}", micros(self.now - self.start));
+                    self.sessions.handle_media_event(event);
+                    told = true;
+                }
+                sfu_core::Output::Timeout(next) => {
+                    self.router_wakes = next.map(|(at, _)| at);
+                    return told;
+                }
+            }
+        }
+    }
+
+    fn serve_person(&mut self, number: usize) {
+        let now = self.now;
+        let person = &mut self.people[number];
+        if person.state != State::Present {
+            while let netem::Output::Deliver(_) = person.leg.down.poll_output(now) {}
+            while person.leg.to_client.receive(now).is_some() {}
+            return;
+        }
+        let mut touched = false;
+        while let Some(message) = person.leg.to_client.receive(now) {
+            person.participant.handle_message(now, message);
+            touched = true;
+        }
+        while let netem::Output::Deliver((from, mut bytes)) = person.leg.down.poll_output(now) {
+            person.participant.handle_datagram(now, from, &mut bytes);
+            touched = true;
+        }
+        if person.wakes.is_some_and(|at| at <= now) {
+            person.participant.handle_timeout(now);
+            touched = true;
+        }
+        while let Some(frame) = person.source.poll(now) {
+            if person.connected_at.is_some() {
+                person.participant.send_frame(now, &frame);
+                self.ledger.sent(now, frame.stamp);
+            }
+            touched = true;
+        }
+        if touched {
+            self.drain_person(number);
+        }
+    }
+
+    fn drain_person(&mut self, number: usize) {
+        loop {
+            let person = &mut self.people[number];
+            match person.participant.poll_output(self.now) {
+                Output::Message(message) => {
+                    let bytes = serde_json::to_string(&message).map_or(0, |text| text.len());
+                    person.leg.to_server.send(self.now, bytes, message);
+                }
+                Output::Transmit { to, bytes } => {
+                    // Anything that is not for the server goes nowhere, as on the internet.
+                    if to == SERVER {
+                        person.leg.send_up(self.now, bytes);
+                    }
+                }
+                Output::Seen(seen) => self.see(number, seen),
+                Output::Timeout(next) => {
+                    person.wakes = next;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn see(&mut self, number: usize, seen: Seen) {
+        let now = self.now;
+        match seen {
+            Seen::Joined(id) => {
+                self.note(number, &format!("joined as {id}"));
+                self.people[number].id = Some(id);
+            }
+            Seen::Connected => {
+                self.note(number, "connected");
+                self.people[number].connected_at.get_or_insert(now);
+            }
+            Seen::KeyframeWanted => {
+                self.note(number, "is asked for a keyframe");
+                self.people[number].source.want_keyframe();
+            }
+            Seen::PersonLeft(id) => {
+                self.note(number, &format!("sees {id} leave"));
+                self.people[number].told_left.push(id);
+            }
+            Seen::Ended(why) => {
+                self.note(number, &format!("ended: {why}"));
+                self.people[number].ended = Some(why);
+                self.people[number].state = State::Left;
+            }
+            Seen::Frame { kind, of, data } => self.see_frame(number, kind, &of, &data),
+        }
+    }
+
+    fn see_frame(&mut self, number: usize, kind: MediaKind, of: &str, data: &[u8]) {
+        let sender_id = |stamp: media::Stamp| self.people.get(usize::from(stamp.sender))?.id.as_deref();
+        match media::read(kind, data).filter(|stamp| sender_id(*stamp) == Some(of)) {
+            Some(stamp) => {
+                self.ledger.received(self.now, number as u16, stamp);
+                let sender = stamp.sender;
+                self.note(number, &format!("gets {kind:?} {} of {sender}", stamp.number));
+            }
+            None => {
+                self.ledger.wrong += 1;
+                let bytes = data.len();
+                self.note(number, &format!("gets a wrong {kind:?} frame of {bytes} bytes as that of {of}"));
+            }
+        }
+    }
+
+    fn note(&mut self, number: usize, what: &str) {
+        let _ = writeln!(self.log, "{} {} {what}", micros(self.now - self.start), self.people[number].name);
+    }
+}
+
+/// 2026-01-01 00:00:00 in NTP's seconds since 1900; only differences matter.
+const CLOCK: NtpTime = NtpTime(3_976_214_400 << 32);
+
+fn address(network: u8, number: usize) -> SocketAddr {
+    let [high, low] = (number as u16 + 1).to_be_bytes();
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(network, 51, high, low)), 5000)
+}
+
+fn micros(time: Duration) -> u128 {
+    time.as_micros()
+}
