@@ -65,6 +65,8 @@ impl Dice {
     }
 }
 
+pub type Damage = Box<dyn FnMut(&mut Vec<u8>)>;
+
 pub struct World {
     pub now: Instant,
     pub start: Instant,
@@ -83,7 +85,7 @@ pub struct World {
     /// Size and time of every datagram that was sent, by side.
     pub sent: [Vec<(Duration, usize)>; 2],
     /// Changes datagrams on their way.
-    pub damage: Option<Box<dyn FnMut(&mut Vec<u8>)>>,
+    pub damage: Option<Damage>,
     in_flight: Vec<(Instant, u64, usize, Transmit)>,
     serial: u64,
     timeouts: [Instant; 2],
