@@ -1,1 +1,161 @@
-fn main() {}
+//! `sampan-bot`: joins a room as a native participant, publishes audio and video from files, receives everybody and
+//! prints what it received as JSON.
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+use client_core::Event;
+use client_demo::own::{self, Options};
+use client_demo::playback::{SAMPLE_AUDIO, SAMPLE_VIDEO};
+use client_demo::report::Report;
+use client_demo::websocket::Url;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Parser)]
+#[command(name = "sampan-bot", about = "A native participant for Sampan rooms")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Join a room, publish and receive until the time is over or Ctrl-C
+    Join(Join),
+}
+
+#[derive(clap::Args)]
+struct Join {
+    /// Name of the room
+    #[arg(long)]
+    room: String,
+    /// Address of the server
+    #[arg(long, default_value = "ws://127.0.0.1:8080/ws")]
+    server: String,
+    /// Name shown to the others
+    #[arg(long, default_value = "bot")]
+    name: String,
+    /// Ogg Opus file to publish in a loop [default: a built-in sample]
+    #[arg(long, value_name = "FILE")]
+    audio: Option<PathBuf>,
+    /// VP8 IVF file to publish in a loop [default: a built-in sample]
+    #[arg(long, value_name = "FILE")]
+    video: Option<PathBuf>,
+    /// Publish no audio
+    #[arg(long, conflicts_with = "audio")]
+    no_audio: bool,
+    /// Publish no video
+    #[arg(long, conflicts_with = "video")]
+    no_video: bool,
+    /// Leave after this many seconds [default: stay until Ctrl-C]
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Print the report on one line and nothing else
+    #[arg(long)]
+    json: bool,
+    /// Accept any TLS certificate (for a server with a self-signed one)
+    #[arg(long)]
+    insecure: bool,
+    /// Pairs of slots offered at the start; more follow when the room needs them
+    #[arg(long, default_value_t = 4)]
+    slots: u32,
+    /// Which WebRTC implementation to run on
+    #[arg(long, value_enum, default_value_t = Engine::Own)]
+    engine: Engine,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// Our own client
+    Own,
+    /// The independent `webrtc` crate
+    Webrtc,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Command::Join(join) = Arguments::parse().command;
+    match run(&join).await {
+        Ok(report) => {
+            let text = if join.json {
+                serde_json::to_string(&report)
+            } else {
+                serde_json::to_string_pretty(&report)
+            };
+            println!("{}", text.unwrap_or_default());
+            if report.participant.is_some() && report.connected {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => {
+            eprintln!("sampan-bot: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(join: &Join) -> Result<Report> {
+    let options = Options {
+        server: Url::parse(&join.server)?,
+        insecure: join.insecure,
+        room: join.room.clone(),
+        name: join.name.clone(),
+        audio: file(join.audio.as_deref(), join.no_audio, SAMPLE_AUDIO)?,
+        video: file(join.video.as_deref(), join.no_video, SAMPLE_VIDEO)?,
+        slot_pairs: join.slots,
+        dtls: own::dtls(),
+    };
+    let quiet = join.json;
+    let watch = move |event: &Event| {
+        if !quiet {
+            say(event);
+        }
+    };
+    let seconds = join.seconds;
+    let stop = async move {
+        match seconds {
+            Some(seconds) => {
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs_f64(seconds.max(0.0))) => {}
+                    _ = tokio::signal::ctrl_c() => {}
+                }
+            }
+            None => drop(tokio::signal::ctrl_c().await),
+        }
+    };
+    match join.engine {
+        Engine::Own => own::run(&options, watch, stop).await,
+        Engine::Webrtc => anyhow::bail!("not here yet"),
+    }
+}
+
+fn file(path: Option<&Path>, none: bool, sample: &'static [u8]) -> Result<Option<Arc<[u8]>>> {
+    match path {
+        _ if none => Ok(None),
+        None => Ok(Some(sample.into())),
+        Some(path) => {
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Ok(Some(bytes.into()))
+        }
+    }
+}
+
+/// One line on standard error for what a person watching would like to know.
+fn say(event: &Event) {
+    match event {
+        Event::Joined { participant, others } => {
+            eprintln!("joined as {participant}, {} already there", others.len());
+        }
+        Event::Connected => eprintln!("connected: media flows"),
+        Event::ParticipantJoined(who) => eprintln!("{} ({}) came", who.name, who.id),
+        Event::ParticipantLeft(id) => eprintln!("{id} left"),
+        Event::FirstAudio { participant } => eprintln!("first sound of {participant}"),
+        Event::FirstFrame { participant } => eprintln!("first picture of {participant}"),
+        Event::Refused { message, .. } => eprintln!("refused: {message}"),
+        _ => {}
+    }
+}

@@ -1,0 +1,220 @@
+//! The sockets and the clock of one [`client_core::Client`].
+
+use crate::playback::{AudioPlayback, VideoPlayback};
+use crate::report::Report;
+use crate::websocket::{self, Url};
+use anyhow::{Context, Result};
+use client_core::{Client, Config, Event, Frame, Output};
+use packet::{Mid, NtpTime};
+use std::future::Future;
+use std::net::{SocketAddr, UdpSocket as StdUdpSocket};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::net::UdpSocket;
+use transport::Certificate;
+use wire::Source;
+
+/// Who joins what, and what they publish.
+#[derive(Clone)]
+pub struct Options {
+    pub server: Url,
+    pub insecure: bool,
+    pub room: String,
+    pub name: String,
+    /// Ogg Opus and IVF files' contents; None: nothing is published.
+    pub audio: Option<Arc<[u8]>>,
+    pub video: Option<Arc<[u8]>>,
+    pub slot_pairs: u32,
+    pub dtls: transport::DtlsConfig,
+}
+
+/// What the client brings to the handshake unless told otherwise.
+pub fn dtls() -> transport::DtlsConfig {
+    client_core::Config::dtls_default()
+}
+
+/// Datagrams read in one go before timers and messages get their turn.
+const DATAGRAMS_PER_TURN: usize = 64;
+/// The longest datagram on a path with Ethernet's MTU, and room to spare.
+const DATAGRAM_MAX: usize = 2048;
+
+/// Takes part until `stop` is ready, the server ends it or the media path breaks; `watch` sees every event.
+pub async fn run(
+    options: &Options,
+    mut watch: impl FnMut(&Event),
+    stop: impl Future<Output = ()>,
+) -> Result<Report> {
+    let certificate = Arc::new(Certificate::generate()?);
+    let start = Instant::now();
+    let mut connection = websocket::connect(&options.server, options.insecure).await?;
+    let socket = udp_socket(connection.peer).context("no UDP socket")?;
+    let local = socket.local_addr()?;
+    let clock = (Instant::now(), ntp_now());
+    let seed = u64::from_ne_bytes(random_bytes()?);
+    let mut config = Config::new(&options.room, &options.name, certificate, vec![local], clock, seed);
+    config.slot_pairs = options.slot_pairs;
+    config.dtls = options.dtls;
+    config.publish.retain(|publish| match publish.kind() {
+        wire::Kind::Audio => options.audio.is_some(),
+        wire::Kind::Video => options.video.is_some(),
+    });
+    let now = Instant::now();
+    let mut client = Client::new(config, now)?;
+    let mut player = Player {
+        audio: options.audio.as_deref().map(|f| AudioPlayback::new(f, now)).transpose()?,
+        video: options.video.as_deref().map(|f| VideoPlayback::new(f, now)).transpose()?,
+        microphone: client.mid(Source::Microphone),
+        camera: client.mid(Source::Camera),
+        playing: false,
+    };
+    let mut report =
+        Report { engine: "own", room: options.room.clone(), name: options.name.clone(), ..Report::default() };
+    let mut stop = pin!(stop);
+    let mut buffer = vec![0; DATAGRAM_MAX];
+    let mut over = false;
+    while !over {
+        let mut wake = loop {
+            match client.poll_output() {
+                Output::Message(message) => over |= connection.sender.send(message).is_err(),
+                Output::Transmit(transmit) => {
+                    // A full socket buffer loses the datagram, as the network would.
+                    let _ = socket.try_send_to(&transmit.bytes, transmit.to);
+                }
+                Output::Event(event) => {
+                    over |= player.event(&event, &mut report);
+                    watch(&event);
+                }
+                Output::Timeout(at, _) => break at,
+            }
+        };
+        wake = player.due().map_or(wake, |due| due.min(wake));
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            message = connection.receiver.recv() => match message {
+                Some(message) => client.handle_message(Instant::now(), message),
+                None => {
+                    report.errors.push("the server closed the connection".to_owned());
+                    over = true;
+                }
+            },
+            readable = socket.readable() => {
+                readable?;
+                for _ in 0..DATAGRAMS_PER_TURN {
+                    let Ok((len, from)) = socket.try_recv_from(&mut buffer) else { break };
+                    client.handle_datagram(Instant::now(), local, from, &mut buffer[..len]);
+                }
+            }
+            () = tokio::time::sleep_until(wake.into()) => {}
+        }
+        let now = Instant::now();
+        client.handle_timeout(now);
+        player.play(now, &mut client);
+    }
+    let stats = client.stats();
+    client.leave(Instant::now());
+    loop {
+        match client.poll_output() {
+            Output::Message(message) => drop(connection.sender.send(message)),
+            Output::Transmit(transmit) => drop(socket.try_send_to(&transmit.bytes, transmit.to)),
+            Output::Event(_) => {}
+            Output::Timeout(..) => break,
+        }
+    }
+    report.take(stats);
+    report.seconds = start.elapsed().as_secs_f64();
+    // Lets the goodbye leave: the connection ends when the server has read it.
+    drop(connection.sender);
+    let ended = async { while connection.receiver.recv().await.is_some() {} };
+    let _ = tokio::time::timeout(Duration::from_millis(500), ended).await;
+    Ok(report)
+}
+
+/// What is published, once there is a path.
+struct Player {
+    audio: Option<AudioPlayback>,
+    video: Option<VideoPlayback>,
+    microphone: Option<Mid>,
+    camera: Option<Mid>,
+    playing: bool,
+}
+
+impl Player {
+    /// True: it is over.
+    fn event(&mut self, event: &Event, report: &mut Report) -> bool {
+        match event {
+            Event::Connected => self.playing = true,
+            Event::KeyframeWanted { mid } if Some(*mid) == self.camera => {
+                if let Some(video) = &mut self.video {
+                    video.keyframe_wanted(Instant::now());
+                }
+            }
+            Event::Refused { code, message } => {
+                report.errors.push(format!("{code:?}: {message}"));
+                // Before the first path this was the join.
+                return !self.playing;
+            }
+            Event::BadAnswer(why) => {
+                report.errors.push(format!("the server's answer cannot be used: {why}"));
+                return true;
+            }
+            Event::Closed(reason) => {
+                report.errors.push(format!("the media path ended: {}", reason.name()));
+                return true;
+            }
+            _ => {}
+        }
+        false
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let audio = self.audio.as_ref().map(AudioPlayback::due);
+        let video = self.video.as_ref().map(VideoPlayback::due);
+        audio.into_iter().chain(video).min().filter(|_| self.playing)
+    }
+
+    fn play(&mut self, now: Instant, client: &mut Client) {
+        if !self.playing {
+            return;
+        }
+        // A frame that cannot be sent (not connected any more) is gone, as with a camera.
+        if let (Some(audio), Some(mid)) = (&mut self.audio, self.microphone) {
+            while let Some(frame) = audio.take(now) {
+                let (timestamp, audio_level) = (frame.timestamp, Some(frame.level));
+                let _ = client.send_frame(now, mid, Frame { timestamp, data: frame.data, audio_level });
+            }
+        }
+        if let (Some(video), Some(mid)) = (&mut self.video, self.camera) {
+            while let Some(frame) = video.take(now) {
+                let timestamp = frame.timestamp;
+                let _ = client.send_frame(now, mid, Frame { timestamp, data: frame.data, audio_level: None });
+            }
+        }
+    }
+}
+
+/// Bound to the address from which the server is reached: the only path a server with a public port needs.
+fn udp_socket(server: SocketAddr) -> Result<UdpSocket> {
+    let any: SocketAddr = if server.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
+    let probe = StdUdpSocket::bind(any)?;
+    // Sends nothing: it only chooses the route.
+    probe.connect(server)?;
+    let socket = StdUdpSocket::bind((probe.local_addr()?.ip(), 0))?;
+    socket.set_nonblocking(true)?;
+    Ok(UdpSocket::from_std(socket)?)
+}
+
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    Ok(bytes)
+}
+
+/// Seconds between 1900 (NTP) and 1970 (Unix), RFC 5905 figure 4.
+const NTP_UNIX_OFFSET_S: u64 = 2_208_988_800;
+
+fn ntp_now() -> NtpTime {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    NtpTime(NTP_UNIX_OFFSET_S << 32).plus(unix)
+}
