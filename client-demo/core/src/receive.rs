@@ -310,7 +310,7 @@ mod tests {
         let mut receive = slot(now);
         let (ann, ben) = (owner("ann"), owner("ben"));
         receive.bind(now, Some(ann.clone()));
-        assert_eq!(arrive(&mut receive, now, 1, 960), [ann.clone()]);
+        assert_eq!(arrive(&mut receive, now, 1, 960), vec![ann.clone()]);
         receive.bind(now, Some(ben.clone()));
         assert_eq!(arrive(&mut receive, now, 2, 1920), []);
         assert_eq!(arrive(&mut receive, now, 3, 2880), []);
