@@ -10,4 +10,5 @@
 //! [`sessions`] is driven by the server and by the simulator alike. It never does I/O, never asks for the time and
 //! takes its randomness from a seed.
 
+pub mod server;
 pub mod sessions;

@@ -1,1 +1,98 @@
-fn main() {}
+//! The server: `sampan`. See `sampan --help`.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use signaling::server::Server;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+mod cli;
+
+/// Exit codes: a wrong command line, and anything else that kept the server from starting.
+const WRONG_USE: u8 = 2;
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    let args = match cli::Args::try_parse() {
+        Ok(args) => args,
+        // `--help` and `--version`.
+        Err(error) if !error.use_stderr() => {
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return complain(&cli::one_line(&error), WRONG_USE),
+    };
+    let log: Targets = match args.log.parse() {
+        Ok(log) => log,
+        Err(error) => {
+            let message =
+                format!("--log {}: {error}; write for example info, or info,signaling=debug", args.log);
+            return complain(&message, WRONG_USE);
+        }
+    };
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_filter(log);
+    tracing_subscriber::registry().with(lines).init();
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("signaling").build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                return complain(&format!("cannot start threads: {error}; raise `ulimit -u`"), FAILED);
+            }
+        };
+    match runtime.block_on(run(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&format!("{error:#}"), FAILED),
+    }
+}
+
+async fn run(args: cli::Args) -> anyhow::Result<()> {
+    // Before anything else, so that no signal is missed.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let server = Server::start(args.options()).await?;
+    announce(&server);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("going down: every client is told");
+    tokio::select! {
+        () = server.shut_down() => {}
+        // Twice means now.
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// For people and for scripts, which read the address after `page`.
+fn announce(server: &Server) {
+    let media = server.media();
+    let addresses: Vec<_> =
+        (0..media.workers()).flat_map(|w| media.candidates(w)).map(|c| c.address).collect();
+    let mut unique = addresses.clone();
+    unique.sort();
+    unique.dedup();
+    let unique: Vec<_> = unique.iter().map(ToString::to_string).collect();
+    let text = format!(
+        "Sampan {} is running\n  page   {}\n  media  UDP {}\n  stop   Ctrl-C\n",
+        env!("CARGO_PKG_VERSION"),
+        server.url(),
+        unique.join(", "),
+    );
+    // Nobody may be listening to our standard output.
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let http: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
+    tracing::info!(http = http.join(" "), media = unique.join(" "), workers = media.workers(), "ready");
+}
+
+fn complain(message: &str, code: u8) -> ExitCode {
+    eprintln!("sampan: {message}");
+    ExitCode::from(code)
+}

@@ -1,7 +1,8 @@
 //! The slot pairs of one subscriber, and who is in them.
 //!
-//! Stable: whoever has a slot keeps it until the share ends. A newcomer takes the first free slot; when there is none,
-//! shares wait in the order in which they began.
+//! Stable: whoever has a slot keeps it until the share ends. A newcomer takes the first slot that nobody was in yet,
+//! otherwise the one that has been free for longest: what the former owner sent is then least likely to be still on its
+//! way. When there is none, shares wait in the order in which they began.
 
 use packet::{Mid, PeerId, media::MediaKind};
 
@@ -21,6 +22,8 @@ struct Slot {
     /// What the forwarder was told to send on each m-line.
     audio: Option<(PeerId, Mid)>,
     video: Option<(PeerId, Mid)>,
+    /// Which freeing of this subscriber's slots was the last one of this slot, counted from 1; 0: nobody was in it yet.
+    freed: u64,
 }
 
 /// Sizes a client grows its offer to: few m-lines keep the first SDP small, doubling keeps renegotiations rare.
@@ -34,12 +37,14 @@ pub(crate) struct Slots {
     slots: Vec<Slot>,
     /// The last number of pairs asked for; asked once.
     asked: usize,
+    /// Slots freed so far.
+    freed: u64,
     count_max: usize,
 }
 
 impl Slots {
     pub(crate) fn new(subscriber: PeerId, count_max: usize) -> Self {
-        Self { subscriber, slots: Vec::new(), asked: 0, count_max }
+        Self { subscriber, slots: Vec::new(), asked: 0, freed: 0, count_max }
     }
 
     pub(crate) fn pairs(&self) -> impl Iterator<Item = SlotPair> + '_ {
@@ -66,7 +71,7 @@ impl Slots {
     /// Pairs that are new in a longer offer. The ones known already stay as they are.
     pub(crate) fn extend(&mut self, pairs: &[SlotPair]) {
         let fresh = pairs.iter().skip(self.slots.len());
-        self.slots.extend(fresh.map(|&pair| Slot { pair, occupant: None, audio: None, video: None }));
+        self.slots.extend(fresh.map(|&pair| Slot { pair, occupant: None, audio: None, video: None, freed: 0 }));
     }
 
     /// Brings the slots in line with the room: `shares` are the active shares of everybody else in the order in which
@@ -80,13 +85,18 @@ impl Slots {
     ) -> Vec<Binding> {
         let before: Vec<_> = self.slots.iter().map(|s| s.occupant).collect();
         for slot in &mut self.slots {
-            slot.occupant = slot.occupant.filter(|share| shares.contains(share));
+            if slot.occupant.is_some_and(|share| !shares.contains(&share)) {
+                slot.occupant = None;
+                self.freed += 1;
+                slot.freed = self.freed;
+            }
         }
         for share in shares {
             if self.slots.iter().any(|s| s.occupant == Some(*share)) {
                 continue;
             }
-            let Some(free) = self.slots.iter_mut().find(|s| s.occupant.is_none()) else { break };
+            let free = self.slots.iter_mut().filter(|s| s.occupant.is_none()).min_by_key(|s| s.freed);
+            let Some(free) = free else { break };
             free.occupant = Some(*share);
         }
         let subscriber = self.subscriber;

@@ -123,7 +123,7 @@ impl Sessions {
     /// A text frame. What is no message is answered with an error.
     pub fn handle_text(&mut self, now: Instant, connection: ConnectionId, text: &str) {
         if text.len() > wire::limits::MESSAGE_BYTES_MAX {
-            return self.cut(connection, ErrorCode::MessageTooLarge, "the message is too large");
+            return self.handle_unreadable(now, connection, true);
         }
         match wire::parse(text) {
             Ok(message) => self.handle_message(now, connection, message),
@@ -165,6 +165,27 @@ impl Sessions {
     /// The WebSocket is gone; its participant leaves.
     pub fn handle_closed(&mut self, connection: ConnectionId) {
         self.forget(connection);
+    }
+
+    /// A frame that is no text, or text that is larger than a message may be: nothing could be read of it.
+    pub fn handle_unreadable(&mut self, now: Instant, connection: ConnectionId, is_too_large: bool) {
+        if is_too_large {
+            self.cut(connection, ErrorCode::MessageTooLarge, "the message is too large");
+        } else if self.admit(now, connection) {
+            self.refuse(
+                connection,
+                None,
+                Refused::new(ErrorCode::BadMessage, "binary frames are not understood"),
+            );
+        }
+    }
+
+    /// The queue of what the connection has not read yet is full.
+    pub fn handle_overflow(&mut self, connection: ConnectionId) {
+        if self.connections.contains_key(&connection) {
+            *self.stats.errors.entry(ErrorCode::SlowConsumer).or_default() += 1;
+            self.close(connection, Some(ErrorCode::SlowConsumer));
+        }
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {

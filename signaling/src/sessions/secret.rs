@@ -5,10 +5,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
 use transport::IceCredentials;
 
-/// 32 characters that cannot be confused with each other, 5 bits each; all allowed in ICE (RFC 8839 section 5.4).
+/// 32 characters that cannot be confused with each other, 5 bits each.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-/// Digits of the worker's index in a ufrag.
-const BASE36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 pub(super) struct Secret(ChaCha20Rng);
 
@@ -17,21 +15,17 @@ impl Secret {
         Self(ChaCha20Rng::from_seed(seed))
     }
 
-    fn text(&mut self, characters: usize) -> String {
-        (0..characters).map(|_| char::from(ALPHABET[(self.0.next_u32() % 32) as usize])).collect()
-    }
-
     /// Opaque to clients, never repeated: 60 bits.
     pub fn participant_id(&mut self) -> String {
-        format!("p{}", self.text(12))
+        let characters = (0..12).map(|_| char::from(ALPHABET[(self.0.next_u32() % 32) as usize]));
+        std::iter::once('p').chain(characters).collect()
     }
 
-    /// The first two characters of the ufrag are the worker's index, so that any worker can tell whose a first datagram
-    /// is. 50 bits of ufrag and 130 of password follow; RFC 8445 section 5.3 asks for 24 and 128.
+    /// The ufrag names the worker, so that any worker can tell whose a first datagram is.
     pub fn credentials(&mut self, worker: usize) -> IceCredentials {
-        let digit = |n: usize| char::from(BASE36[n % 36]);
-        let ufrag = format!("{}{}{}", digit(worker / 36), digit(worker), self.text(10));
-        IceCredentials { ufrag, pwd: self.text(26) }
+        let mut random = [0; sfu::CREDENTIALS_ENTROPY];
+        self.0.fill_bytes(&mut random);
+        sfu::credentials(worker, &random)
     }
 
     /// For what may be known and must differ: SSRCs, SDP session ids.
@@ -45,12 +39,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_name_the_worker_and_never_repeat() {
+    fn a_seed_replays_and_nothing_is_given_out_twice() {
         let mut secret = Secret::new([7; 32]);
         let (a, b) = (secret.credentials(0), secret.credentials(37));
         assert_eq!((&a.ufrag[..2], &b.ufrag[..2]), ("00", "11"));
-        assert_eq!((a.ufrag.len(), a.pwd.len()), (12, 26));
         assert_ne!(a.pwd, b.pwd);
-        assert_eq!(Secret::new([7; 32]).credentials(0), a, "the same seed replays");
+        assert_ne!(secret.participant_id(), secret.participant_id());
+        assert_eq!(Secret::new([7; 32]).credentials(0), a);
     }
 }

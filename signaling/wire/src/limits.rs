@@ -12,6 +12,6 @@ pub const MESSAGES_PER_SECOND: u32 = 20;
 /// Refused messages after which the connection ends: a client that is wrong that often is not going to be right.
 pub const REFUSALS_MAX: u32 = 10;
 
-/// Seconds from the opening of the connection to the first `join`. A warm page opens the connection before the click,
-/// so this is generous; a page that needs longer opens a new one.
-pub const JOIN_TIMEOUT_S: u64 = 300;
+/// Seconds from the opening of the connection to the first `join`. A warm page opens the connection before the click and
+/// may wait in the lobby for a while; a page that needs longer opens a new one.
+pub const JOIN_TIMEOUT_S: u64 = 3600;

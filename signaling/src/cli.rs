@@ -1,0 +1,182 @@
+//! The command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::builder::RangedU64ValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Parser, ValueEnum};
+use signaling::server::{Listen, Options, Tls};
+use signaling::sessions::Rate;
+
+/// A self-hosted server for real-time audio and video calls.
+///
+/// Without any option: the demo page on http://localhost:8080, media on UDP port 8080. Browsers give camera and
+/// microphone only to pages from localhost or from HTTPS (--tls).
+#[derive(Parser, Debug)]
+#[command(name = "sampan", version, max_term_width = 100)]
+pub struct Args {
+    /// Where to serve the page and the WebSocket: a port (every address of the machine), or address and port, as in
+    /// localhost:8080, 0.0.0.0:8080, [::1]:8080. Port 0: the system chooses
+    #[arg(long, value_name = "[ADDRESS:]PORT", default_value = "8080")]
+    http: Listen,
+
+    /// UDP port of all media [default: the number of the HTTP port]. 0: the system chooses
+    #[arg(long, value_name = "PORT")]
+    udp_port: Option<u16>,
+
+    /// One UDP port per worker instead of one for all: --udp-port and the ones above it
+    #[arg(long)]
+    udp_ports: bool,
+
+    /// Threads that forward media [default: one per core]
+    #[arg(long, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    workers: Option<usize>,
+
+    /// Tell clients this address instead of the machine's own (may be repeated): the public one, behind a NAT that forwards
+    /// the UDP port
+    #[arg(long, value_name = "IP")]
+    announce_ip: Vec<IpAddr>,
+
+    /// Serve HTTPS with a certificate made at every start. Browsers warn about it once
+    #[arg(long, value_name = "KIND", conflicts_with_all = ["tls_cert", "tls_key"])]
+    tls: Option<TlsKind>,
+
+    /// Serve HTTPS with this certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// Its private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Rooms at the same time
+    #[arg(long, value_name = "COUNT", default_value_t = Options::default().rooms.rooms)]
+    max_rooms: usize,
+
+    /// Participants of one room
+    #[arg(long, value_name = "COUNT", default_value_t = Options::default().rooms.participants_per_room)]
+    max_participants: usize,
+
+    /// TCP connections at the same time
+    #[arg(long, value_name = "COUNT", default_value_t = Options::default().connections)]
+    max_connections: usize,
+
+    /// TCP connections at the same time from one address
+    #[arg(long, value_name = "COUNT", default_value_t = Options::default().connections_per_address)]
+    max_connections_per_address: usize,
+
+    /// Joins a second from one network address; ten times as many at once
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    join_rate: u32,
+
+    /// What to log: error, warn, info, debug or trace, also by part, as in info,signaling=debug
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub log: String,
+
+    /// Serve the page from this folder instead of the one built in (for working on the page)
+    #[arg(long, value_name = "FOLDER")]
+    web: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum TlsKind {
+    SelfSigned,
+}
+
+impl Args {
+    pub fn options(&self) -> Options {
+        let tls = match (self.tls, &self.tls_cert, &self.tls_key) {
+            (Some(TlsKind::SelfSigned), ..) => Tls::SelfSigned,
+            (None, Some(certificate), Some(key)) => {
+                Tls::Files { certificate: certificate.clone(), key: key.clone() }
+            }
+            (None, ..) => Tls::Off,
+        };
+        let mut options = Options {
+            listen: self.http,
+            tls,
+            joins: Rate { burst: self.join_rate.saturating_mul(10), per_second: f64::from(self.join_rate) },
+            connections: self.max_connections,
+            connections_per_address: self.max_connections_per_address,
+            web: self.web.clone(),
+            ..Options::default()
+        };
+        options.rooms.rooms = self.max_rooms;
+        options.rooms.participants_per_room = self.max_participants;
+        options.media.udp_port = self.udp_port.unwrap_or(self.http.port());
+        options.media.port_per_worker = self.udp_ports;
+        options.media.workers = self.workers.unwrap_or(0);
+        options.media.announce_ips = self.announce_ip.clone();
+        options
+    }
+}
+
+/// What is wrong and what to do, in one line: clap alone takes a screen for it.
+pub fn one_line(error: &clap::Error) -> String {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+        _ => None,
+    };
+    let argument = text(ContextKind::InvalidArg).unwrap_or_default();
+    let value = text(ContextKind::InvalidValue).unwrap_or_default();
+    let said = match error.kind() {
+        ErrorKind::UnknownArgument => match text(ContextKind::SuggestedArg) {
+            Some(similar) => format!("there is no option {argument}; did you mean {similar}?"),
+            None => format!("there is no option {argument}"),
+        },
+        ErrorKind::InvalidValue if value.is_empty() => format!("{argument} needs a value"),
+        ErrorKind::InvalidValue => match text(ContextKind::ValidValue) {
+            Some(valid) => format!("{argument} cannot be `{value}`; it can be {valid}"),
+            None => format!("{argument} cannot be `{value}`"),
+        },
+        ErrorKind::ValueValidation => match std::error::Error::source(error) {
+            Some(reason) => format!("{argument} cannot be `{value}`: {reason}"),
+            None => format!("{argument} cannot be `{value}`"),
+        },
+        ErrorKind::ArgumentConflict => {
+            format!("{argument} cannot be used with {}", text(ContextKind::PriorArg).unwrap_or_default())
+        }
+        ErrorKind::MissingRequiredArgument => format!("{argument} is missing"),
+        _ => error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+    };
+    format!("{said} (all options: sampan --help)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(args: &[&str]) -> String {
+        let error = Args::try_parse_from([&["sampan"], args].concat()).unwrap_err();
+        let line = one_line(&error);
+        assert!(!line.contains('\n'), "{line}");
+        line
+    }
+
+    #[test]
+    fn a_wrong_flag_is_explained_in_one_line() {
+        assert!(complaint(&["--htp", "1"]).starts_with("there is no option --htp; did you mean --http?"));
+        assert!(complaint(&["--nonsense"]).starts_with("there is no option --nonsense (all"));
+        assert!(complaint(&["--udp-port", "x"]).starts_with("--udp-port <PORT> cannot be `x`: "));
+        assert!(complaint(&["--udp-port"]).contains("--udp-port <PORT> needs a value"));
+        assert!(complaint(&["--workers", "0"]).starts_with("--workers <COUNT> cannot be `0`: "));
+        assert!(complaint(&["--http", "here"]).contains("write a port"));
+        assert!(complaint(&["--tls", "no"]).contains("it can be self-signed"));
+        assert!(complaint(&["--tls-cert", "x"]).contains("--tls-key <FILE> is missing"));
+        let conflict = complaint(&["--tls", "self-signed", "--tls-cert", "a", "--tls-key", "b"]);
+        assert!(conflict.contains("cannot be used with"), "{conflict}");
+        assert!(complaint(&["join"]).contains("join"));
+    }
+
+    #[test]
+    fn without_options_media_uses_the_number_of_the_page() {
+        let options = Args::try_parse_from(["sampan"]).unwrap().options();
+        assert_eq!((options.listen, options.media.udp_port), (Listen::Everywhere(8080), 8080));
+        let options = Args::try_parse_from(["sampan", "--http", "localhost:0"]).unwrap().options();
+        assert_eq!(options.media.udp_port, 0);
+        let options = Args::try_parse_from(["sampan", "--http", "81", "--udp-port", "9"]).unwrap().options();
+        assert_eq!(options.media.udp_port, 9);
+    }
+}

@@ -1,0 +1,147 @@
+//! The one task that owns [`Sessions`]: inputs come through queues, outputs go to the WebSockets and to the media plane.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::ws::Utf8Bytes;
+use sfu::{Event, Sfu};
+use tokio::sync::{mpsc, oneshot};
+use wire::ServerMessage;
+
+use super::outbox::{Ending, Outbox};
+use crate::sessions::{ConnectionId, Output, Sessions, Stats};
+
+/// From the WebSockets and the HTTP side.
+pub(super) enum Input {
+    Open {
+        connection: ConnectionId,
+        address: IpAddr,
+        outbox: Outbox,
+    },
+    /// `at`: when it was read off the socket.
+    Text {
+        connection: ConnectionId,
+        text: Utf8Bytes,
+        at: Instant,
+    },
+    /// A frame of which nothing could be read.
+    Unreadable {
+        connection: ConnectionId,
+        is_too_large: bool,
+    },
+    Closed {
+        connection: ConnectionId,
+    },
+    Stats(oneshot::Sender<Stats>),
+    ShutDown,
+}
+
+/// Messages that wait for the engine; then the WebSockets wait, and with them their clients.
+pub(super) const INPUT_QUEUE: usize = 1024;
+
+pub(super) struct Engine {
+    pub sessions: Sessions,
+    pub sfu: Arc<Sfu>,
+    pub outboxes: HashMap<ConnectionId, Outbox>,
+}
+
+impl Engine {
+    /// Ends when every sender of inputs is gone. Media events have no bound, because a worker must not wait; the router
+    /// makes few of them.
+    pub async fn run(
+        mut self,
+        mut inputs: mpsc::Receiver<Input>,
+        mut events: mpsc::UnboundedReceiver<Event>,
+    ) {
+        let mut wake_at: Option<Instant> = None;
+        loop {
+            let timeout = async {
+                match wake_at {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => pending().await,
+                }
+            };
+            let mut read_at = None;
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => self.sessions.handle_media_event(event),
+                input = inputs.recv() => match input {
+                    Some(input) => read_at = self.handle(input),
+                    None => return,
+                },
+                () = timeout => self.sessions.handle_timeout(Instant::now()),
+            }
+            wake_at = self.drain(read_at);
+        }
+    }
+
+    fn handle(&mut self, input: Input) -> Option<Instant> {
+        let now = Instant::now();
+        match input {
+            Input::Open { connection, address, outbox } => {
+                self.outboxes.insert(connection, outbox);
+                self.sessions.handle_open(now, connection, address);
+            }
+            Input::Text { connection, text, at } => {
+                self.sessions.handle_text(now, connection, text.as_str());
+                return Some(at);
+            }
+            Input::Unreadable { connection, is_too_large } => {
+                self.sessions.handle_unreadable(now, connection, is_too_large);
+            }
+            Input::Closed { connection } => {
+                self.sessions.handle_closed(connection);
+                self.outboxes.remove(&connection);
+            }
+            Input::Stats(reply) => drop(reply.send(self.sessions.stats())),
+            Input::ShutDown => self.sessions.shut_down(),
+        }
+        None
+    }
+
+    /// `read_at`: when the message that caused all this was read. Returns when to wake up at the latest.
+    fn drain(&mut self, read_at: Option<Instant>) -> Option<Instant> {
+        loop {
+            match self.sessions.poll_output() {
+                Output::Send { to, mut message } => {
+                    if let (ServerMessage::Joined { server_ms, .. }, Some(at)) = (&mut message, read_at) {
+                        *server_ms = (at.elapsed().as_secs_f64() * 100_000.0).round() / 100.0;
+                    }
+                    self.send(to, &message);
+                }
+                Output::Media { worker, command } => self.sfu.send(worker, command),
+                Output::Close { connection, code } => {
+                    if let Some(outbox) = self.outboxes.remove(&connection) {
+                        outbox.end(code.map_or(Ending::Left, Ending::Error));
+                    }
+                    tracing::debug!(connection = connection.0, code = code.map(|c| c.name()), "closing");
+                }
+                Output::Timeout(at) => return at.map(|(at, _)| at),
+            }
+        }
+    }
+
+    fn send(&mut self, to: ConnectionId, message: &ServerMessage) {
+        let Some(outbox) = self.outboxes.get(&to) else { return };
+        match message {
+            ServerMessage::Joined { participant, room, server_ms, .. } => {
+                tracing::info!(connection = to.0, room, participant, server_ms, "joined");
+            }
+            ServerMessage::Error { code, message, .. } => {
+                tracing::info!(connection = to.0, code = code.name(), message, "refused");
+            }
+            _ => {}
+        }
+        let text = match serde_json::to_string(message) {
+            Ok(text) => text,
+            Err(error) => return tracing::error!(%error, "a message cannot be written"),
+        };
+        if !outbox.send(text) {
+            tracing::info!(connection = to.0, "reads too slowly");
+            self.sessions.handle_overflow(to);
+        }
+    }
+}

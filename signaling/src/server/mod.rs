@@ -1,0 +1,26 @@
+//! The server: sockets, TLS, HTTP, WebSockets and the clock around [`crate::sessions`] and the media plane.
+//!
+//! ```text
+//!  accept loops --(cap, TLS, header timeout)--> HTTP/1.1 --> pages, /healthz, /readyz, /metrics
+//!                                                   |
+//!                                                  /ws --> one task per WebSocket
+//!                                                            | bounded queues both ways
+//!                                                          engine: one task that owns Sessions and the media plane
+//! ```
+
+mod address;
+mod engine;
+mod http;
+mod limits;
+mod listen;
+mod metrics;
+mod options;
+mod outbox;
+mod pages;
+mod start;
+mod tls;
+mod websocket;
+
+pub use address::{BadListen, Listen};
+pub use options::{Options, Tls};
+pub use start::{Server, StartError};

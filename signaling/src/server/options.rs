@@ -1,0 +1,62 @@
+//! What a server is started with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::server::Listen;
+use crate::sessions::Rate;
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub listen: Listen,
+    pub tls: Tls,
+    pub media: sfu::Config,
+    pub rooms: rooms::Limits,
+    /// Joins from one network address.
+    pub joins: Rate,
+    /// TCP connections at the same time, of all and of one address.
+    pub connections: usize,
+    pub connections_per_address: usize,
+    /// From the first byte of a connection, or the last answer, to the end of a request's header.
+    pub header_timeout: Duration,
+    /// A connection that stays plain HTTP ends after this.
+    pub http_lifetime: Duration,
+    /// A WebSocket that sends nothing for so long, not even a pong, ends. Pings go out three times as often.
+    pub silence: Duration,
+    /// Unread messages and bytes that are kept for one client.
+    pub queue_messages: usize,
+    pub queue_bytes: usize,
+    /// Serve the page from this folder instead of the one in the binary.
+    pub web: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    Off,
+    SelfSigned,
+    /// Certificate chain and key, PEM.
+    Files {
+        certificate: PathBuf,
+        key: PathBuf,
+    },
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: Listen::Everywhere(8080),
+            tls: Tls::Off,
+            media: sfu::Config::default(),
+            rooms: rooms::Limits::default(),
+            joins: Rate { burst: 100, per_second: 10.0 },
+            connections: 10_000,
+            connections_per_address: 1_000,
+            header_timeout: Duration::from_secs(10),
+            http_lifetime: Duration::from_secs(120),
+            silence: Duration::from_secs(45),
+            queue_messages: 256,
+            queue_bytes: 1 << 20,
+            web: None,
+        }
+    }
+}

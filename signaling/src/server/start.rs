@@ -1,0 +1,148 @@
+//! Starting and stopping.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sfu::Sfu;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::engine::{Engine, INPUT_QUEUE, Input};
+use super::http::{self, Shared};
+use super::limits::ConnectionCap;
+use super::listen::Accept;
+use super::options::{Options, Tls};
+use super::pages::Pages;
+use super::tls::{self, TlsError};
+use crate::sessions::{Config, Sessions};
+
+/// Every sentence says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("TCP port {} is taken on {}: stop the program that uses it (`ss -ltnp 'sport = :{}'` names it) or choose another port with --http", address.port(), address.ip(), address.port())]
+    PortTaken { address: SocketAddr },
+    #[error("TCP port {} needs more rights than this process has: choose a port from 1024 up with --http", address.port())]
+    PortForbidden { address: SocketAddr },
+    #[error("cannot listen on {address}: {error}; choose another address with --http")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[error("there is no folder {0} to serve the page from: check --web")]
+    NoWebFolder(String),
+    #[error(transparent)]
+    Media(#[from] sfu::StartError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("the system gives no random numbers: {0}")]
+    Random(getrandom::Error),
+}
+
+/// A running server. Must be made and stopped inside a Tokio runtime.
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    is_tls: bool,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    accepting: Vec<JoinHandle<()>>,
+    engine: JoinHandle<()>,
+}
+
+/// For clients to read that the server goes down.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+impl Server {
+    /// Everything that can fail fails here: ports first, because that is what fails most.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let listeners = options.listen.bind().map_err(|(address, error)| match error.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortTaken { address },
+            io::ErrorKind::PermissionDenied => StartError::PortForbidden { address },
+            _ => StartError::Listen { address, error },
+        })?;
+        let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+        let pages = match &options.web {
+            Some(folder) if !folder.join("index.html").is_file() => {
+                return Err(StartError::NoWebFolder(folder.display().to_string()));
+            }
+            Some(folder) => Pages::Folder(folder.clone()),
+            None => Pages::embedded(),
+        };
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(StartError::Random)?;
+
+        let (events_in, events) = mpsc::unbounded_channel();
+        let sfu = Sfu::start(options.media.clone(), move |event| drop(events_in.send(event)))?;
+        let candidates: Vec<_> = (0..sfu.workers()).map(|worker| sfu.candidates(worker).to_vec()).collect();
+        let names: Vec<_> = candidates.iter().flatten().map(|c| c.address.ip()).collect();
+        let tls = tls::acceptor(&options.tls, &names)?;
+
+        let mut config = Config::new(candidates, sfu.fingerprint(), seed);
+        config.limits = options.rooms.clone();
+        config.joins = options.joins;
+        let sfu = Arc::new(sfu);
+        let (engine_in, inputs) = mpsc::channel(INPUT_QUEUE);
+        let engine = Engine { sessions: Sessions::new(config), sfu: sfu.clone(), outboxes: HashMap::new() };
+        let engine = tokio::spawn(engine.run(inputs, events));
+
+        let is_tls = options.tls != Tls::Off;
+        let cap = ConnectionCap::new(options.connections, options.connections_per_address);
+        let shared = Arc::new(Shared {
+            options: Arc::new(options),
+            pages,
+            engine: engine_in,
+            sfu,
+            cap: Arc::new(cap),
+            next_connection: AtomicU64::new(0),
+            is_ready: AtomicBool::new(true),
+            warned_hosts: Default::default(),
+        });
+        let (stop, is_stopping) = watch::channel(false);
+        let router = http::router(shared.clone());
+        let accept = Arc::new(Accept { shared: shared.clone(), router, tls, is_stopping });
+        let accepting =
+            listeners.into_iter().map(|listener| tokio::spawn(accept.clone().run(listener))).collect();
+        Ok(Self { addresses, is_tls, shared, stop, accepting, engine })
+    }
+
+    /// Where HTTP is served.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// For a browser on this machine.
+    pub fn url(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        let Some(address) = self.addresses.first() else { return String::new() };
+        let host = match address.ip() {
+            ip if ip.is_loopback() && self.addresses.len() == 1 => address.to_string(),
+            ip if ip.is_loopback() || ip.is_unspecified() => format!("localhost:{}", address.port()),
+            _ => address.to_string(),
+        };
+        format!("{scheme}://{host}")
+    }
+
+    pub fn media(&self) -> &Sfu {
+        &self.shared.sfu
+    }
+
+    /// Tells every client, waits until they have read it but not for long, and says goodbye to the media peers.
+    pub async fn shut_down(self) {
+        self.shared.is_ready.store(false, Ordering::Relaxed);
+        self.stop.send_replace(true);
+        for task in self.accepting {
+            let _ = task.await;
+        }
+        let _ = self.shared.engine.send(Input::ShutDown).await;
+        let give_up_at = Instant::now() + FAREWELL;
+        while self.shared.cap.open() > 0 && Instant::now() < give_up_at {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.engine.abort();
+        let _ = self.engine.await;
+        // Only WebSockets that did not read in time may still hold on to it; then it ends with the process.
+        let sfu = self.shared.sfu.clone();
+        drop(self.shared);
+        let _ = tokio::task::spawn_blocking(move || Arc::into_inner(sfu).map(Sfu::shutdown)).await;
+    }
+}

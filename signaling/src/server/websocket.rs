@@ -1,0 +1,124 @@
+//! One WebSocket: frames in, to the engine; the engine's queue out. Pings, and an end to what is silent or stuck.
+
+use std::error::Error as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval_at, timeout};
+use tokio_tungstenite::tungstenite;
+
+use super::engine::Input;
+use super::limits::Admitted;
+use super::options::Options;
+use super::outbox::{Ending, Inbox, Outgoing, outbox};
+use crate::sessions::ConnectionId;
+
+/// For saying goodbye to somebody who may not read; then the connection is dropped.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(
+    socket: WebSocket,
+    connection: ConnectionId,
+    admitted: Arc<Admitted>,
+    options: Arc<Options>,
+    engine: mpsc::Sender<Input>,
+) {
+    let address: IpAddr = admitted.address();
+    tracing::debug!(connection = connection.0, %address, "WebSocket opened");
+    let (outbox, inbox) = outbox(options.queue_messages, options.queue_bytes);
+    if engine.send(Input::Open { connection, address, outbox }).await.is_err() {
+        return;
+    }
+    let (sink, stream) = socket.split();
+    let reader = read(stream, connection, options.silence, &engine);
+    let writer = write(sink, inbox, options.silence / 3);
+    tokio::pin!(reader, writer);
+    tokio::select! {
+        () = &mut writer => {}
+        end = &mut reader => {
+            // The engine still has something to say to a client that broke the rules.
+            if end == ReadEnd::Unreadable {
+                let _ = timeout(FAREWELL, &mut writer).await;
+            }
+        }
+    }
+    // The engine ends only with the process.
+    let _ = engine.send(Input::Closed { connection }).await;
+    tracing::debug!(connection = connection.0, "WebSocket closed");
+}
+
+#[derive(PartialEq, Eq)]
+enum ReadEnd {
+    Closed,
+    Unreadable,
+}
+
+async fn read(
+    mut stream: SplitStream<WebSocket>,
+    connection: ConnectionId,
+    silence: Duration,
+    engine: &mpsc::Sender<Input>,
+) -> ReadEnd {
+    loop {
+        let Ok(frame) = timeout(silence, stream.next()).await else {
+            tracing::info!(connection = connection.0, "silent for {silence:?}, closing");
+            return ReadEnd::Closed;
+        };
+        let input = match frame {
+            Some(Ok(Message::Text(text))) => Input::Text { connection, text, at: Instant::now() },
+            Some(Ok(Message::Binary(_))) => Input::Unreadable { connection, is_too_large: false },
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+            Some(Ok(Message::Close(_))) | None => return ReadEnd::Closed,
+            Some(Err(error)) if is_too_large(&error) => {
+                let _ = engine.send(Input::Unreadable { connection, is_too_large: true }).await;
+                return ReadEnd::Unreadable;
+            }
+            Some(Err(error)) => {
+                tracing::debug!(connection = connection.0, %error, "WebSocket failed");
+                return ReadEnd::Closed;
+            }
+        };
+        if engine.send(input).await.is_err() {
+            return ReadEnd::Closed;
+        }
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let inner = error.source().and_then(|e| e.downcast_ref::<tungstenite::Error>());
+    matches!(inner, Some(tungstenite::Error::Capacity(_)))
+}
+
+/// Until the engine ends it or the socket fails.
+async fn write(mut sink: SplitSink<WebSocket, Message>, mut inbox: Inbox, ping_every: Duration) {
+    let mut ticks = interval_at(tokio::time::Instant::now() + ping_every, ping_every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let cut = inbox.cut();
+    tokio::pin!(cut);
+    let ending = loop {
+        let message = tokio::select! {
+            ending = &mut cut => break ending,
+            outgoing = inbox.next() => match outgoing {
+                Some(Outgoing::Text(text)) => Message::Text(text),
+                Some(Outgoing::End(ending)) => break ending,
+                None => break Ending::Left,
+            },
+            _ = ticks.tick() => Message::Ping(Default::default()),
+        };
+        tokio::select! {
+            sent = sink.send(message) => if sent.is_err() { return },
+            ending = &mut cut => break ending,
+        }
+    };
+    let (code, reason) = match ending {
+        Ending::Left => (1000, ""),
+        Ending::Error(code) => (code.close_code(), code.name()),
+    };
+    let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let _ = timeout(FAREWELL, sink.send(close)).await;
+}
