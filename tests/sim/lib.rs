@@ -10,6 +10,8 @@
 //! The parts are those of the product: nothing is a mock. What is made up is the network ([`netem`]), TCP under the
 //! signaling ([`pipe`]) and the pictures and sounds ([`media`]), which carry who sent them and when, so that the world
 //! can say what a person would have noticed.
+//!
+//! [`proxy`] is the one part that does wait: the same links on real sockets, for browsers.
 
 pub mod ledger;
 pub mod leg;
@@ -17,6 +19,7 @@ pub mod media;
 pub mod native;
 pub mod participant;
 pub mod pipe;
+pub mod proxy;
 pub mod script;
 pub mod world;
 
