@@ -1,0 +1,256 @@
+//! Writes the first inputs of each target into `corpus/`, made by our own code, so that a fuzzer begins with what is
+//! valid: `cargo run --manifest-path tests/fuzz/Cargo.toml --example seeds`.
+
+use packet::codec::vp8::{PictureId, TemporalLayer, Vp8Descriptor};
+use packet::ext::dependency_descriptor::{
+    DecodeTargetIndication as Dti, DependencyDescriptor, Template, TemplateStructure,
+};
+use packet::ext::{
+    AbsCaptureTime, AbsSendTime, AudioLevel, Extension, ExtensionMap, PlayoutDelay, TransportSequence,
+    Values, VideoOrientation,
+};
+use packet::rtcp::{
+    FeedbackBuilder, Fir, FirEntry, Goodbye, Nack, Packet, Pli, ReceiverReport, ReceptionReport, Remb,
+    SenderReport, SourceDescription,
+};
+use packet::rtp::Outgoing;
+use packet::{Bitrate, Mid, NtpTime, PayloadType, Rid, RtpTime, SeqNo, Ssrc};
+use std::path::Path;
+
+fn main() -> std::io::Result<()> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    for (target, seeds) in [
+        ("codec_descriptors", codec_descriptors()),
+        ("dependency_descriptor", dependency_descriptor()),
+        ("rtcp", rtcp()),
+        ("rtp", rtp()),
+        ("sdp_offer", files("signaling/sdp/tests/descriptions", "sdp")?),
+        ("signaling_json", files("signaling/wire/fixtures", "json")?),
+    ] {
+        let folder = corpus.join(target);
+        std::fs::create_dir_all(&folder)?;
+        for (name, bytes) in &seeds {
+            std::fs::write(folder.join(name), bytes)?;
+        }
+        println!("{target}: {} inputs", seeds.len());
+    }
+    Ok(())
+}
+
+type Seeds = Vec<(String, Vec<u8>)>;
+
+fn named(seeds: Vec<(&str, Vec<u8>)>) -> Seeds {
+    seeds.into_iter().map(|(name, bytes)| (format!("{name}.bin"), bytes)).collect()
+}
+
+/// The files of a folder that other tests keep.
+fn files(folder: &str, ending: &str) -> std::io::Result<Seeds> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
+    let mut seeds = Vec::new();
+    for entry in std::fs::read_dir(root)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == ending) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            seeds.push((name, std::fs::read(path)?));
+        }
+    }
+    Ok(seeds)
+}
+
+fn packet_with(values: Values, change: impl FnOnce(&mut Outgoing)) -> Vec<u8> {
+    let mut map = ExtensionMap::default();
+    map.allow_mixed = true;
+    for (id, extension) in (1..).zip(Extension::ALL) {
+        map.set(extension, id);
+    }
+    let mut outgoing = Outgoing {
+        marker: true,
+        pt: PayloadType(96),
+        seq: SeqNo(0xffff),
+        timestamp: RtpTime(u32::MAX),
+        ssrc: Ssrc(0x1234_5678),
+        extensions: values,
+        payload: b"\x90\x80\x80\x01\x10payload",
+        ..Outgoing::default()
+    };
+    change(&mut outgoing);
+    let mut out = [0; 1500];
+    let len = outgoing.write(&map, &mut out).expect("fits").len;
+    out[..len].to_vec()
+}
+
+fn rtp() -> Seeds {
+    let all = Values {
+        mid: Mid::new("12"),
+        rid: Rid::new("hi"),
+        repaired_rid: Rid::new("lo"),
+        audio_level: Some(AudioLevel { voice: true, minus_dbov: 30 }),
+        abs_send_time: Some(AbsSendTime::from_ticks(0x12_3456)),
+        transport_sequence: Some(TransportSequence(0xffff)),
+        playout_delay: Some(PlayoutDelay { min_ms: 0, max_ms: 400 }),
+        video_orientation: Some(VideoOrientation { back_camera: true, flip: false, quarter_turns: 1 }),
+        abs_capture_time: Some(AbsCaptureTime { capture: NtpTime(1 << 40), clock_offset: Some(-1) }),
+        dependency_descriptor: Some(&[0xc0, 0, 1]),
+    };
+    let long = Values { dependency_descriptor: Some(&[0x80; 40]), ..all };
+    named(vec![
+        ("plain", packet_with(Values::default(), |_| {})),
+        ("one_byte_form", packet_with(all, |_| {})),
+        ("two_byte_form", packet_with(long, |_| {})),
+        ("rtx", packet_with(all, |o| o.osn = Some(SeqNo(0xfffe)))),
+        ("padded", packet_with(all, |o| o.padding_len = 9)),
+        ("probe", packet_with(all, |o| (o.payload, o.padding_len) = (&[], 255))),
+        ("contributing_sources", [&[0x82, 111, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1][..], &[7; 8], b"opus"].concat()),
+    ])
+}
+
+fn rtcp() -> Seeds {
+    let block = ReceptionReport {
+        ssrc: Ssrc(2),
+        fraction_lost: 3,
+        total_lost: -4,
+        highest_seq: 0x0001_ffff,
+        jitter: 90,
+        last_sr: 1,
+        delay_since_last_sr: 65_536,
+    };
+    let mut feedback = FeedbackBuilder::new(Ssrc(1), Ssrc(2), 255, SeqNo(0xfff0), 64_000_000);
+    for (seq, at_us) in (0xfff1u16..=0xffff).chain(0..40).zip((64_001_000..).step_by(1_700)) {
+        if seq % 5 != 0 {
+            feedback.push(SeqNo(seq), at_us + if seq % 7 == 0 { 90_000 } else { 0 });
+        }
+    }
+    let packets = [
+        (
+            "sender_report",
+            Packet::SenderReport(SenderReport {
+                ssrc: Ssrc(1),
+                ntp: NtpTime(0xe000_0000_8000_0000),
+                rtp: RtpTime(u32::MAX),
+                packets: 10,
+                octets: 1000,
+                reports: vec![block],
+            }),
+        ),
+        (
+            "receiver_report",
+            Packet::ReceiverReport(ReceiverReport { ssrc: Ssrc(1), reports: vec![block; 3] }),
+        ),
+        (
+            "source_description",
+            Packet::SourceDescription(SourceDescription {
+                cnames: vec![(Ssrc(1), "sampan".into()), (Ssrc(2), "x".into())],
+            }),
+        ),
+        ("goodbye", Packet::Goodbye(Goodbye { ssrcs: vec![Ssrc(1), Ssrc(2)] })),
+        ("nack", Packet::Nack(Nack::new(Ssrc(1), Ssrc(2), [0xfffe, 0xffff, 3, 60].map(SeqNo)))),
+        ("transport_feedback", Packet::TransportFeedback(feedback.finish())),
+        ("pli", Packet::Pli(Pli { sender: Ssrc(1), media: Ssrc(2) })),
+        (
+            "fir",
+            Packet::Fir(Fir { sender: Ssrc(1), entries: vec![FirEntry { media: Ssrc(2), seq: 255 }; 2] }),
+        ),
+        ("remb", Packet::Remb(Remb { sender: Ssrc(1), bitrate: Bitrate::kbps(2500), ssrcs: vec![Ssrc(2)] })),
+    ];
+    let mut compound = Vec::new();
+    let mut seeds = Vec::new();
+    for (name, packet) in packets {
+        let mut bytes = Vec::new();
+        packet.write(&mut bytes);
+        // Padding may stand only at the end.
+        let padded = bytes[0] & 0x20 != 0;
+        if !padded {
+            compound.extend_from_slice(&bytes);
+        }
+        seeds.push((name, bytes));
+    }
+    seeds.push(("compound", compound));
+    named(seeds)
+}
+
+fn codec_descriptors() -> Seeds {
+    let vp8 = Vp8Descriptor {
+        non_reference: true,
+        start_of_partition: true,
+        picture_id: Some(PictureId::Fifteen(0x7fff)),
+        tl0_pic_idx: Some(255),
+        layer: Some(TemporalLayer { tid: 1, layer_sync: true }),
+        key_idx: Some(3),
+        ..Vp8Descriptor::default()
+    };
+    let narrow = Vp8Descriptor { picture_id: Some(PictureId::Seven(5)), ..vp8 };
+    named(vec![
+        ("vp8", [&vp8.bytes()[..], b"\x10\x02\x00\x9d\x01\x2a"].concat()),
+        ("vp8_narrow", [&narrow.bytes()[..], b"\x11"].concat()),
+        (
+            "vp9_structure",
+            vec![0xaa, 0x80, 1, 0, 7, 0x38, 1, 64, 0, 180, 2, 128, 1, 104, 2, 0, 8, 1, 2, 0x82],
+        ),
+        ("vp9_flexible", vec![0xd4, 0x7f, 3, 254, 0x86]),
+        ("h264_aggregate", vec![0x78, 0, 2, 0x67, 0x42, 0, 2, 0x68, 0xce]),
+        ("h264_fragment", vec![0x7c, 0x85, 0x88]),
+        ("av1", vec![0x18, 0x0a, 0x0b]),
+        ("opus", vec![0xff, 6, 1, 2, 3]),
+    ])
+}
+
+fn dependency_descriptor() -> Seeds {
+    let template = |spatial, temporal, dtis: &[Dti], diffs: &[u16], chains: &[u8]| Template {
+        spatial,
+        temporal,
+        dtis: dtis.iter().copied().collect(),
+        frame_diffs: diffs.iter().copied().collect(),
+        chain_diffs: chains.iter().copied().collect(),
+    };
+    // Two spatial layers, two temporal ones in each.
+    let structure = TemplateStructure {
+        id_offset: 62,
+        decode_targets: 4,
+        templates: vec![
+            template(0, 0, &[Dti::Switch; 4], &[], &[0, 0]),
+            template(
+                0,
+                1,
+                &[Dti::NotPresent, Dti::Discardable, Dti::NotPresent, Dti::Required],
+                &[2],
+                &[2, 1],
+            ),
+            template(1, 0, &[Dti::NotPresent, Dti::NotPresent, Dti::Switch, Dti::Switch], &[1], &[1, 1]),
+            template(
+                1,
+                1,
+                &[Dti::NotPresent, Dti::NotPresent, Dti::NotPresent, Dti::Discardable],
+                &[2, 1],
+                &[3, 2],
+            ),
+        ],
+        protected_by: [0, 0, 1, 1].into_iter().collect(),
+        chains: 2,
+        resolutions: vec![(320, 180), (640, 360)],
+    };
+    let key = DependencyDescriptor {
+        start_of_frame: true,
+        end_of_frame: true,
+        template_id: 62,
+        frame_number: 0xffff,
+        structure: Some(structure.clone()),
+        active_decode_targets: Some(0b0011),
+        ..DependencyDescriptor::default()
+    };
+    let plain = DependencyDescriptor { template_id: 63, frame_number: 0, ..DependencyDescriptor::default() };
+    let custom = DependencyDescriptor {
+        template_id: 1,
+        frame_number: 1,
+        dtis: Some([Dti::Required; 4].into_iter().collect()),
+        frame_diffs: Some([1, 17, 300].into_iter().collect()),
+        chain_diffs: Some([255, 0].into_iter().collect()),
+        ..DependencyDescriptor::default()
+    };
+    let bytes = |descriptor: &DependencyDescriptor| {
+        let mut out = [0; 255];
+        let len = descriptor.write(Some(&structure), &mut out).expect("fits");
+        [&[len as u8][..], &out[..len]].concat()
+    };
+    let stream = [bytes(&key), bytes(&plain), bytes(&custom)].concat();
+    named(vec![("key", bytes(&key)), ("stream", stream)])
+}

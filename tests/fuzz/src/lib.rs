@@ -1,0 +1,36 @@
+//! What hostile bytes must not break, one plain function per target: libFuzzer looks for inputs, and `cargo test -p tests`
+//! replays those that are kept in `corpus/`.
+//!
+//! A body panics when something is wrong. It takes any bytes, of any length, and keeps nothing between two inputs.
+
+#[path = "../../../sfu/packet/tests/answers/mod.rs"]
+mod packet_answers;
+mod signaling;
+
+pub use packet_answers::{codec_descriptors, rtcp, rtp};
+pub use signaling::{sdp_offer, signaling_json};
+
+/// Takes any bytes; panics if they broke something.
+pub type Body = fn(&[u8]);
+
+/// Name and body of every target; a file of `fuzz_targets/` and a folder of `corpus/` has each name.
+pub const TARGETS: &[(&str, Body)] = &[
+    ("codec_descriptors", codec_descriptors),
+    ("dependency_descriptor", dependency_descriptor),
+    ("rtcp", rtcp),
+    ("rtp", rtp),
+    ("sdp_offer", sdp_offer),
+    ("signaling_json", signaling_json),
+];
+
+/// A stream of descriptors, each behind a byte with its length; the structure of one is in force for the next.
+pub fn dependency_descriptor(mut input: &[u8]) {
+    let mut in_force = None;
+    while let [len, rest @ ..] = input {
+        let (descriptor, behind) = rest.split_at(rest.len().min(usize::from(*len)));
+        if let Some(structure) = packet_answers::dependency_descriptor(descriptor, in_force.as_ref()) {
+            in_force = Some(structure);
+        }
+        input = behind;
+    }
+}
