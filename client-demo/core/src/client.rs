@@ -8,7 +8,6 @@
 use crate::config::Config;
 use crate::event::{Event, Output, Reason};
 use crate::media::{Media, ms};
-use crate::participants::Owner;
 use crate::publish::Frame;
 use crate::random::Random;
 use crate::session::{Answered, Session};
@@ -18,7 +17,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use transport::{IceMode, Transport, TransportError};
-use wire::{Binding, ClientMessage, ParticipantId, ServerMessage, Share, Source, TrackInfo};
+use wire::{ClientMessage, ParticipantId, ServerMessage, Source};
 
 /// Below the minute after which proxies cut quiet connections.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -133,10 +132,10 @@ impl Client {
             ServerMessage::Joined { re, participant, answer, participants, bindings, .. } => {
                 self.media.stages.signaling_ms.get_or_insert(ms(self.start, now));
                 self.participant = Some(participant.clone());
-                participants.iter().for_each(|p| self.media.participants.met(p));
+                participants.iter().for_each(|p| self.media.reception.met(p));
                 if self.answered(now, re, &answer) {
                     self.event(Event::Joined { participant, others: participants });
-                    self.bind(now, bindings);
+                    self.media.reception.bind(now, bindings);
                 }
             }
             ServerMessage::Answer { re, answer } => {
@@ -144,19 +143,19 @@ impl Client {
                 self.offer_again();
             }
             ServerMessage::ParticipantJoined { participant } => {
-                self.media.participants.met(&participant);
+                self.media.reception.met(&participant);
                 self.event(Event::ParticipantJoined(participant));
             }
             ServerMessage::ParticipantLeft { participant } => {
                 self.event(Event::ParticipantLeft(participant));
             }
             ServerMessage::TrackChanged { participant, track } => {
-                self.track_changed(&participant, &track);
+                self.media.reception.track_changed(&participant, &track);
                 self.event(Event::TrackChanged { participant, track });
             }
-            ServerMessage::Bindings { bindings } => self.bind(now, bindings),
+            ServerMessage::Bindings { bindings } => self.media.reception.bind(now, bindings),
             ServerMessage::FirstFrame { mid, participant, rtp_timestamp } => {
-                self.media.begins(&mid, &participant, RtpTime(rtp_timestamp));
+                self.media.reception.begins(&mid, &participant, RtpTime(rtp_timestamp));
             }
             ServerMessage::NeedSlots { wanted } => {
                 self.session.need_slots(wanted);
@@ -190,26 +189,6 @@ impl Client {
         result.is_ok()
     }
 
-    fn bind(&mut self, now: Instant, bindings: Vec<Binding>) {
-        for Binding { slot, participant, share } in bindings {
-            let screen = share == Share::Screen;
-            let owner = participant.clone().map(|participant| Owner { participant, screen });
-            self.media.bind(now, &slot.audio, owner.as_ref());
-            self.media.bind(now, &slot.video, owner.as_ref());
-            if let (Some(audio), Some(video)) = (Mid::new(&slot.audio), Mid::new(&slot.video)) {
-                self.event(Event::Bound { audio, video, participant, share });
-            }
-        }
-    }
-
-    /// A picture switched off is not a frozen one.
-    fn track_changed(&mut self, participant: &str, track: &TrackInfo) {
-        if track.muted || !track.active {
-            let screen = matches!(track.source, Source::Screen | Source::ScreenAudio);
-            self.media.participants.pause(&Owner { participant: participant.to_owned(), screen });
-        }
-    }
-
     fn offer_again(&mut self) {
         if let Some(message) = self.session.next_offer(&mut self.random) {
             self.out.push_back(Output::Message(message));
@@ -227,11 +206,11 @@ impl Client {
     }
 
     fn report_stages(&mut self, now: Instant) {
-        let complete = self.media.stages.first_frame_ms.is_some();
+        let complete = self.media.reception.first_frame.is_some();
         let late = self.participant.is_some() && now >= self.start + STAGES_AFTER;
         if !self.stages_sent && (complete || late) {
             self.stages_sent = true;
-            let stages = self.media.stages.clone();
+            let stages = self.media.stages();
             self.out.push_back(Output::Message(ClientMessage::Stages { stages }));
         }
     }
@@ -241,6 +220,9 @@ impl Client {
         if let Some(output) = self.out.pop_front().or_else(|| self.media.out.pop_front()) {
             return output;
         }
+        if let Some(event) = self.media.reception.next_event() {
+            return Output::Event(event);
+        }
         let ping = (self.ping_at, Reason::Ping);
         let (at, reason) = self.media.next_timeout().map_or(ping, |media| media.min(ping));
         Output::Timeout(at, reason)
@@ -249,17 +231,17 @@ impl Client {
     pub fn stats(&self) -> Stats {
         let media = &self.media;
         let mut dropped: Vec<_> = media.dropped.iter().map(|(name, count)| (*name, *count)).collect();
-        if media.undecodable() > 0 {
-            dropped.push(("undecodable_frame", media.undecodable()));
+        if media.reception.undecodable() > 0 {
+            dropped.push(("undecodable_frame", media.reception.undecodable()));
         }
         Stats {
             participant: self.participant.clone(),
             connected: media.connected,
-            stages: media.stages.clone(),
+            stages: media.stages(),
             round_trip: media.round_trip,
             slot_pairs: self.session.pairs(),
             sent: media.tracks.iter().map(|t| t.sent.clone()).collect(),
-            received: media.participants.received(),
+            received: media.reception.received(),
             feedbacks_sent: media.feedbacks_sent,
             feedbacks_received: media.feedbacks_received,
             feedback_lost: media.feedback_lost,

@@ -1,24 +1,22 @@
 //! The media half: the transport, tracks going out, slots coming in, RTCP both ways.
 
 use crate::config::Config;
-use crate::event::{Event, Output, Reason, ReceivedFrame};
-use crate::missing::Arrival;
-use crate::participants::{Owner, Participants};
+use crate::event::{Event, Output, Reason};
 use crate::publish::{Frame, Repeat, Track, Unprotected};
 use crate::random::Random;
-use crate::receive::{Arrived, Receive, Taken, What};
+use crate::reception::{Reception, SlotPacket};
 use crate::transport_feedback::Arrivals;
 use crate::{SendError, reports};
 use packet::ext::{ExtensionMap, Values};
-use packet::media::{CodecConfig, MediaKind, PeerMedia};
+use packet::media::{CodecConfig, PeerMedia};
 use packet::rtcp::{Compound, Nack, Packet, Pli, ReceptionReport};
 use packet::rtp::{RtpHeader, rtx};
-use packet::{ExtSeq, Mid, NtpTime, RtpTime, SeqNo, Ssrc};
+use packet::{ExtSeq, Mid, NtpTime, SeqNo, Ssrc};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use transport::{IceCredentials, Incoming, Remote, Transmit, Transport, TransportError};
-use wire::{Kind, Stages};
+use wire::Stages;
 
 /// Until a report says better: what a call across a continent takes.
 const ROUND_TRIP_GUESS: Duration = Duration::from_millis(100);
@@ -28,9 +26,8 @@ pub(crate) struct Media {
     pub transport: Transport,
     clock: (Instant, NtpTime),
     start: Instant,
-    keep_data: bool,
     pub tracks: Vec<Track>,
-    receives: Vec<Receive>,
+    pub reception: Reception,
     /// Media and retransmission SSRCs of the slots: position and whether it is the latter.
     by_ssrc: BTreeMap<Ssrc, (usize, bool)>,
     codecs: Vec<CodecConfig>,
@@ -50,7 +47,6 @@ pub(crate) struct Media {
     pub feedback_lost: u64,
     pub keyframes_asked: u64,
     pub dropped: BTreeMap<&'static str, u64>,
-    pub participants: Participants,
     pub out: VecDeque<Output>,
 }
 
@@ -60,9 +56,8 @@ impl Media {
             transport,
             clock: config.clock,
             start: now,
-            keep_data: config.deliver_frames,
             tracks: Vec::new(),
-            receives: Vec::new(),
+            reception: Reception::new(config.deliver_frames),
             by_ssrc: BTreeMap::new(),
             codecs: Vec::new(),
             extensions: ExtensionMap::default(),
@@ -81,7 +76,6 @@ impl Media {
             feedback_lost: 0,
             keyframes_asked: 0,
             dropped: BTreeMap::new(),
-            participants: Participants::default(),
             out: VecDeque::new(),
         }
     }
@@ -99,13 +93,13 @@ impl Media {
             }
         }
         for slot in media.slots {
-            if !self.receives.iter().any(|r| r.slot.mid == slot.mid) {
-                let index = self.receives.len();
+            if self.reception.index(slot.mid.as_str()).is_none() {
+                let index = self.reception.slots.len();
                 self.by_ssrc.insert(slot.ssrc, (index, false));
                 if let Some(rtx) = slot.rtx {
                     self.by_ssrc.insert(rtx, (index, true));
                 }
-                self.receives.push(Receive::new(slot, now, self.keep_data));
+                self.reception.add_slot(now, slot);
             }
         }
     }
@@ -123,23 +117,6 @@ impl Media {
         }
         self.drain_transport(now);
         Ok(())
-    }
-
-    pub fn bind(&mut self, now: Instant, mid: &str, owner: Option<&Owner>) {
-        if let Some(receive) = self.receives.iter_mut().find(|r| r.slot.mid.as_str() == mid) {
-            if let Some(last) = receive.owner() {
-                self.participants.pause(last);
-            }
-            receive.bind(now, owner.cloned());
-        }
-    }
-
-    pub fn begins(&mut self, mid: &str, participant: &str, timestamp: RtpTime) {
-        let Some(index) = self.receives.iter().position(|r| r.slot.mid.as_str() == mid) else { return };
-        if self.receives[index].owner().is_some_and(|o| o.participant == participant) {
-            let taken = self.receives[index].begins(timestamp);
-            self.tally(index, taken);
-        }
     }
 
     pub fn send_frame(&mut self, now: Instant, mid: Mid, frame: Frame<'_>) -> Result<(), SendError> {
@@ -186,7 +163,7 @@ impl Media {
             return self.drop("unknown_ssrc");
         };
         self.stages.first_packet_ms.get_or_insert(ms(self.start, now));
-        let receive = &mut self.receives[index];
+        let receive = &self.reception.slots[index];
         let codec = self.codecs.iter().find(|c| {
             c.codec.kind() == receive.slot.kind
                 && if repaired { c.rtx == Some(header.pt) } else { c.pt == header.pt }
@@ -201,7 +178,7 @@ impl Media {
             seq = extended;
             payload = &payload[rtx::OSN_LEN..];
         }
-        let arrived = Arrived {
+        let packet = SlotPacket {
             seq,
             codec: codec.codec,
             timestamp: header.timestamp,
@@ -209,47 +186,8 @@ impl Media {
             payload,
             repaired,
         };
-        let mut taken = Vec::new();
-        if receive.packet(now, arrived, self.keep_data, &mut taken) == Arrival::Useless {
+        if !self.reception.packet(now, index, packet) {
             self.drop("duplicate");
-        }
-        self.tally(index, taken);
-    }
-
-    /// Counts what arrived for its owner and says what is new.
-    fn tally(&mut self, index: usize, taken: Vec<(Owner, Taken)>) {
-        let (mid, bound_at) = (self.receives[index].slot.mid, self.receives[index].bound_at());
-        for (owner, Taken { at, timestamp, what }) in taken {
-            let since_bound = at.saturating_duration_since(bound_at);
-            let participant = owner.participant.clone();
-            let (kind, keyframe, data) = match what {
-                What::VideoPacket { bytes } => {
-                    let video = self.participants.video(&owner);
-                    video.packets += 1;
-                    video.bytes += bytes as u64;
-                    continue;
-                }
-                What::Audio { bytes, data } => {
-                    if self.participants.audio_packet(&owner, bytes, since_bound) {
-                        self.stages.first_audio_ms.get_or_insert(ms(self.start, at));
-                        let participant = participant.clone();
-                        self.out.push_back(Output::Event(Event::FirstAudio { participant }));
-                    }
-                    (Kind::Audio, true, data)
-                }
-                What::Frame(frame) => {
-                    if self.participants.frame(&owner, at, frame.keyframe, since_bound) {
-                        self.stages.first_frame_ms.get_or_insert(ms(self.start, at));
-                        let participant = participant.clone();
-                        self.out.push_back(Output::Event(Event::FirstFrame { participant }));
-                    }
-                    (Kind::Video, frame.keyframe, frame.data)
-                }
-            };
-            if self.keep_data {
-                let frame = ReceivedFrame { mid, kind, participant, timestamp, keyframe, data };
-                self.out.push_back(Output::Event(Event::Frame(frame)));
-            }
         }
     }
 
@@ -258,7 +196,7 @@ impl Media {
             match packet {
                 Ok(Packet::SenderReport(report)) => {
                     if let Some(&(index, false)) = self.by_ssrc.get(&report.ssrc) {
-                        self.receives[index].sender_report(now, report.ntp);
+                        self.reception.slots[index].sender_report(now, report.ntp);
                     }
                     self.handle_reports(now, &report.reports);
                 }
@@ -310,6 +248,16 @@ impl Media {
         }
     }
 
+    /// The stages so far, in milliseconds since the client was made.
+    pub fn stages(&self) -> Stages {
+        let since_start = |at| ms(self.start, at);
+        Stages {
+            first_audio_ms: self.reception.first_audio.map(since_start),
+            first_frame_ms: self.reception.first_frame.map(since_start),
+            ..self.stages.clone()
+        }
+    }
+
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.transport_at.is_some_and(|at| at <= now) {
             self.transport.handle_timeout(now);
@@ -320,26 +268,16 @@ impl Media {
         }
         let mut bytes = Vec::new();
         let round_trip = self.round_trip.unwrap_or(ROUND_TRIP_GUESS);
-        for index in 0..self.receives.len() {
-            let receive = &mut self.receives[index];
-            let mut taken = Vec::new();
-            if receive.next_missing().is_some_and(|at| at <= now) {
-                let (ask, gone) = receive.handle_missing(now, round_trip, &mut taken);
-                Nack::new(self.own_ssrc, receive.slot.ssrc, ask).write(&mut bytes);
-                if let Some(owner) = receive.owner().filter(|_| gone > 0) {
-                    match receive.slot.kind {
-                        MediaKind::Audio => self.participants.audio(owner).lost += gone as u64,
-                        MediaKind::Video => self.participants.video(owner).lost += gone as u64,
-                    }
-                }
-            }
-            if receive.wants_keyframe(now) {
-                Pli { sender: self.own_ssrc, media: receive.slot.ssrc }.write(&mut bytes);
+        for index in 0..self.reception.slots.len() {
+            let ask = self.reception.ask(now, index, round_trip);
+            let slot = &mut self.reception.slots[index];
+            Nack::new(self.own_ssrc, slot.slot.ssrc, ask).write(&mut bytes);
+            if slot.wants_keyframe(now) {
+                Pli { sender: self.own_ssrc, media: slot.slot.ssrc }.write(&mut bytes);
                 self.keyframes_asked += 1;
             }
-            self.tally(index, taken);
         }
-        let media = self.receives.first().map_or(Ssrc(0), |r| r.slot.ssrc);
+        let media = self.reception.slots.first().map_or(Ssrc(0), |r| r.slot.ssrc);
         for feedback in self.arrivals.take(now, self.own_ssrc, media) {
             self.feedbacks_sent += 1;
             let mut bytes = Vec::new();
@@ -350,7 +288,7 @@ impl Media {
         if self.report_at <= now {
             self.report_at = now + REPORT_INTERVAL;
             let ntp = self.ntp(now);
-            let (tracks, slots) = (self.tracks.iter(), self.receives.iter_mut());
+            let (tracks, slots) = (self.tracks.iter(), self.reception.slots.iter_mut());
             for compound in reports::write(now, ntp, self.own_ssrc, &self.cname, tracks, slots) {
                 self.send_rtcp(compound);
             }
@@ -362,7 +300,7 @@ impl Media {
         if !self.connected {
             return transport;
         }
-        let slots = self.receives.iter().flat_map(|r| {
+        let slots = self.reception.slots.iter().flat_map(|r| {
             let missing = r.next_missing().map(|at| (at, Reason::Nack));
             missing.into_iter().chain(r.next_keyframe().map(|at| (at, Reason::Keyframe)))
         });
@@ -431,11 +369,6 @@ impl Media {
 
     fn drop(&mut self, reason: &'static str) {
         *self.dropped.entry(reason).or_default() += 1;
-    }
-
-    /// Frames that were complete and of no use, over all slots.
-    pub fn undecodable(&self) -> u64 {
-        self.receives.iter().map(Receive::undecodable).sum()
     }
 }
 
