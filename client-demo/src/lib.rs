@@ -3,6 +3,7 @@
 //! [`own`] drives our own client; [`independent`] does the same job with the `webrtc` crate, an implementation that shares no
 //! code with ours and keeps us honest. Neither decodes or captures anything.
 
+pub mod independent;
 pub mod ivf;
 pub mod ogg;
 pub mod own;

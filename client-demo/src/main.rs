@@ -129,7 +129,7 @@ async fn run(join: &Join) -> Result<Report> {
     };
     match join.engine {
         Engine::Own => own::run(&options, watch, stop).await,
-        Engine::Webrtc => anyhow::bail!("not here yet"),
+        Engine::Webrtc => client_demo::independent::run(&options, stop).await,
     }
 }
 

@@ -48,7 +48,7 @@ pub async fn run(
     let certificate = Arc::new(Certificate::generate()?);
     let start = Instant::now();
     let mut connection = websocket::connect(&options.server, options.insecure).await?;
-    let socket = udp_socket(connection.peer).context("no UDP socket")?;
+    let socket = udp_socket(connection.local).context("no UDP socket")?;
     let local = socket.local_addr()?;
     let clock = (Instant::now(), ntp_now());
     let seed = u64::from_ne_bytes(random_bytes()?);
@@ -144,7 +144,7 @@ impl Player {
     /// True: it is over.
     fn event(&mut self, event: &Event, report: &mut Report) -> bool {
         match event {
-            Event::Connected => self.playing = true,
+            Event::Connected => self.start(Instant::now()),
             Event::KeyframeWanted { mid } if Some(*mid) == self.camera => {
                 if let Some(video) = &mut self.video {
                     video.keyframe_wanted(Instant::now());
@@ -166,6 +166,16 @@ impl Player {
             _ => {}
         }
         false
+    }
+
+    fn start(&mut self, now: Instant) {
+        self.playing = true;
+        if let Some(audio) = &mut self.audio {
+            audio.start_at(now);
+        }
+        if let Some(video) = &mut self.video {
+            video.start_at(now);
+        }
     }
 
     fn due(&self) -> Option<Instant> {
@@ -194,13 +204,9 @@ impl Player {
     }
 }
 
-/// Bound to the address from which the server is reached: the only path a server with a public port needs.
-fn udp_socket(server: SocketAddr) -> Result<UdpSocket> {
-    let any: SocketAddr = if server.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
-    let probe = StdUdpSocket::bind(any)?;
-    // Sends nothing: it only chooses the route.
-    probe.connect(server)?;
-    let socket = StdUdpSocket::bind((probe.local_addr()?.ip(), 0))?;
+/// Bound to the address from which the server was reached: the only path that a server with a public port needs.
+fn udp_socket(local: SocketAddr) -> Result<UdpSocket> {
+    let socket = StdUdpSocket::bind((local.ip(), 0))?;
     socket.set_nonblocking(true)?;
     Ok(UdpSocket::from_std(socket)?)
 }

@@ -44,6 +44,11 @@ impl AudioPlayback {
         self.due
     }
 
+    /// Nothing is due before.
+    pub fn start_at(&mut self, now: Instant) {
+        self.due = now;
+    }
+
     /// The next packet, if its time has come. Call until None.
     pub fn take(&mut self, now: Instant) -> Option<AudioFrame<'_>> {
         if self.due > now {
@@ -87,6 +92,11 @@ impl VideoPlayback {
 
     pub fn due(&self) -> Instant {
         self.due
+    }
+
+    /// Nothing is due before.
+    pub fn start_at(&mut self, now: Instant) {
+        self.due = now;
     }
 
     pub fn interval(&self) -> Duration {

@@ -32,10 +32,13 @@ pub struct Report {
 pub struct Sent {
     pub kind: wire::Kind,
     pub frames: u64,
-    pub packets: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packets: Option<u64>,
     pub bytes: u64,
-    pub nacked: u64,
-    pub retransmitted: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nacked: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retransmitted: Option<u64>,
     pub keyframes_wanted: u64,
 }
 
@@ -94,44 +97,46 @@ impl Report {
             .map(|s| Sent {
                 kind: s.kind,
                 frames: s.frames,
-                packets: s.packets,
+                packets: Some(s.packets),
                 bytes: s.bytes,
-                nacked: s.nacked,
-                retransmitted: s.retransmitted,
+                nacked: Some(s.nacked),
+                retransmitted: Some(s.retransmitted),
                 keyframes_wanted: s.keyframes_wanted,
             })
             .collect();
-        self.received = stats
-            .received
-            .into_iter()
-            .map(|r| Received {
-                participant: r.participant,
-                name: r.name,
-                share: r.share,
-                audio: Audio {
-                    packets: r.audio.packets,
-                    bytes: r.audio.bytes,
-                    lost: r.audio.lost,
-                    first_ms: r.audio.first_ms,
-                },
-                video: Video {
-                    packets: r.video.packets,
-                    bytes: r.video.bytes,
-                    lost: r.video.lost,
-                    frames: r.video.frames,
-                    keyframes: r.video.keyframes,
-                    first_ms: r.video.first_ms,
-                    freezes: r.video.freezes,
-                    frozen_ms: r.video.frozen_ms,
-                    longest_gap_ms: r.video.longest_gap_ms,
-                },
-            })
-            .collect();
+        self.received = stats.received.into_iter().map(Received::from).collect();
         self.feedback = Some(Feedback {
             sent: stats.feedbacks_sent,
             received: stats.feedbacks_received,
             lost: stats.feedback_lost,
         });
         self.dropped = stats.dropped.into_iter().map(|(name, n)| (name.to_owned(), n)).collect();
+    }
+}
+
+impl From<client_core::Received> for Received {
+    fn from(r: client_core::Received) -> Self {
+        Self {
+            participant: r.participant,
+            name: r.name,
+            share: r.share,
+            audio: Audio {
+                packets: r.audio.packets,
+                bytes: r.audio.bytes,
+                lost: r.audio.lost,
+                first_ms: r.audio.first_ms,
+            },
+            video: Video {
+                packets: r.video.packets,
+                bytes: r.video.bytes,
+                lost: r.video.lost,
+                frames: r.video.frames,
+                keyframes: r.video.keyframes,
+                first_ms: r.video.first_ms,
+                freezes: r.video.freezes,
+                frozen_ms: r.video.frozen_ms,
+                longest_gap_ms: r.video.longest_gap_ms,
+            },
+        }
     }
 }

@@ -52,8 +52,8 @@ pub struct Connection {
     pub sender: mpsc::UnboundedSender<ClientMessage>,
     /// None: the connection has ended.
     pub receiver: mpsc::UnboundedReceiver<ServerMessage>,
-    /// The server's address as connected to.
-    pub peer: SocketAddr,
+    /// Our own address on the way to the server.
+    pub local: SocketAddr,
 }
 
 /// `insecure`: accept any certificate, for a server with a self-signed one.
@@ -62,7 +62,7 @@ pub async fn connect(url: &Url, insecure: bool) -> Result<Connection> {
         .await
         .with_context(|| format!("no server at {}:{}", url.host, url.port))?;
     stream.set_nodelay(true)?;
-    let peer = stream.peer_addr()?;
+    let local = stream.local_addr()?;
     if url.tls {
         let connector = tokio_rustls::TlsConnector::from(Arc::new(tls_config(insecure)?));
         let name = ServerName::try_from(url.host.clone()).context("not a host name")?;
@@ -70,13 +70,13 @@ pub async fn connect(url: &Url, insecure: bool) -> Result<Connection> {
             .connect(name, stream)
             .await
             .context("TLS failed; a server with a self-signed certificate needs --insecure")?;
-        open(url, stream, peer).await
+        open(url, stream, local).await
     } else {
-        open(url, stream, peer).await
+        open(url, stream, local).await
     }
 }
 
-async fn open<S>(url: &Url, stream: S, peer: SocketAddr) -> Result<Connection>
+async fn open<S>(url: &Url, stream: S, local: SocketAddr) -> Result<Connection>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -112,7 +112,7 @@ where
             }
         }
     });
-    Ok(Connection { sender, receiver, peer })
+    Ok(Connection { sender, receiver, local })
 }
 
 fn tls_config(insecure: bool) -> Result<ClientConfig> {

@@ -206,7 +206,7 @@ impl Client {
     }
 
     fn report_stages(&mut self, now: Instant) {
-        let complete = self.media.reception.first_frame.is_some();
+        let complete = self.media.reception.first_frame_at().is_some();
         let late = self.participant.is_some() && now >= self.start + STAGES_AFTER;
         if !self.stages_sent && (complete || late) {
             self.stages_sent = true;

@@ -252,8 +252,8 @@ impl Media {
     pub fn stages(&self) -> Stages {
         let since_start = |at| ms(self.start, at);
         Stages {
-            first_audio_ms: self.reception.first_audio.map(since_start),
-            first_frame_ms: self.reception.first_frame.map(since_start),
+            first_audio_ms: self.reception.first_audio_at().map(since_start),
+            first_frame_ms: self.reception.first_frame_at().map(since_start),
             ..self.stages.clone()
         }
     }

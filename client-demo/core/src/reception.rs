@@ -16,8 +16,8 @@ pub struct Reception {
     pub(crate) slots: Vec<Receive>,
     participants: Participants,
     keep_data: bool,
-    pub(crate) first_audio: Option<Instant>,
-    pub(crate) first_frame: Option<Instant>,
+    first_audio: Option<Instant>,
+    first_frame: Option<Instant>,
     pub(crate) events: VecDeque<Event>,
 }
 
@@ -133,6 +133,16 @@ impl Reception {
     /// What is new since the last call.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// When the first packet of anybody's sound came.
+    pub fn first_audio_at(&self) -> Option<Instant> {
+        self.first_audio
+    }
+
+    /// When the first decodable picture of anybody was complete.
+    pub fn first_frame_at(&self) -> Option<Instant> {
+        self.first_frame
     }
 
     pub fn received(&self) -> Vec<Received> {
