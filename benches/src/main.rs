@@ -4,6 +4,7 @@
 //! standard error. A figure that could not be measured is absent, and the table says why.
 
 mod fanout;
+mod handshake;
 mod report;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,8 @@ struct Command {
 enum Bench {
     /// One publisher to many subscribers over real sockets and real SRTP: CPU per forwarded packet, against the limit
     Fanout(fanout::Options),
+    /// How fast a browser connects, by DTLS role and version and by network: keys, first media, page
+    Handshake(handshake::Options),
     /// The server process that `fanout` measures
     #[command(hide = true)]
     FanoutServer(fanout::ServerOptions),
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let command = Command::parse();
     let result = match command.bench {
         Bench::Fanout(options) => fanout::run(&options),
+        Bench::Handshake(options) => handshake::run(&options),
         Bench::FanoutServer(options) => {
             return fanout::serve(&options).map_or_else(failed, |()| ExitCode::SUCCESS);
         }
