@@ -92,6 +92,25 @@ fn a_link_that_is_dead_for_ten_seconds_in_the_handshake_still_connects() {
 }
 
 #[test]
+fn checks_go_on_at_one_pace_until_there_is_an_answer_or_consent_is_gone() {
+    let mut world = World::new(DtlsConfig::default(), DtlsConfig::default());
+    world.cut = true;
+    world.run(Duration::from_secs(20), |_| false);
+    let checks = world.sent[CLIENT].len();
+    assert!((350..=420).contains(&checks), "{checks} checks in 20 s at 50 ms");
+    world.cut = false;
+    assert!(world.connect() < Duration::from_millis(20_300), "{:?}", world.events);
+
+    let mut world = World::new(DtlsConfig::default(), DtlsConfig::default());
+    world.cut = true;
+    world.run(Duration::from_secs(40), |_| false);
+    assert_eq!(world.closed(CLIENT), Some(CloseReason::ConsentExpired));
+    assert_eq!(world.closed(SERVER), Some(CloseReason::ConsentExpired));
+    let silent_since = world.sent[CLIENT].last().unwrap().0;
+    assert!(silent_since <= Duration::from_secs(30), "{silent_since:?}");
+}
+
+#[test]
 fn flights_are_repeated_at_a_fixed_pace() {
     let mut world = World::new(DtlsConfig::default(), DtlsConfig::default());
     // The server answers checks, but its handshake is never heard.

@@ -13,8 +13,9 @@ const CHECK_PACE: Duration = Duration::from_millis(5);
 /// While there is no path, a lost check costs this much. The agent doubles its timer; a ceiling of the same value keeps it
 /// flat, because a call has to connect in less time than a few doublings take.
 const CHECK_REPEAT_AFTER: Duration = Duration::from_millis(50);
-/// Repeats at that pace until a pair is given up: the consent time.
-const CHECK_REPEATS: usize = 600;
+/// Repeats until the agent gives a pair up; it is formed anew then. The agent shifts 50 left by the number of repeats, in
+/// 128 bits, before it looks at the ceiling: this must stay below 122.
+const CHECK_REPEATS: usize = 100;
 /// On a path, checks are keepalives and renew consent; as browsers do.
 const KEEPALIVE: Duration = Duration::from_millis(2500);
 /// Unanswered keepalives (sent more and more often) until a pair is given up, a little after the consent time.
@@ -161,11 +162,12 @@ impl Full {
         if self.remote.is_none() {
             return;
         }
+        self.agent.handle_timeout(now);
         if self.agent.state() == IceConnectionState::Disconnected {
             // Pairs that failed are forgotten; as long as there is consent, hope is too.
             self.agent.recreate_candidate_pairs();
+            self.agent.handle_timeout(now);
         }
-        self.agent.handle_timeout(now);
         self.drain(transmits);
     }
 
