@@ -75,7 +75,7 @@ impl World {
         let mut random = Random::new(seed);
         let certificate = Arc::new(Certificate::generate().expect("a certificate"));
         let fingerprint = certificate.fingerprint();
-        let mut config = sfu_core::Config::new((start, CLOCK), random.next_u64());
+        let mut config = sfu_core::Config::new((start, CLOCK), random.next_u64(), certificate.clone());
         config.candidates = vec![Candidate { address: SERVER }];
         let mut secret = [0; 32];
         secret.fill_with(|| random.next_u64() as u8);

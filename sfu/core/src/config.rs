@@ -1,12 +1,16 @@
 //! What a router is told once.
 
 use packet::NtpTime;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use transport::Candidate;
+use transport::{Candidate, Certificate, DtlsConfig};
 
 /// One router's settings. `Config::new` gives the values a server runs with; change fields from there.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// What every session proves itself with.
+    pub certificate: Arc<Certificate>,
+    pub dtls: DtlsConfig,
     /// The addresses of this worker's socket as peers see them.
     pub candidates: Vec<Candidate>,
     /// One instant on both clocks: sender reports count NTP from here, for every peer alike.
@@ -21,7 +25,15 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn new(clock: (Instant, NtpTime), seed: u64) -> Self {
-        Self { candidates: Vec::new(), clock, seed, egress_tick: None, ssrcs_per_peer_max: 32 }
+    pub fn new(clock: (Instant, NtpTime), seed: u64, certificate: Arc<Certificate>) -> Self {
+        Self {
+            certificate,
+            dtls: DtlsConfig::default(),
+            candidates: Vec::new(),
+            clock,
+            seed,
+            egress_tick: None,
+            ssrcs_per_peer_max: 32,
+        }
     }
 }

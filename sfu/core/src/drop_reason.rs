@@ -53,6 +53,8 @@ drop_reasons! {
     WaitingForKeyframe = "waiting_for_keyframe",
     /// A late packet from before the source was bound.
     BeforeSwitch = "before_switch",
+    /// Audio from before what the slot has sent already.
+    BehindLine = "behind_line",
     /// The subscriber did not negotiate the publisher's codec.
     NoCommonCodec = "no_common_codec",
     /// Fell out of the cache before it could be sent.

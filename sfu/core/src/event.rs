@@ -52,6 +52,8 @@ pub enum TimeoutReason {
     Speakers,
     /// Held packets leave.
     Egress,
+    /// A peer that never connected is given up.
+    Connect,
 }
 
 #[derive(Clone, PartialEq, Debug)]

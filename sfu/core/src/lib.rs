@@ -9,12 +9,20 @@
 //! It never opens a socket, asks for the time, waits, or reads an unordered container; what arrives is counted,
 //! with a [`DropReason`] for everything that goes no further.
 
+mod clock;
 mod command;
 mod config;
+mod downlink;
 mod drop_reason;
 mod event;
+mod meter;
+mod payloads;
+mod random;
 mod router;
+mod speakers;
 mod stats;
+mod timers;
+mod uplink;
 
 pub use command::Command;
 pub use config::Config;
@@ -22,3 +30,37 @@ pub use drop_reason::DropReason;
 pub use event::{CloseReason, Event, Output, Stages, TimeoutReason, Transmit};
 pub use router::Router;
 pub use stats::{LayerStats, PeerStats, SlotStats, Stats, TrackStats};
+
+#[cfg(test)]
+mod tests {
+    use packet::rtp::Outgoing;
+    use packet::{PayloadType, RtpTime, SeqNo, Ssrc};
+    use std::time::Instant;
+
+    /// The one moment that tests count from.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "an Instant can be had no other way; only differences matter"
+    )]
+    pub fn start() -> Instant {
+        use std::sync::OnceLock;
+        static START: OnceLock<Instant> = OnceLock::new();
+        *START.get_or_init(Instant::now)
+    }
+
+    /// An RTP packet without extensions, payload type 96, source 1.
+    pub fn rtp(seq: u16, timestamp: u32, payload: &[u8]) -> Vec<u8> {
+        let outgoing = Outgoing {
+            pt: PayloadType(96),
+            seq: SeqNo(seq),
+            timestamp: RtpTime(timestamp),
+            ssrc: Ssrc(1),
+            payload,
+            ..Outgoing::default()
+        };
+        let mut bytes = vec![0; 12 + payload.len()];
+        let layout = outgoing.write(&Default::default(), &mut bytes).unwrap();
+        bytes.truncate(layout.len);
+        bytes
+    }
+}

@@ -1,20 +1,152 @@
-//! The four verbs.
+//! The four verbs, and what a router keeps.
 
+mod control;
+mod ingress;
+mod reports;
+mod rtcp;
+mod statistics;
+mod timeouts;
+
+use crate::clock::{Nanos, RouterClock};
+use crate::downlink::{Downlink, Forwarded};
 use crate::drop_reason::DropCounters;
-use crate::{Command, Config, Output, PeerStats, Stats};
-use packet::PeerId;
+use crate::random::Random;
+use crate::speakers::Speakers;
+use crate::timers::{Owner, Timers};
+use crate::uplink::{Subscriber, Uplink};
+use crate::{Command, Config, DropReason, Event, Output, PeerStats, Stats, TimeoutReason, Transmit};
+use packet::{PeerId, RoomId};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use transport::Transport;
 
-/// One worker's forwarder.
+/// One worker's forwarder. Peers live in three vectors under one index, so that one peer's uplink can be read while
+/// another's downlink is written.
 pub struct Router {
     config: Config,
+    clock: RouterClock,
+    now: Instant,
+    random: Random,
+    /// Last number given to a layer's numbering; see `SourceRef::epoch`.
+    epochs: u32,
+    links: Vec<Option<Link>>,
+    uplinks: Vec<Uplink>,
+    downlinks: Vec<Downlink>,
+    free: Vec<usize>,
+    by_id: BTreeMap<PeerId, usize>,
+    by_ufrag: BTreeMap<String, usize>,
+    /// The only hash on the media path; looked up, never walked.
+    by_address: HashMap<SocketAddr, usize>,
+    rooms: BTreeMap<RoomId, Room>,
+    agenda: Agenda,
+    /// The datagram that the last `poll_output` lent out.
+    lent: Option<transport::Transmit>,
+    buffer: Vec<u8>,
+    plan: Vec<(usize, usize)>,
+}
+
+/// A peer's identity and its secure path.
+struct Link {
+    id: PeerId,
+    room: RoomId,
+    transport: Transport,
+    ufrags: Vec<String>,
+    /// Source addresses that passed an authenticated check, newest last.
+    addresses: Vec<SocketAddr>,
+    added: Instant,
+    /// In `Agenda::sending`.
+    sending: bool,
+    next_receiver_report: Instant,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+#[derive(Default)]
+struct Room {
+    peers: Vec<usize>,
+    speakers: Speakers,
+}
+
+/// What is to be done next and what has been counted: everything a step may add to while peers are borrowed.
+#[derive(Default)]
+struct Agenda {
+    timers: Timers,
+    events: VecDeque<Event>,
+    /// Of the transports: STUN and DTLS.
+    datagrams: VecDeque<transport::Transmit>,
+    /// Peers with waiting packets.
+    sending: VecDeque<usize>,
+    /// With an egress tick: it is now.
+    tick_due: bool,
+    stats: Stats,
     dropped: DropCounters,
+    transport_dropped: [u64; transport::DropReason::ALL.len()],
+}
+
+impl Agenda {
+    /// `index` has packets to send.
+    fn send(&mut self, index: usize, link: &mut Link) {
+        if !std::mem::replace(&mut link.sending, true) {
+            self.sending.push_back(index);
+        }
+    }
+
+    /// Notes what one step of a slot did.
+    fn forwarded(
+        &mut self,
+        now: Instant,
+        done: Result<Forwarded, DropReason>,
+        to: Subscriber,
+        link: &mut Link,
+        slot: &crate::downlink::Slot,
+    ) {
+        let done = match done {
+            Ok(done) => done,
+            Err(reason) => return self.dropped.count(reason),
+        };
+        if done.packets > 0 {
+            self.stats.packets_forwarded += u64::from(done.packets);
+            self.send(to.peer, link);
+        }
+        if done.catching_up {
+            self.timers
+                .set_no_later((Owner::Peer(to.peer), TimeoutReason::Replay), now + timeouts::REPLAY_STEP);
+        }
+        if let (Some(rtp_timestamp), Some(bound)) = (done.first_frame, slot.bound) {
+            let source = (bound.peer, bound.mid);
+            self.events.push_back(Event::FirstFrame {
+                subscriber: link.id,
+                slot: slot.mid,
+                source,
+                rtp_timestamp,
+            });
+            self.timers.set_no_later((Owner::Peer(to.peer), TimeoutReason::Report), now);
+        }
+    }
 }
 
 impl Router {
     pub fn new(config: Config) -> Self {
-        Self { config, dropped: DropCounters::default() }
+        Self {
+            clock: RouterClock::new(config.clock),
+            now: config.clock.0,
+            random: Random::new(config.seed),
+            epochs: 0,
+            links: Vec::new(),
+            uplinks: Vec::new(),
+            downlinks: Vec::new(),
+            free: Vec::new(),
+            by_id: BTreeMap::new(),
+            by_ufrag: BTreeMap::new(),
+            by_address: HashMap::new(),
+            rooms: BTreeMap::new(),
+            agenda: Agenda::default(),
+            lent: None,
+            buffer: Vec::new(),
+            plan: Vec::new(),
+            config,
+        }
     }
 
     pub fn config(&self) -> &Config {
@@ -25,32 +157,126 @@ impl Router {
     /// what is not wanted is counted.
     pub fn handle_datagram(
         &mut self,
-        _now: Instant,
-        _local: SocketAddr,
-        _from: SocketAddr,
-        _datagram: &mut [u8],
+        now: Instant,
+        local: SocketAddr,
+        from: SocketAddr,
+        datagram: &mut [u8],
     ) {
-        self.dropped.count(crate::DropReason::UnknownAddress);
+        self.advance(now);
+        self.on_datagram(local, from, datagram);
     }
 
-    pub fn handle_command(&mut self, _now: Instant, _command: Command) {}
+    pub fn handle_command(&mut self, now: Instant, command: Command) {
+        self.advance(now);
+        match command {
+            Command::AddPeer { peer, room, local, remote, media } => {
+                self.add_peer(peer, room, local, remote, &media);
+            }
+            Command::UpdatePeer { peer, media, restart } => self.update_peer(peer, &media, restart),
+            Command::RemovePeer { peer } => self.remove_peer(peer),
+            Command::Bind { subscriber, slot, source } => self.bind(subscriber, slot, source),
+        }
+    }
 
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        while let Some((owner, reason)) = self.agenda.timers.pop_due(self.now) {
+            self.on_timer(owner, reason);
+        }
+    }
 
+    /// Call until it says `Timeout`. Everything that goes to one destination since the last call leaves together.
     pub fn poll_output(&mut self) -> Output<'_> {
-        Output::Timeout(None)
+        if let Some(event) = self.agenda.events.pop_front() {
+            return Output::Event(event);
+        }
+        if let Some(datagram) = self.agenda.datagrams.pop_front() {
+            self.count_out(1, datagram.bytes.len());
+            let lent = self.lent.insert(datagram);
+            let (from, to, bytes) = (lent.from, lent.to, &lent.bytes[..]);
+            return Output::Transmit(Transmit { from, to, bytes, segment_size: bytes.len() });
+        }
+        if self.config.egress_tick.is_none() || self.agenda.tick_due {
+            while let Some(&index) = self.agenda.sending.front() {
+                if let Some((from, to, batch)) = self.next_batch(index) {
+                    self.count_out(batch.datagrams as u64, batch.len);
+                    let bytes = &self.buffer[..batch.len];
+                    return Output::Transmit(Transmit { from, to, bytes, segment_size: batch.segment_size });
+                }
+                self.agenda.sending.pop_front();
+                if let Some(link) = &mut self.links[index] {
+                    link.sending = false;
+                }
+            }
+            self.agenda.tick_due = false;
+        } else if !self.agenda.sending.is_empty() {
+            self.arm_egress();
+        }
+        Output::Timeout(self.agenda.timers.next())
     }
 
     pub fn stats(&self) -> Stats {
-        Stats { dropped: self.dropped.iter().map(|(r, n)| (r.name(), n)).collect(), ..Stats::default() }
+        self.collect_stats()
+    }
+
+    pub fn peer_stats(&self, peer: PeerId) -> Option<PeerStats> {
+        self.collect_peer_stats(peer)
     }
 
     /// The peer whose authenticated checks came from this address: the shell of several workers asks, to steer datagrams.
-    pub fn owner(&self, _from: SocketAddr) -> Option<PeerId> {
-        None
+    pub fn owner(&self, from: SocketAddr) -> Option<PeerId> {
+        self.by_address.get(&from).and_then(|&index| Some(self.links[index].as_ref()?.id))
     }
 
-    pub fn peer_stats(&self, _peer: PeerId) -> Option<PeerStats> {
-        None
+    /// Time never goes back inside, whatever the shell's batches do.
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    fn nanos(&self) -> Nanos {
+        self.clock.nanos(self.now)
+    }
+
+    fn count_out(&mut self, datagrams: u64, bytes: usize) {
+        let stats = &mut self.agenda.stats;
+        stats.transmits += 1;
+        stats.datagrams_out += datagrams;
+        stats.bytes_out += bytes as u64;
+    }
+
+    fn arm_egress(&mut self) {
+        let Some(tick) = self.config.egress_tick.filter(|t| !t.is_zero()) else { return };
+        let since = self.now.saturating_duration_since(self.config.clock.0);
+        let into = Duration::from_nanos((since.as_nanos() % tick.as_nanos()) as u64);
+        self.agenda.timers.set_no_later((Owner::Router, TimeoutReason::Egress), self.now + (tick - into));
+    }
+
+    fn next_batch(&mut self, index: usize) -> Option<(SocketAddr, SocketAddr, crate::downlink::Batch)> {
+        let link = self.links[index].as_mut()?;
+        let Downlink { session, queue, .. } = &mut self.downlinks[index];
+        let (Some(from), Some(to), true) =
+            (link.transport.local_address(), link.transport.remote_address(), session.connected)
+        else {
+            queue.clear();
+            return None;
+        };
+        let uplinks = &self.uplinks;
+        let cached = |media: &crate::downlink::Media| {
+            let source = media.source;
+            let track = uplinks.get(source.peer as usize)?.tracks.get(usize::from(source.track))?;
+            let layer = track.layers.get(usize::from(source.layer)).filter(|l| l.epoch == source.epoch)?;
+            layer.cache.get(media.source_seq)
+        };
+        let dropped = &mut self.agenda.dropped;
+        let batch = queue.next_batch(
+            session,
+            &mut link.transport,
+            cached,
+            &mut self.buffer,
+            &mut self.plan,
+            |reason| dropped.count(reason),
+        )?;
+        link.bytes_out += batch.len as u64;
+        Some((from, to, batch))
     }
 }

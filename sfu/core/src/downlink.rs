@@ -1,0 +1,100 @@
+//! What one peer receives: its slots, the packets that wait for it, and what was negotiated for sending.
+
+mod egress;
+mod history;
+mod munger;
+mod slot;
+
+pub(crate) use egress::{Batch, Media, Queue};
+pub(crate) use munger::Vp8Ids;
+pub(crate) use slot::{Bound, Forwarded, Slot, Source};
+
+use crate::payloads::Payloads;
+use packet::ext::ExtensionMap;
+use packet::media::PeerMedia;
+use packet::{Mid, Ssrc};
+use std::time::Duration;
+
+/// One layer of one publisher, while its numbering lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct SourceRef {
+    pub peer: u32,
+    pub track: u8,
+    pub layer: u8,
+    pub epoch: u32,
+}
+
+/// What holds for everything that is sent to one peer.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub payloads: Payloads,
+    pub extensions: ExtensionMap,
+    /// Encrypted media can be sent and will be understood.
+    pub connected: bool,
+    /// Bytes that encryption adds to an RTP packet.
+    pub overhead: usize,
+    /// Round trip, smoothed; from report blocks.
+    pub rtt: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Downlink {
+    pub session: Session,
+    pub slots: Vec<Slot>,
+    pub queue: Queue,
+}
+
+/// More than any page shows; the queue keeps one bit for each in a 128-bit set.
+pub(crate) const SLOTS_MAX: usize = 63;
+
+impl Downlink {
+    pub fn new(media: &PeerMedia, random: &mut crate::random::Random) -> Self {
+        let session = Session {
+            payloads: Payloads::default(),
+            extensions: ExtensionMap::default(),
+            connected: false,
+            overhead: 16,
+            rtt: None,
+        };
+        let mut downlink = Self { session, slots: Vec::new(), queue: Queue::default() };
+        downlink.update(media, random);
+        downlink
+    }
+
+    /// A new description: known slots (by mid) stay as they are, new ones are added. Indices never change.
+    pub fn update(&mut self, media: &PeerMedia, random: &mut crate::random::Random) {
+        self.session.payloads = Payloads::new(media.codecs.clone());
+        self.session.extensions = media.extensions;
+        for described in &media.slots {
+            match self.slot(described.mid) {
+                Some(known) => self.slots[known].forget_payload_type(),
+                None if self.slots.len() < SLOTS_MAX => {
+                    self.slots.push(Slot::new(self.slots.len(), described, random));
+                }
+                None => {}
+            }
+        }
+    }
+
+    pub fn slot(&self, mid: Mid) -> Option<usize> {
+        self.slots.iter().position(|s| s.mid == mid)
+    }
+
+    /// The slot with this source; true if it is the RTX source.
+    pub fn by_ssrc(&self, ssrc: Ssrc) -> Option<(usize, bool)> {
+        self.slots.iter().enumerate().find_map(|(i, s)| {
+            if s.ssrc == ssrc { Some((i, false)) } else { (s.rtx == Some(ssrc)).then_some((i, true)) }
+        })
+    }
+
+    /// Whom our reports and requests come from: a source the peer knows, or the conventional 1.
+    pub fn reporter(&self) -> Ssrc {
+        self.slots.first().map_or(Ssrc(1), |s| s.ssrc)
+    }
+
+    /// Smoothed as RFC 6298 does, one eighth.
+    pub fn on_round_trip(&mut self, sample: Duration) {
+        let rtt = self.session.rtt.get_or_insert(sample);
+        *rtt = (*rtt * 7 + sample) / 8;
+    }
+}

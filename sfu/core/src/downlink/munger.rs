@@ -1,0 +1,306 @@
+//! What a packet of the source becomes on the slot's own stream: sequence number, timestamp, VP8 picture ids. The
+//! receiver sees one stream without a seam, whatever is bound to the slot and whichever layer is sent.
+
+use packet::codec::vp8::{PictureId, Vp8Descriptor};
+use packet::{RtpTime, SeqNo};
+
+/// Sequence numbers. Gaps of the source stay gaps, so that a packet repaired late finds its place; packets that are
+/// left out on purpose close up.
+#[derive(Clone, Debug)]
+pub(crate) struct SeqMunger {
+    /// Highest sent, with rollover; what the next source goes on from.
+    highest: u64,
+    /// Ascending: from this source number on, `sent = source + shift`.
+    shifts: Vec<(u64, i64)>,
+}
+
+/// Packets left out on purpose are older than every retransmission after this many.
+const SHIFTS_MAX: usize = 32;
+
+impl SeqMunger {
+    /// `before`: the number before the first one.
+    pub fn new(before: u64) -> Self {
+        Self { highest: before, shifts: Vec::with_capacity(SHIFTS_MAX) }
+    }
+
+    /// `first` of a new source is sent next; what is older than it has no number.
+    pub fn switch(&mut self, first: u64) {
+        self.shifts.clear();
+        self.shifts.push((first, (self.highest + 1) as i64 - first as i64));
+    }
+
+    /// The number to send this with; `None` if it is from before the switch.
+    pub fn next(&mut self, source: u64) -> Option<u64> {
+        let &(_, shift) = self.shifts.iter().rev().find(|(from, _)| *from <= source)?;
+        let sent = source.checked_add_signed(shift)?;
+        self.highest = self.highest.max(sent);
+        Some(sent)
+    }
+
+    /// The packet is not sent and the receiver must not miss it. Only the newest can be skipped: a late one leaves the
+    /// gap that is there already.
+    pub fn skip(&mut self, source: u64) {
+        let Some(&(from, shift)) = self.shifts.last() else { return };
+        if source < from || source.checked_add_signed(shift).is_none_or(|sent| sent <= self.highest) {
+            return;
+        }
+        if self.shifts.len() == SHIFTS_MAX {
+            self.shifts.remove(0);
+        }
+        self.shifts.push((source + 1, shift - 1));
+    }
+}
+
+/// Timestamps. Never backwards from one frame to the next, even where a source's line says so.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TimeMunger {
+    shift: u32,
+    /// Newest frame: as the source has it and as sent.
+    newest: Option<(RtpTime, RtpTime)>,
+    /// Frames that were moved, for their further and late packets; a ring.
+    moved: [Option<(RtpTime, RtpTime)>; Self::MOVED],
+    next_moved: usize,
+}
+
+impl TimeMunger {
+    /// Half a second at 60 frames a second: as old as a cached group of pictures may be.
+    pub const MOVED: usize = 32;
+
+    pub fn newest_sent(&self) -> Option<RtpTime> {
+        self.newest.map(|(_, sent)| sent)
+    }
+
+    /// From now on `source` is sent as `sent`, and everything else as far from it as it was.
+    pub fn switch(&mut self, source: RtpTime, sent: RtpTime) {
+        self.shift = sent.0.wrapping_sub(source.0);
+        self.newest = self.newest.map(|(_, before)| (source.plus(u32::MAX), before));
+        self.moved = [None; Self::MOVED];
+    }
+
+    /// What the source's timestamp is by the present line, without the rule about going backwards.
+    pub fn line(&self, source: RtpTime) -> RtpTime {
+        source.plus(self.shift)
+    }
+
+    /// Sends one frame at another time than its own.
+    pub fn place(&mut self, source: RtpTime, sent: RtpTime) {
+        self.moved[self.next_moved] = Some((source, sent));
+        self.next_moved = (self.next_moved + 1) % Self::MOVED;
+    }
+
+    /// `step`: ticks between frames that would otherwise stand still or go back.
+    pub fn next(&mut self, source: RtpTime, step: u32) -> RtpTime {
+        let moved = self.moved.iter().flatten().find(|(from, _)| *from == source).map(|&(_, to)| to);
+        let mut sent = moved.unwrap_or(self.line(source));
+        match self.newest {
+            Some((newest, before)) if source.since(newest) > 0 => {
+                if sent.since(before) <= 0 {
+                    sent = before.plus(step);
+                    self.place(source, sent);
+                }
+                self.newest = Some((source, sent));
+            }
+            Some(_) => {}
+            None => self.newest = Some((source, sent)),
+        }
+        sent
+    }
+}
+
+/// A packet's VP8 identifiers, as received or as sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Vp8Ids {
+    pub picture_id: Option<u16>,
+    pub tl0_pic_idx: Option<u8>,
+}
+
+impl Vp8Ids {
+    pub fn of(descriptor: &Vp8Descriptor) -> Self {
+        Self { picture_id: descriptor.picture_id.map(PictureId::value), tl0_pic_idx: descriptor.tl0_pic_idx }
+    }
+}
+
+/// VP8 picture ids (15 bits; a source with 7 bits keeps their width) and TL0PICIDX (8 bits) by an offset per source.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Vp8Munger {
+    shift: (u16, u8),
+    newest: Option<(u16, u8)>,
+}
+
+impl Vp8Munger {
+    /// The frame with these ids follows the newest that was sent.
+    pub fn switch(&mut self, first: Vp8Ids) {
+        let (picture, tl0) = self
+            .newest
+            .map_or((first.picture_id.unwrap_or(0), first.tl0_pic_idx.unwrap_or(0)), |(picture, tl0)| {
+                (picture.wrapping_add(1), tl0.wrapping_add(1))
+            });
+        self.shift.0 = picture.wrapping_sub(first.picture_id.unwrap_or(0));
+        self.shift.1 = tl0.wrapping_sub(first.tl0_pic_idx.unwrap_or(0));
+    }
+
+    /// The ids to send; what the source does not have stays absent.
+    pub fn next(&mut self, ids: Vp8Ids) -> Vp8Ids {
+        let sent = Vp8Ids {
+            picture_id: ids.picture_id.map(|v| v.wrapping_add(self.shift.0) & 0x7fff),
+            tl0_pic_idx: ids.tl0_pic_idx.map(|v| v.wrapping_add(self.shift.1)),
+        };
+        let (picture, tl0) = self.newest.unwrap_or_default();
+        let newer = |new: u16, old: u16, bits: u32| (new.wrapping_sub(old) << (16 - bits)) as i16 > 0;
+        let first = self.newest.is_none();
+        let picture = sent.picture_id.filter(|&v| first || newer(v, picture, 15)).unwrap_or(picture);
+        let tl0_newer = |&v: &u8| first || newer(u16::from(v), u16::from(tl0), 8);
+        let tl0 = sent.tl0_pic_idx.filter(tl0_newer).unwrap_or(tl0);
+        self.newest = Some((picture, tl0));
+        sent
+    }
+}
+
+/// The low 16 bits, as they stand in the packet.
+pub(crate) fn seq(sent: u64) -> SeqNo {
+    SeqNo(sent as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequence_numbers() {
+        enum Step {
+            Switch(u64),
+            Send(u64, Option<u16>),
+            Skip(u64),
+        }
+        use Step::*;
+        for (name, before, steps) in [
+            (
+                "in order across both wraps",
+                65_533,
+                vec![
+                    Switch(65_534),
+                    Send(65_534, Some(65_534)),
+                    Send(65_535, Some(65_535)),
+                    Send(65_536, Some(0)),
+                ],
+            ),
+            (
+                "a gap stays and is filled late",
+                10,
+                vec![
+                    Switch(100),
+                    Send(100, Some(11)),
+                    Send(103, Some(14)),
+                    Send(102, Some(13)),
+                    Send(101, Some(12)),
+                ],
+            ),
+            (
+                "a new source goes on; what was before it has no number",
+                65_534,
+                vec![
+                    Switch(7),
+                    Send(7, Some(65_535)),
+                    Send(8, Some(0)),
+                    Switch(900),
+                    Send(899, None),
+                    Send(900, Some(1)),
+                    Send(902, Some(3)),
+                    Send(901, Some(2)),
+                ],
+            ),
+            ("a lower numbered source", 70_000, vec![Switch(3), Send(3, Some(4465)), Send(2, None)]),
+            (
+                "skipped packets close up, late ones before them keep their place",
+                10,
+                vec![
+                    Switch(100),
+                    Send(100, Some(11)),
+                    Send(102, Some(13)),
+                    Skip(103),
+                    Send(104, Some(14)),
+                    Skip(105),
+                    Skip(106),
+                    Send(107, Some(15)),
+                    Send(101, Some(12)),
+                    Send(104, Some(14)),
+                ],
+            ),
+            ("skipping the very first", 10, vec![Switch(100), Skip(100), Send(101, Some(11))]),
+            (
+                "a late skip changes nothing",
+                10,
+                vec![Switch(100), Send(100, Some(11)), Send(102, Some(13)), Skip(101), Send(103, Some(14))],
+            ),
+        ] {
+            let mut munger = SeqMunger::new(before);
+            for (i, step) in steps.into_iter().enumerate() {
+                match step {
+                    Switch(first) => munger.switch(first),
+                    Send(source, expected) => {
+                        assert_eq!(munger.next(source).map(|s| seq(s).0), expected, "{name} {i}")
+                    }
+                    Skip(source) => munger.skip(source),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_skips_forget_only_the_oldest() {
+        let mut munger = SeqMunger::new(0);
+        munger.switch(1);
+        for i in 0..200u64 {
+            munger.skip(2 * i + 1);
+            assert_eq!(munger.next(2 * i + 2), Some(i + 1));
+        }
+        assert_eq!(munger.next(2 * 199), Some(199));
+        assert_eq!(munger.next(2), None);
+    }
+
+    #[test]
+    fn timestamps_keep_their_distance_through_the_wrap() {
+        let mut time = TimeMunger::default();
+        time.switch(RtpTime(1000), RtpTime(u32::MAX - 2999));
+        assert_eq!(time.next(RtpTime(1000), 90), RtpTime(u32::MAX - 2999));
+        assert_eq!(time.next(RtpTime(4000), 90), RtpTime(0));
+        assert_eq!(time.next(RtpTime(4000), 90), RtpTime(0));
+        assert_eq!(
+            time.next(RtpTime(1000), 90),
+            RtpTime(u32::MAX - 2999),
+            "a late packet of the first frame"
+        );
+    }
+
+    #[test]
+    fn a_source_that_is_behind_never_sends_time_backwards_and_rejoins_its_line() {
+        let mut time = TimeMunger::default();
+        time.switch(RtpTime(0), RtpTime(90_000));
+        time.next(RtpTime(0), 90);
+        // The next source's first frame belongs 60 ms before what was sent.
+        time.switch(RtpTime(500_000), RtpTime(84_600));
+        let sent: Vec<u32> = (0..4).map(|i| time.next(RtpTime(500_000 + 3000 * i), 90).0).collect();
+        assert_eq!(sent, [90_090, 90_180, 90_600, 93_600]);
+        assert_eq!(time.next(RtpTime(503_000), 90), RtpTime(90_180), "a late packet of a moved frame");
+    }
+
+    #[test]
+    fn vp8_ids_go_on_across_sources_and_wraps() {
+        let ids = |picture, tl0| Vp8Ids { picture_id: Some(picture), tl0_pic_idx: Some(tl0) };
+        let mut vp8 = Vp8Munger::default();
+        vp8.switch(ids(0x7ffe, 254));
+        assert_eq!(vp8.next(ids(0x7ffe, 254)), ids(0x7ffe, 254));
+        assert_eq!(vp8.next(ids(0x7fff, 255)), ids(0x7fff, 255));
+        assert_eq!(vp8.next(ids(0, 0)), ids(0, 0));
+        vp8.switch(ids(4000, 9));
+        assert_eq!(vp8.next(ids(4000, 9)), ids(1, 1));
+        assert_eq!(vp8.next(ids(4002, 11)), ids(3, 3));
+        assert_eq!(vp8.next(ids(4001, 10)), ids(2, 2), "late");
+        vp8.switch(ids(0x7fff, 200));
+        assert_eq!(vp8.next(ids(0x7fff, 200)), ids(4, 4));
+        assert_eq!(vp8.next(ids(0, 201)), ids(5, 5));
+        let none = Vp8Ids::default();
+        vp8.switch(none);
+        assert_eq!(vp8.next(none), none, "what the source does not have is not made up");
+    }
+}

@@ -1,0 +1,206 @@
+//! From a datagram to the subscribers' queues.
+
+use super::{Link, Router};
+use crate::downlink::{Downlink, Source};
+use crate::timers::Owner;
+use crate::uplink::{Received, Uplink};
+use crate::{DropReason, TimeoutReason};
+use packet::demux::{Protocol, classify};
+use packet::media::MediaKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+use transport::{Incoming, stun_ufrag};
+
+/// A browser checks from a handful of addresses; the oldest is forgotten.
+const ADDRESSES_MAX: usize = 16;
+/// Often enough that a browser's rate control sees every change, rarely enough to cost little: 20 a second.
+const FEEDBACK_INTERVAL: Duration = Duration::from_millis(50);
+
+impl Router {
+    pub(super) fn on_datagram(&mut self, local: SocketAddr, from: SocketAddr, datagram: &mut [u8]) {
+        self.agenda.stats.datagrams_in += 1;
+        self.agenda.stats.bytes_in += datagram.len() as u64;
+        let Some(protocol) = classify(datagram) else {
+            return self.agenda.dropped.count(DropReason::NotOurProtocol);
+        };
+        let known = self.by_address.get(&from).copied();
+        // A check says itself whose it is: an address can change hands, a page reload behind one NAT mapping does it.
+        let named = match protocol {
+            Protocol::Stun => stun_ufrag(datagram).and_then(|ufrag| self.by_ufrag.get(ufrag).copied()),
+            _ => None,
+        };
+        let Some(index) = named.or(known) else {
+            return self.agenda.dropped.count(match protocol {
+                Protocol::Stun => DropReason::UnknownUfrag,
+                _ => DropReason::UnknownAddress,
+            });
+        };
+        let Some(link) = &mut self.links[index] else { return };
+        link.bytes_in += datagram.len() as u64;
+        match link.transport.handle_datagram(self.now, local, from, datagram) {
+            Ok(Incoming::Rtp { packet, .. }) => return self.on_rtp(index, packet),
+            Ok(Incoming::Rtcp(compound)) => return self.on_rtcp(index, compound),
+            Ok(Incoming::Handled) => {
+                if protocol == Protocol::Stun && known != Some(index) {
+                    self.claim(from, index);
+                }
+            }
+            Err(reason) => {
+                self.agenda.transport_dropped[reason.index()] += 1;
+                if matches!(protocol, Protocol::Rtp | Protocol::Rtcp) {
+                    return;
+                }
+            }
+        }
+        self.drain_transport(index);
+    }
+
+    /// Datagrams from this address are this peer's from now on.
+    pub(super) fn claim(&mut self, address: SocketAddr, index: usize) {
+        if let Some(before) = self.by_address.insert(address, index).filter(|&before| before != index)
+            && let Some(link) = &mut self.links[before]
+        {
+            link.addresses.retain(|a| *a != address);
+        }
+        let Some(link) = &mut self.links[index] else { return };
+        link.addresses.retain(|a| *a != address);
+        link.addresses.push(address);
+        if link.addresses.len() > ADDRESSES_MAX {
+            let media = link.transport.remote_address();
+            let oldest = link.addresses.iter().position(|a| Some(*a) != media).unwrap_or(0);
+            let forgotten = link.addresses.remove(oldest);
+            self.by_address.remove(&forgotten);
+        }
+    }
+
+    fn on_rtp(&mut self, index: usize, packet: &mut [u8]) {
+        let nanos = self.nanos();
+        let (received, start_feedback) =
+            self.uplinks[index].receive(self.now, nanos, packet, &mut self.epochs);
+        let owner = Owner::Peer(index);
+        if start_feedback {
+            let at = self.now + FEEDBACK_INTERVAL;
+            self.agenda.timers.set_no_later((owner, TimeoutReason::Feedback), at);
+        }
+        let received = match received {
+            Ok(received) => received,
+            Err(reason) => return self.agenda.dropped.count(reason),
+        };
+        self.agenda.stats.packets_in += 1;
+        self.agenda.stats.packets_recovered += u64::from(received.recovered);
+        let place = received.place;
+        let better = received.layer_began && self.uplinks[index].choose_layer(place.track);
+        let track = &self.uplinks[index].tracks[usize::from(place.track)];
+        if received.layer_began && track.layers.len() > 1 {
+            let at = self.now + super::timeouts::LAYERS_INTERVAL;
+            self.agenda.timers.set_no_later((owner, TimeoutReason::Layers), at);
+        }
+        if received.gap
+            && let Some(at) = track.layers[usize::from(place.layer)].nack.next()
+        {
+            self.agenda.timers.set_no_later((owner, TimeoutReason::Nack), at);
+        }
+        if track.audio_level.is_some()
+            && let Some(link) = &self.links[index]
+        {
+            let at = self.now + crate::speakers::TICK;
+            self.agenda.timers.set_no_later((Owner::Room(link.room), TimeoutReason::Speakers), at);
+        }
+        self.forward(index, received);
+        if better {
+            self.ask_for_waiting(index, place.track);
+        }
+        if received.gap {
+            self.poll_keyframes(index);
+        }
+    }
+
+    /// One packet to everybody who has a slot bound to its track.
+    fn forward(&mut self, index: usize, received: Received) {
+        let now = (self.now, self.nanos());
+        let place = received.place;
+        let Uplink { tracks, payloads, clock, .. } = &self.uplinks[index];
+        let track = &tracks[usize::from(place.track)];
+        let source = Source { index, track_index: place.track, track, payloads, clock };
+        let Some((stored, _)) = track.layers[usize::from(place.layer)].cache.get(received.ext_seq) else {
+            return;
+        };
+        for &to in &track.subscribers {
+            let Downlink { session, slots, queue } = &mut self.downlinks[to.peer];
+            let (Some(slot), Some(link)) = (slots.get_mut(to.slot), self.links[to.peer].as_mut()) else {
+                continue;
+            };
+            let done = slot.on_packet(now, &source, place.layer, stored, session, queue);
+            self.agenda.forwarded(self.now, done, to, link, slot);
+        }
+    }
+
+    /// Asks for a keyframe of the track's chosen layer if somebody waits for one.
+    pub(super) fn ask_for_waiting(&mut self, index: usize, track_index: u8) {
+        let Uplink { tracks, payloads, clock, .. } = &self.uplinks[index];
+        let track = &tracks[usize::from(track_index)];
+        let source = Source { index, track_index, track, payloads, clock };
+        let waits = |to: &crate::uplink::Subscriber| {
+            self.downlinks[to.peer].slots.get(to.slot).is_some_and(|slot| slot.wants_keyframe(&source))
+        };
+        if track.kind == MediaKind::Video && track.subscribers.iter().any(waits) {
+            self.want_keyframe(index, track_index, None);
+        }
+    }
+
+    /// A keyframe of this layer (`None`: the chosen one) is wanted; it is asked for now or when it may be.
+    pub(super) fn want_keyframe(&mut self, index: usize, track: u8, layer: Option<u8>) {
+        self.agenda.stats.keyframes_wanted += 1;
+        let track = &mut self.uplinks[index].tracks[usize::from(track)];
+        let Some(layer) = layer.or(track.best) else { return };
+        if let Some(layer) = track.layers.get_mut(usize::from(layer)) {
+            layer.keyframes.want();
+            self.poll_keyframes(index);
+        }
+    }
+
+    /// Starts a bound slot with what is cached, or asks for what it needs.
+    pub(super) fn start_slot(&mut self, to: crate::uplink::Subscriber) {
+        let now = (self.now, self.nanos());
+        let Downlink { session, slots, queue } = &mut self.downlinks[to.peer];
+        let (Some(slot), Some(link)) = (slots.get_mut(to.slot), self.links[to.peer].as_mut()) else { return };
+        let Some(bound) = slot.bound.filter(|_| slot.kind == MediaKind::Video) else { return };
+        let Uplink { tracks, payloads, clock, .. } = &self.uplinks[bound.index];
+        let track = &tracks[usize::from(bound.track)];
+        let source = Source { index: bound.index, track_index: bound.track, track, payloads, clock };
+        let Some(best) = track.best else { return };
+        if let Some(first) = track.layers[usize::from(best)].fresh_group(now.0, GROUP_AGE_MAX) {
+            if session.connected {
+                let done = slot.start(now, &source, best, first, session, queue);
+                self.agenda.forwarded(self.now, done, to, link, slot);
+            }
+            return;
+        }
+        self.want_keyframe(bound.index, bound.track, None);
+    }
+}
+
+/// An older group is not worth replaying: a keyframe asked for now arrives about as soon as the replay has caught up.
+const GROUP_AGE_MAX: Duration = Duration::from_millis(500);
+
+impl Link {
+    pub(super) fn new(
+        (id, room): (packet::PeerId, packet::RoomId),
+        transport: transport::Transport,
+        ufrag: String,
+        now: std::time::Instant,
+    ) -> Self {
+        Self {
+            id,
+            room,
+            transport,
+            ufrags: vec![ufrag],
+            addresses: Vec::new(),
+            added: now,
+            sending: false,
+            next_receiver_report: now,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+}

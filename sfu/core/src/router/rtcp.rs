@@ -1,0 +1,138 @@
+//! What peers say about what they get, and about what they send.
+
+use super::Router;
+use crate::DropReason;
+use crate::TimeoutReason;
+use crate::clock::Nanos;
+use crate::downlink::{Downlink, SourceRef};
+use crate::timers::Owner;
+use packet::Ssrc;
+use packet::rtcp::{Compound, Nack, Packet, ReceptionReport, SenderReport};
+
+/// Retransmissions for one compound: more is a client that asks for everything, or worse.
+const RESENT_PER_COMPOUND: usize = 128;
+/// Packets of one compound that are looked at: none that a client makes has more.
+const PACKETS_PER_COMPOUND: usize = 64;
+
+impl Router {
+    pub(super) fn on_rtcp(&mut self, index: usize, compound: &[u8]) {
+        let mut budget = RESENT_PER_COMPOUND;
+        for packet in Compound::iter(compound).take(PACKETS_PER_COMPOUND) {
+            match packet {
+                Err(_) => self.agenda.dropped.count(DropReason::MalformedRtcp),
+                Ok(Packet::SenderReport(report)) => self.on_sender_report(index, &report),
+                Ok(Packet::ReceiverReport(report)) => self.on_reception_reports(index, &report.reports),
+                Ok(Packet::Nack(nack)) => self.on_nack(index, &nack, &mut budget),
+                Ok(Packet::Pli(pli)) => self.on_keyframe_request(index, pli.media),
+                Ok(Packet::Fir(fir)) => {
+                    for entry in fir.entries {
+                        self.on_keyframe_request(index, entry.media);
+                    }
+                }
+                Ok(Packet::Goodbye(bye)) => {
+                    for ssrc in bye.ssrcs {
+                        self.on_goodbye(index, ssrc);
+                    }
+                }
+                // Rates are fixed as yet; names are in the SDP.
+                Ok(
+                    Packet::TransportFeedback(_)
+                    | Packet::Remb(_)
+                    | Packet::SourceDescription(_)
+                    | Packet::Unknown { .. },
+                ) => {}
+            }
+        }
+    }
+
+    fn on_sender_report(&mut self, index: usize, report: &SenderReport) {
+        let arrived = self.nanos();
+        let uplink = &mut self.uplinks[index];
+        match uplink.place(report.ssrc) {
+            // A clock that was never set says nothing.
+            Some(place) if !place.rtx && report.ntp.0 != 0 => {
+                let sent = Nanos::from_ntp(report.ntp);
+                uplink.clock.on_sender_report(sent, arrived);
+                let layer = uplink.layer_mut(place);
+                layer.clock.on_sender_report(sent, report.rtp);
+                layer.reception.on_sender_report(self.now, report.ntp);
+            }
+            Some(_) => {}
+            None => self.agenda.dropped.count(DropReason::FeedbackUnknownSsrc),
+        }
+        self.on_reception_reports(index, &report.reports);
+    }
+
+    fn on_reception_reports(&mut self, index: usize, reports: &[ReceptionReport]) {
+        let ntp = self.nanos().ntp();
+        for report in reports {
+            let downlink = &mut self.downlinks[index];
+            match downlink.by_ssrc(report.ssrc) {
+                Some((slot, false)) => {
+                    downlink.slots[slot].remote = Some(*report);
+                    if let Some(rtt) = report.round_trip(ntp) {
+                        downlink.on_round_trip(rtt);
+                    }
+                }
+                Some((_, true)) => {}
+                None => self.agenda.dropped.count(DropReason::FeedbackUnknownSsrc),
+            }
+        }
+    }
+
+    fn on_nack(&mut self, index: usize, nack: &Nack, budget: &mut usize) {
+        let uplinks = &self.uplinks;
+        let cached = |source: SourceRef, source_seq: u64| {
+            let uplink = uplinks.get(source.peer as usize)?;
+            let layer =
+                uplink.tracks.get(usize::from(source.track))?.layers.get(usize::from(source.layer))?;
+            let (stored, _) = layer.cache.get(source_seq).filter(|_| layer.epoch == source.epoch)?;
+            Some((stored, &uplink.payloads, uplink.clock.offset()))
+        };
+        let downlink = &mut self.downlinks[index];
+        let Some((slot, false)) = downlink.by_ssrc(nack.media) else {
+            return self.agenda.dropped.count(DropReason::FeedbackUnknownSsrc);
+        };
+        let Downlink { session, slots, queue } = downlink;
+        for lost in nack.lost() {
+            self.agenda.stats.nacks_received += 1;
+            if *budget == 0 {
+                return self.agenda.dropped.count(DropReason::NackFlood);
+            }
+            match slots[slot].resend(self.now, lost, session, cached, queue) {
+                Ok(()) => {
+                    *budget -= 1;
+                    self.agenda.stats.retransmissions += 1;
+                    if let Some(link) = &mut self.links[index] {
+                        self.agenda.send(index, link);
+                    }
+                }
+                Err(reason) => self.agenda.dropped.count(reason),
+            }
+        }
+    }
+
+    fn on_keyframe_request(&mut self, index: usize, media: Ssrc) {
+        let downlink = &mut self.downlinks[index];
+        let Some((slot, false)) = downlink.by_ssrc(media) else {
+            return self.agenda.dropped.count(DropReason::FeedbackUnknownSsrc);
+        };
+        let slot = &mut downlink.slots[slot];
+        slot.keyframe_requests += 1;
+        if let Some(bound) = slot.bound {
+            let layer = slot.current.map(|c| c.layer);
+            self.want_keyframe(bound.index, bound.track, layer);
+        }
+    }
+
+    fn on_goodbye(&mut self, index: usize, ssrc: Ssrc) {
+        let Some(place) = self.uplinks[index].on_goodbye(ssrc) else { return };
+        if self.uplinks[index].choose_layer(place.track) {
+            self.ask_for_waiting(index, place.track);
+        }
+        let at = self.now + super::timeouts::LAYERS_INTERVAL;
+        if self.uplinks[index].tracks[usize::from(place.track)].layers.len() > 1 {
+            self.agenda.timers.set_no_later((Owner::Peer(index), TimeoutReason::Layers), at);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Numbers for metrics and the quality panel, collected when asked.
+
+use super::Router;
+use crate::{LayerStats, PeerStats, SlotStats, Stats, TrackStats};
+use packet::PeerId;
+use std::time::Duration;
+
+const ACTIVE: Duration = Duration::from_secs(1);
+
+impl Router {
+    pub(super) fn collect_stats(&self) -> Stats {
+        let own = self.agenda.dropped.iter().map(|(reason, n)| (reason.name(), n));
+        let counts = self.agenda.transport_dropped.iter();
+        let transports = transport::DropReason::ALL.iter().zip(counts).map(|(reason, n)| (reason.name(), *n));
+        Stats {
+            peers: self.by_id.len(),
+            connected: self.by_id.values().filter(|&&i| self.downlinks[i].session.connected).count(),
+            rooms: self.rooms.len(),
+            dropped: own.chain(transports).collect(),
+            ..self.agenda.stats.clone()
+        }
+    }
+
+    pub(super) fn collect_peer_stats(&self, peer: PeerId) -> Option<PeerStats> {
+        let &index = self.by_id.get(&peer)?;
+        let link = self.links[index].as_ref()?;
+        let (uplink, downlink) = (&self.uplinks[index], &self.downlinks[index]);
+        let tracks = uplink.tracks.iter().map(|track| TrackStats {
+            mid: track.mid,
+            kind: track.kind,
+            codec: track.codec,
+            subscribers: track.subscribers.len(),
+            layers: track.layers.iter().map(|layer| self.layer_stats(layer)).collect(),
+        });
+        let slots = downlink.slots.iter().map(|slot| {
+            let remote = slot.remote.unwrap_or_default();
+            let rate = if slot.kind == packet::media::MediaKind::Audio { 48_000 } else { 90_000 };
+            SlotStats {
+                mid: slot.mid,
+                kind: slot.kind,
+                source: slot.bound.map(|b| (b.peer, b.mid)),
+                layer: slot.current.map(|c| usize::from(c.layer)),
+                bitrate: slot.meter.rate(self.now),
+                packets: slot.packets,
+                bytes: slot.bytes,
+                fraction_lost: f32::from(remote.fraction_lost) / 256.0,
+                lost: i64::from(remote.total_lost),
+                jitter: Duration::from_nanos(u64::from(remote.jitter) * 1_000_000_000 / rate),
+                nacked: slot.nacked,
+                retransmitted: slot.retransmitted,
+                keyframe_requests: slot.keyframe_requests,
+            }
+        });
+        Some(PeerStats {
+            peer,
+            room: link.room,
+            connected: downlink.session.connected,
+            age: self.now.saturating_duration_since(link.added),
+            address: link.transport.remote_address(),
+            rtt: downlink.session.rtt,
+            bytes_in: link.bytes_in,
+            bytes_out: link.bytes_out,
+            tracks: tracks.collect(),
+            slots: slots.collect(),
+        })
+    }
+
+    fn layer_stats(&self, layer: &crate::uplink::Layer) -> LayerStats {
+        LayerStats {
+            rid: layer.rid,
+            ssrc: layer.ssrc,
+            active: !layer.is_silent(self.now, ACTIVE),
+            bitrate: layer.meter.rate(self.now),
+            packets: layer.packets,
+            bytes: layer.bytes,
+            lost: layer.reception.lost(),
+            fraction_lost: layer.reception.fraction_lost(),
+            jitter: layer.reception.jitter(),
+            nacked: layer.nack.asked(),
+            recovered: layer.recovered,
+            keyframes: layer.keyframe_count,
+            keyframe_requests: layer.keyframes.sent(),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What happens when a timer fires.
+
+use super::Router;
+use crate::downlink::{Downlink, Slot, Source};
+use crate::timers::Owner;
+use crate::uplink::{Subscriber, Uplink};
+use crate::{Event, TimeoutReason, speakers};
+use packet::ext::AudioLevel;
+use packet::rtcp::{Fir, FirEntry, Nack, Pli};
+use packet::{RoomId, SeqNo};
+use std::time::Duration;
+
+/// Between two portions of a cached group of pictures.
+pub(super) const REPLAY_STEP: Duration = Duration::from_millis(5);
+/// How often layers that stopped are looked for; a viewer notices half a second.
+pub(super) const LAYERS_INTERVAL: Duration = Duration::from_millis(200);
+/// Round trip to a publisher that has reported none: the first repetition of a NACK waits this long.
+const DEFAULT_RTT: Duration = Duration::from_millis(80);
+
+impl Router {
+    pub(super) fn on_timer(&mut self, owner: Owner, reason: TimeoutReason) {
+        match (owner, reason) {
+            (Owner::Peer(index), TimeoutReason::Transport) => {
+                if let Some(link) = &mut self.links[index] {
+                    link.transport.handle_timeout(self.now);
+                }
+                self.drain_transport(index);
+            }
+            (Owner::Peer(index), TimeoutReason::Connect) => self.on_connect_timeout(index),
+            (Owner::Peer(index), TimeoutReason::Feedback) => self.send_feedback(index),
+            (Owner::Peer(index), TimeoutReason::Nack) => self.send_nacks(index),
+            (Owner::Peer(index), TimeoutReason::Keyframe) => self.poll_keyframes(index),
+            (Owner::Peer(index), TimeoutReason::Report) => self.send_reports(index),
+            (Owner::Peer(index), TimeoutReason::Replay) => self.replay(index),
+            (Owner::Peer(index), TimeoutReason::Layers) => self.choose_layers(index),
+            (Owner::Room(room), _) => self.compare_voices(room),
+            (Owner::Router, _) => self.agenda.tick_due = true,
+            (Owner::Peer(_), TimeoutReason::Speakers | TimeoutReason::Egress) => {}
+        }
+    }
+
+    /// Queues RTCP for a peer.
+    pub(super) fn push_rtcp(&mut self, index: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let (Some(link), downlink) = (&mut self.links[index], &mut self.downlinks[index]) else { return };
+        if !downlink.session.connected {
+            return;
+        }
+        match downlink.queue.push_rtcp(link.transport.srtcp_overhead(), write) {
+            Ok(()) => self.agenda.send(index, link),
+            Err(reason) => self.agenda.dropped.count(reason),
+        }
+    }
+
+    fn send_feedback(&mut self, index: usize) {
+        let sender = self.downlinks[index].reporter();
+        let uplink = &self.uplinks[index];
+        // Any source of the sender's: the numbers are its whole transport's.
+        let media = uplink.tracks.iter().flat_map(|t| &t.layers).find_map(|l| l.ssrc);
+        let Some(media) = media else { return };
+        while let Some(message) = self.uplinks[index].feedback.message(sender, media) {
+            self.agenda.stats.feedbacks_sent += 1;
+            self.push_rtcp(index, |out| message.write(out));
+        }
+    }
+
+    fn send_nacks(&mut self, index: usize) {
+        let rtt = self.downlinks[index].session.rtt.unwrap_or(DEFAULT_RTT);
+        let sender = self.downlinks[index].reporter();
+        let mut messages = Vec::new();
+        let mut lost: Vec<SeqNo> = Vec::new();
+        let mut next = None;
+        for layer in self.uplinks[index].tracks.iter_mut().flat_map(|t| &mut t.layers) {
+            lost.clear();
+            layer.nack.due(self.now, rtt, &mut lost);
+            next = [next, layer.nack.next()].into_iter().flatten().min();
+            if let Some(ssrc) = layer.ssrc.filter(|_| !lost.is_empty()) {
+                messages.push(Nack::new(sender, ssrc, lost.iter().copied()));
+            }
+        }
+        for message in messages {
+            self.agenda.stats.nacks_sent += message.lost().count() as u64;
+            self.push_rtcp(index, |out| message.write(out));
+        }
+        if let Some(at) = next {
+            self.agenda.timers.set_no_later((Owner::Peer(index), TimeoutReason::Nack), at);
+        }
+    }
+
+    /// Sends the keyframe requests that may go now, and sets the timer for those that may not yet.
+    pub(super) fn poll_keyframes(&mut self, index: usize) {
+        if !self.downlinks[index].session.connected {
+            return;
+        }
+        let sender = self.downlinks[index].reporter();
+        let Uplink { tracks, payloads, .. } = &mut self.uplinks[index];
+        let mut requests = Vec::new();
+        let mut next = None;
+        for track in tracks {
+            let watched = !track.subscribers.is_empty();
+            let pli = track.codec.and_then(|c| payloads.first(c)).is_none_or(|c| c.pli);
+            for layer in &mut track.layers {
+                if !watched {
+                    layer.keyframes.give_up();
+                }
+                let Some(ssrc) = layer.ssrc else { continue };
+                if layer.keyframes.poll(self.now) {
+                    requests.push((ssrc, pli, layer.keyframes.sent() as u8));
+                }
+                next = [next, layer.keyframes.next()].into_iter().flatten().min();
+            }
+        }
+        for (media, pli, seq) in requests {
+            self.agenda.stats.keyframes_requested += 1;
+            self.push_rtcp(index, |out| {
+                if pli {
+                    Pli { sender, media }.write(out);
+                } else {
+                    Fir { sender, entries: vec![FirEntry { media, seq }] }.write(out);
+                }
+            });
+        }
+        if let Some(at) = next {
+            self.agenda.timers.set((Owner::Peer(index), TimeoutReason::Keyframe), at);
+        }
+    }
+
+    fn replay(&mut self, index: usize) {
+        let now = (self.now, self.nanos());
+        let Downlink { session, slots, queue } = &mut self.downlinks[index];
+        for (i, slot) in slots.iter_mut().enumerate() {
+            let (Some(bound), Some(link)) = (slot.bound, self.links[index].as_mut()) else { continue };
+            let Uplink { tracks, payloads, clock, .. } = &self.uplinks[bound.index];
+            let track = &tracks[usize::from(bound.track)];
+            let source = Source { index: bound.index, track_index: bound.track, track, payloads, clock };
+            let done = slot.catch_up(now, &source, session, queue, Slot::REPLAY_BURST);
+            self.agenda.forwarded(self.now, Ok(done), Subscriber { peer: index, slot: i }, link, slot);
+        }
+    }
+
+    fn choose_layers(&mut self, index: usize) {
+        let mut any = false;
+        for track in 0..self.uplinks[index].tracks.len() {
+            if self.uplinks[index].tracks[track].layers.len() < 2 {
+                continue;
+            }
+            any = true;
+            if self.uplinks[index].choose_layer(track as u8) {
+                self.ask_for_waiting(index, track as u8);
+            }
+        }
+        if any {
+            let at = self.now + LAYERS_INTERVAL;
+            self.agenda.timers.set((Owner::Peer(index), TimeoutReason::Layers), at);
+        }
+    }
+
+    fn compare_voices(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let (links, uplinks) = (&self.links, &mut self.uplinks);
+        let mut heard = false;
+        let levels = room.peers.iter().filter_map(|&index| {
+            let peer = links[index].as_ref()?.id;
+            let levels = uplinks[index].tracks.iter_mut().filter_map(|t| t.audio_level.take());
+            let loudest = levels.map(|AudioLevel { minus_dbov, .. }| minus_dbov).min();
+            heard |= loudest.is_some();
+            Some((peer, loudest))
+        });
+        let changed = room.speakers.tick(levels);
+        if heard || !room.speakers.is_idle() {
+            let at = self.now + speakers::TICK;
+            self.agenda.timers.set((Owner::Room(id), TimeoutReason::Speakers), at);
+        }
+        if let Some(loudest_first) = changed {
+            self.agenda.events.push_back(Event::Speakers { room: id, loudest_first });
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! What one peer sends us: its tracks, their layers, and which synchronisation source is which.
+
+mod cache;
+mod feedback;
+mod keyframe;
+mod layer;
+mod nack;
+mod reception;
+
+pub(crate) use cache::Stored;
+pub(crate) use feedback::FeedbackRecorder;
+pub(crate) use layer::Layer;
+
+use crate::DropReason;
+use crate::clock::PublisherClock;
+use crate::payloads::{Meaning, Payloads};
+use packet::ext::{AudioLevel, ExtensionMap, Values};
+use packet::media::{Codec, MediaKind, PeerMedia, SendTrack};
+use packet::rtp::{RtpHeader, rtx};
+use packet::{Mid, Ssrc};
+use std::time::{Duration, Instant};
+
+/// Where a synchronisation source belongs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub track: u8,
+    pub layer: u8,
+    pub rtx: bool,
+}
+
+/// A subscriber's slot: index of the peer, index of its slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Subscriber {
+    pub peer: usize,
+    pub slot: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Track {
+    pub mid: Mid,
+    pub kind: MediaKind,
+    pub codec: Option<Codec>,
+    pub layers: Vec<Layer>,
+    pub subscribers: Vec<Subscriber>,
+    /// The layer everybody gets: the highest that arrives.
+    pub best: Option<u8>,
+    /// Declared (source, its RTX), for layers whose source is known before its RTX is.
+    declared: Vec<(Ssrc, Option<Ssrc>)>,
+    /// Newest audio level, taken by the speaker choice.
+    pub audio_level: Option<AudioLevel>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Uplink {
+    pub payloads: Payloads,
+    pub extensions: ExtensionMap,
+    pub tracks: Vec<Track>,
+    pub clock: PublisherClock,
+    pub feedback: FeedbackRecorder,
+    /// Linear: a peer has a handful, and the usual one is found first.
+    ssrcs: Vec<(Ssrc, Place)>,
+    ssrcs_max: usize,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
+/// What became of an arrived packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Received {
+    pub place: Place,
+    pub ext_seq: u64,
+    pub recovered: bool,
+    /// Packets before it are missing now: the NACK timer.
+    pub gap: bool,
+    /// The layer has just begun or come back: the choice of layers is made again.
+    pub layer_began: bool,
+    pub keyframe_start: bool,
+}
+
+/// No frame rate in use has its frames further apart while another layer of the same picture goes on.
+const LAYER_SILENT: Duration = Duration::from_millis(700);
+
+impl Uplink {
+    pub fn new(
+        media: &PeerMedia,
+        ssrcs_max: usize,
+        epochs: &mut u32,
+        refused: impl FnMut(DropReason),
+    ) -> Self {
+        let mut uplink = Self {
+            payloads: Payloads::default(),
+            extensions: ExtensionMap::default(),
+            tracks: Vec::new(),
+            clock: PublisherClock::default(),
+            feedback: FeedbackRecorder::default(),
+            ssrcs: Vec::new(),
+            ssrcs_max,
+            packets: 0,
+            bytes: 0,
+        };
+        uplink.update(media, epochs, refused);
+        uplink
+    }
+
+    /// A new description: known tracks (by mid) stay as they are, new ones are added. Indices never change.
+    pub fn update(&mut self, media: &PeerMedia, epochs: &mut u32, mut refused: impl FnMut(DropReason)) {
+        self.payloads = Payloads::new(media.codecs.clone());
+        self.extensions = media.extensions;
+        for described in &media.tracks {
+            let index = match self.tracks.iter().position(|t| t.mid == described.mid) {
+                Some(index) => index,
+                None if self.tracks.len() < usize::from(u8::MAX) => {
+                    self.tracks.push(Track::new(described, epochs));
+                    self.tracks.len() - 1
+                }
+                None => continue,
+            };
+            self.tracks[index].declared.clone_from(&described.ssrcs);
+            // With rids the packets say which layer they are; the order of declared sources says nothing.
+            if !described.rids.is_empty() {
+                continue;
+            }
+            if let Some(&(ssrc, rtx)) = described.ssrcs.first() {
+                let place = Place { track: index as u8, layer: 0, rtx: false };
+                if let Err(reason) = self.learn(ssrc, place, epochs) {
+                    refused(reason);
+                }
+                if let Some(Err(reason)) = rtx.map(|r| self.learn(r, Place { rtx: true, ..place }, epochs)) {
+                    refused(reason);
+                }
+            }
+        }
+    }
+
+    pub fn layer(&self, place: Place) -> &Layer {
+        &self.tracks[usize::from(place.track)].layers[usize::from(place.layer)]
+    }
+    pub fn layer_mut(&mut self, place: Place) -> &mut Layer {
+        &mut self.tracks[usize::from(place.track)].layers[usize::from(place.layer)]
+    }
+
+    pub fn place(&self, ssrc: Ssrc) -> Option<Place> {
+        self.ssrcs.iter().find(|(s, _)| *s == ssrc).map(|(_, place)| *place)
+    }
+
+    /// `ssrc` is sent from `place` from now on. A layer whose source changed begins anew.
+    fn learn(&mut self, ssrc: Ssrc, place: Place, epochs: &mut u32) -> Result<(), DropReason> {
+        match self.place(ssrc) {
+            Some(known) if known == place => return Ok(()),
+            Some(_) => return Err(DropReason::SsrcCollision),
+            None => {}
+        }
+        let layer = self.layer_mut(place);
+        let before = if place.rtx { layer.rtx.replace(ssrc) } else { layer.ssrc.replace(ssrc) };
+        if before.is_some() && !place.rtx {
+            layer.restart(epochs);
+        }
+        self.ssrcs.retain(|(s, _)| Some(*s) != before);
+        if self.ssrcs.len() >= self.ssrcs_max {
+            let layer = self.layer_mut(place);
+            if place.rtx {
+                layer.rtx = None
+            } else {
+                layer.ssrc = None
+            }
+            return Err(DropReason::TooManySsrcs);
+        }
+        self.ssrcs.push((ssrc, place));
+        if !place.rtx {
+            let declared = &self.tracks[usize::from(place.track)].declared;
+            let partner = declared.iter().find(|(s, _)| *s == ssrc).and_then(|(_, rtx)| *rtx);
+            if let Some(rtx) = partner {
+                return self.learn(rtx, Place { rtx: true, ..place }, epochs);
+            }
+        }
+        Ok(())
+    }
+
+    /// A source nobody announced: by rid, repaired rid or mid; without any, the only track of its kind.
+    fn explain(
+        &mut self,
+        header: &RtpHeader,
+        values: &Values,
+        meaning: Meaning,
+        epochs: &mut u32,
+    ) -> Result<Place, DropReason> {
+        let (codec, rtx) = match meaning {
+            Meaning::Media(codec) => (codec, false),
+            Meaning::Rtx(_, codec) => (codec, true),
+        };
+        let mut of_kind = self.tracks.iter().enumerate().filter(|(_, t)| t.kind == codec.kind());
+        let track = match values.mid {
+            Some(mid) => self.tracks.iter().position(|t| t.mid == mid).ok_or(DropReason::UnknownSsrc)?,
+            None => match (of_kind.next(), of_kind.next()) {
+                (Some((only, _)), None) => only,
+                _ => return Err(DropReason::UnknownSsrc),
+            },
+        };
+        if self.tracks[track].kind != codec.kind() {
+            return Err(DropReason::WrongKind);
+        }
+        let layers = &self.tracks[track].layers;
+        let named = if rtx { values.repaired_rid.or(values.rid) } else { values.rid };
+        let layer = match named {
+            Some(rid) => layers.iter().position(|l| l.rid == Some(rid)).ok_or(DropReason::UnknownSsrc)?,
+            None if layers.len() == 1 => 0,
+            None => return Err(DropReason::UnknownSsrc),
+        };
+        let place = Place { track: track as u8, layer: layer as u8, rtx };
+        self.learn(header.ssrc, place, epochs)?;
+        Ok(place)
+    }
+
+    /// Takes one decrypted RTP packet: statistics, feedback, retransmissions unwrapped, and into the layer's cache.
+    /// `at_us`: arrival for transport-wide feedback. The second value: start the feedback timer.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        nanos: crate::clock::Nanos,
+        packet: &mut [u8],
+        epochs: &mut u32,
+    ) -> (Result<Received, DropReason>, bool) {
+        let Ok(header) = RtpHeader::parse(packet) else { return (Err(DropReason::MalformedRtp), false) };
+        self.packets += 1;
+        self.bytes += packet.len() as u64;
+        let values = Values::read(&header, packet, &self.extensions);
+        let feedback = values
+            .transport_sequence
+            .is_some_and(|seq| self.feedback.on_packet(seq.as_seq(), nanos.0.rem_euclid(1 << 56) / 1000));
+        let Some(meaning) = self.payloads.meaning(header.pt) else {
+            return (Err(DropReason::UnknownPayloadType), feedback);
+        };
+        let place = match self.place(header.ssrc) {
+            Some(place) => Ok(place),
+            None => self.explain(&header, &values, meaning, epochs),
+        };
+        let received = place.and_then(|place| match meaning {
+            Meaning::Media(codec) => self.on_media(now, nanos, place, header, packet, codec, false, epochs),
+            Meaning::Rtx(pt, codec) => {
+                let ssrc = self.layer(place).ssrc.ok_or(DropReason::MalformedRtx)?;
+                let original = rtx::restore(&header, packet, pt, ssrc).map_err(|error| match error {
+                    rtx::RtxError::OnlyPadding => DropReason::PaddingOnly,
+                    rtx::RtxError::Short => DropReason::MalformedRtx,
+                })?;
+                let header = RtpHeader::parse(original).map_err(|_| DropReason::MalformedRtx)?;
+                let place = Place { rtx: false, ..place };
+                self.on_media(now, nanos, place, header, original, codec, true, epochs)
+            }
+        });
+        (received, feedback)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call site, all of it the packet's own")]
+    fn on_media(
+        &mut self,
+        now: Instant,
+        nanos: crate::clock::Nanos,
+        place: Place,
+        header: RtpHeader,
+        packet: &[u8],
+        codec: Codec,
+        recovered: bool,
+        epochs: &mut u32,
+    ) -> Result<Received, DropReason> {
+        let values = Values::read(&header, packet, &self.extensions);
+        let nack = self.payloads.config(header.pt).is_some_and(|c| c.nack);
+        let track = &mut self.tracks[usize::from(place.track)];
+        if track.kind != codec.kind() || place.rtx {
+            return Err(DropReason::WrongKind);
+        }
+        track.codec = Some(codec);
+        if let Some(level) = values.audio_level.filter(|_| track.kind == MediaKind::Audio) {
+            track.audio_level = Some(level);
+        }
+        let silent = track.layers[usize::from(place.layer)].is_silent(now, LAYER_SILENT);
+        let layer = &mut track.layers[usize::from(place.layer)];
+        let arrived = layer::Arrived { now, nanos, header, packet, codec, recovered, nack };
+        let (ext_seq, gap, keyframe_start) = layer.on_packet(arrived, &values, epochs)?;
+        Ok(Received { place, ext_seq, recovered, gap, layer_began: silent, keyframe_start })
+    }
+
+    /// BYE (RFC 3550 section 6.6): the source has stopped. It may come back, under its mid or its declaration.
+    pub fn on_goodbye(&mut self, ssrc: Ssrc) -> Option<Place> {
+        let place = self.place(ssrc).filter(|p| !p.rtx)?;
+        self.layer_mut(place).on_goodbye();
+        Some(place)
+    }
+
+    /// Chooses the layer everybody gets; true if it is another one than before.
+    pub fn choose_layer(&mut self, track: u8) -> bool {
+        let track = &mut self.tracks[usize::from(track)];
+        let newest = track.layers.iter().filter_map(|l| l.last_arrival).max();
+        // A layer is gone when another one of the same picture went on for a while without it.
+        let arrives = |l: &Layer| match (l.last_arrival, newest) {
+            (Some(at), Some(newest)) => newest.saturating_duration_since(at) < LAYER_SILENT,
+            _ => false,
+        };
+        let best = track.layers.iter().rposition(arrives).map(|i| i as u8);
+        // Nothing at all arrives: a muted camera comes back as what it was.
+        if best.is_none() || best == track.best {
+            return false;
+        }
+        track.best = best;
+        true
+    }
+}
+
+impl Track {
+    fn new(described: &SendTrack, epochs: &mut u32) -> Self {
+        let rate = match described.kind {
+            MediaKind::Audio => 48_000,
+            MediaKind::Video => 90_000,
+        };
+        let rids = described.rids.iter().map(|&r| Some(r));
+        let one = described.rids.is_empty().then_some(None);
+        // More layers than any encoder makes are not kept.
+        let layers =
+            rids.chain(one).take(8).map(|rid| Layer::new(described.kind, rate, rid, epochs)).collect();
+        Self {
+            mid: described.mid,
+            kind: described.kind,
+            codec: None,
+            layers,
+            subscribers: Vec::new(),
+            best: None,
+            declared: Vec::new(),
+            audio_level: None,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! One stream of a publisher: an audio track, a video track, or one simulcast layer of it.
+
+use super::cache::{PacketCache, Stored};
+use super::keyframe::KeyframeRequests;
+use super::nack::{Gap, NackGenerator};
+use super::reception::Reception;
+use crate::DropReason;
+use crate::clock::{LayerClock, Nanos};
+use crate::downlink::Vp8Ids;
+use crate::meter::Meter;
+use packet::codec::{is_keyframe_start, vp8::Vp8Descriptor};
+use packet::ext::Values;
+use packet::media::{Codec, MediaKind};
+use packet::rtp::RtpHeader;
+use packet::{Rid, RtpTime, Ssrc};
+use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub(crate) struct Layer {
+    pub rid: Option<Rid>,
+    pub ssrc: Option<Ssrc>,
+    pub rtx: Option<Ssrc>,
+    /// Another number whenever sequence numbers begin anew; unique in a router's life.
+    pub epoch: u32,
+    pub kind: MediaKind,
+    pub rate: u32,
+    pub cache: PacketCache,
+    pub reception: Reception,
+    pub nack: NackGenerator,
+    pub keyframes: KeyframeRequests,
+    pub clock: LayerClock,
+    pub last_arrival: Option<Instant>,
+    /// Where the newest keyframe starts, and when it came.
+    pub group: Option<(u64, Instant)>,
+    pub meter: Meter,
+    pub packets: u64,
+    pub bytes: u64,
+    pub recovered: u64,
+    pub keyframe_count: u64,
+    /// Timestamp of the newest keyframe: its other packets are not further keyframes.
+    keyframe_timestamp: Option<RtpTime>,
+}
+
+/// One packet, as itself or unwrapped from RTX.
+pub(super) struct Arrived<'a> {
+    pub now: Instant,
+    pub nanos: Nanos,
+    pub header: RtpHeader,
+    pub packet: &'a [u8],
+    pub codec: Codec,
+    pub recovered: bool,
+    /// Negotiated for its payload type.
+    pub nack: bool,
+}
+
+/// A number this far from the newest is another stream on the same source (a sender that restarted), not a gap.
+const RESTART_DISTANCE: u64 = 3000;
+
+impl Layer {
+    pub fn new(kind: MediaKind, rate: u32, rid: Option<Rid>, epochs: &mut u32) -> Self {
+        *epochs += 1;
+        Self {
+            rid,
+            ssrc: None,
+            rtx: None,
+            epoch: *epochs,
+            kind,
+            rate,
+            cache: PacketCache::new(kind),
+            reception: Reception::new(rate),
+            nack: NackGenerator::default(),
+            keyframes: KeyframeRequests::default(),
+            clock: LayerClock::new(rate),
+            last_arrival: None,
+            group: None,
+            meter: Meter::default(),
+            packets: 0,
+            bytes: 0,
+            recovered: 0,
+            keyframe_count: 0,
+            keyframe_timestamp: None,
+        }
+    }
+
+    /// Another source sends this layer now; what subscribers were sent stays theirs, what was received is void.
+    pub fn restart(&mut self, epochs: &mut u32) {
+        *epochs += 1;
+        self.epoch = *epochs;
+        self.cache.clear();
+        self.reception = Reception::new(self.rate);
+        self.nack = NackGenerator::default();
+        self.clock = LayerClock::new(self.rate);
+        self.group = None;
+        self.keyframe_timestamp = None;
+    }
+
+    /// Nothing arrived for `time` (or ever).
+    pub fn is_silent(&self, now: Instant, time: Duration) -> bool {
+        self.last_arrival.is_none_or(|at| now.saturating_duration_since(at) > time)
+    }
+
+    pub fn on_goodbye(&mut self) {
+        self.last_arrival = None;
+        self.nack = NackGenerator::default();
+        self.keyframes.give_up();
+    }
+
+    /// Extended sequence number, whether packets before it are missing, whether a keyframe starts here.
+    pub(super) fn on_packet(
+        &mut self,
+        arrived: Arrived,
+        values: &Values,
+        epochs: &mut u32,
+    ) -> Result<(u64, bool, bool), DropReason> {
+        let Arrived { now, nanos, header, packet, codec, recovered, nack } = arrived;
+        let mut ext_seq = self.reception.extend(header.seq);
+        if let Some(highest) = self.reception.highest() {
+            if ext_seq.abs_diff(highest) > RESTART_DISTANCE {
+                if recovered {
+                    return Err(DropReason::TooOld);
+                }
+                self.restart(epochs);
+                ext_seq = self.reception.extend(header.seq);
+            }
+        } else if recovered {
+            // A retransmission of something from before the first packet helps nobody.
+            return Err(DropReason::MalformedRtx);
+        }
+        if !recovered {
+            self.reception.on_packet(now, ext_seq, header.timestamp);
+            self.clock.on_packet(nanos, header.timestamp);
+            self.last_arrival = Some(now);
+        }
+        if self.cache.contains(ext_seq) {
+            return Err(DropReason::Duplicate);
+        }
+        self.packets += 1;
+        self.bytes += packet.len() as u64;
+        self.recovered += u64::from(recovered);
+        self.meter.add(now, packet.len());
+
+        let payload = header.payload(packet);
+        let mut stored = Stored::new(ext_seq, header, now, codec);
+        stored.audio_level = values.audio_level;
+        stored.video_orientation = values.video_orientation;
+        stored.playout_delay = values.playout_delay;
+        stored.abs_capture_time = values.abs_capture_time;
+        stored.dependency_descriptor = values.dependency_descriptor.map(|bytes| {
+            let start = bytes.as_ptr() as usize - packet.as_ptr() as usize;
+            (start as u16, (start + bytes.len()) as u16)
+        });
+        if codec == Codec::Vp8 {
+            stored.vp8 = Vp8Descriptor::parse(payload).map(|d| Vp8Ids::of(&d));
+        }
+        stored.keyframe_start = self.kind == MediaKind::Video && is_keyframe_start(codec, payload);
+        let keyframe_start = stored.keyframe_start;
+        if !self.cache.insert(stored, packet) {
+            return Err(DropReason::MalformedRtp);
+        }
+        let gap = nack.then(|| self.nack.on_packet(now, ext_seq));
+        match gap {
+            Some(Gap::Outage) if self.kind == MediaKind::Video => self.keyframes.want(),
+            _ => {}
+        }
+        if keyframe_start {
+            self.on_keyframe(now, ext_seq, header.timestamp);
+        }
+        Ok((ext_seq, matches!(gap, Some(Gap::New | Gap::Outage)), keyframe_start))
+    }
+
+    fn on_keyframe(&mut self, now: Instant, ext_seq: u64, timestamp: RtpTime) {
+        if self.group.is_some_and(|(start, _)| start > ext_seq) {
+            return;
+        }
+        // H264 says "keyframe" once for its parameter sets and once for the picture; the first is where to start.
+        if self.keyframe_timestamp == Some(timestamp) {
+            return;
+        }
+        self.keyframe_timestamp = Some(timestamp);
+        self.keyframe_count += 1;
+        self.group = Some((ext_seq, now));
+        self.keyframes.on_keyframe();
+        self.nack.forget_before(ext_seq);
+    }
+
+    /// The cached group of pictures to start a newcomer with: complete and not older than `age_max`.
+    pub fn fresh_group(&self, now: Instant, age_max: Duration) -> Option<u64> {
+        let (start, at) = self.group?;
+        let highest = self.reception.highest()?;
+        let fresh = now.saturating_duration_since(at) <= age_max;
+        (fresh && (start..=highest).all(|n| self.cache.contains(n))).then_some(start)
+    }
+}
