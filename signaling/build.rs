@@ -14,9 +14,11 @@ fn main() {
     let mut files = Vec::new();
     for root in ROOTS {
         println!("cargo::rerun-if-changed={}", web.join(root).display());
-        if !web.join(root).exists() {
-            println!("cargo::warning={} is missing: the server has no page", web.join(root).display());
-        }
+        assert!(
+            web.join(root).exists(),
+            "{} is missing: the server would have no page",
+            web.join(root).display()
+        );
         collect(&web.join(root), &mut files);
     }
     files.sort();

@@ -71,7 +71,13 @@ impl Slots {
     /// Pairs that are new in a longer offer. The ones known already stay as they are.
     pub(crate) fn extend(&mut self, pairs: &[SlotPair]) {
         let fresh = pairs.iter().skip(self.slots.len());
-        self.slots.extend(fresh.map(|&pair| Slot { pair, occupant: None, audio: None, video: None, freed: 0 }));
+        self.slots.extend(fresh.map(|&pair| Slot {
+            pair,
+            occupant: None,
+            audio: None,
+            video: None,
+            freed: 0,
+        }));
     }
 
     /// Brings the slots in line with the room: `shares` are the active shares of everybody else in the order in which
