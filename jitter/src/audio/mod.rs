@@ -5,7 +5,7 @@ mod decoder;
 mod delay;
 mod nack;
 mod noise;
-pub mod red;
+
 mod store;
 pub mod stretch;
 mod target;

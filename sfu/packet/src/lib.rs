@@ -5,6 +5,7 @@
 pub mod codec;
 pub mod demux;
 pub mod ext;
+pub mod fec;
 pub mod id;
 pub mod media;
 pub mod rtcp;

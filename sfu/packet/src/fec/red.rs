@@ -6,7 +6,7 @@
 //!  |0|   block PT  |                                                   primary block, the last header
 //! ```
 
-use packet::PayloadType;
+use crate::PayloadType;
 
 /// Blocks one packet may carry. Depth 8 at 20 ms already exceeds what a 341 ms offset is good for.
 pub const BLOCKS_MAX: usize = 16;
