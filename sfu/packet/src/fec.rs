@@ -172,9 +172,9 @@ mod tests {
                 .find(|(n, p)| seq(p) == wanted && !gone.contains(n))
                 .map(|(_, p)| p.clone())
         };
-        for lost in 0..packets.len() {
+        for (lost, packet) in packets.iter().enumerate() {
             let back = recover(fec, &|s| without(&[lost], s)).unwrap();
-            assert_eq!(back, packets[lost], "packet {lost}");
+            assert_eq!(&back, packet, "packet {lost}");
         }
         assert_eq!(recover(fec, &|s| without(&[], s)), Err(RecoverError::NothingMissing));
         if packets.len() > 1 {
