@@ -332,7 +332,6 @@ impl Bench {
             certificate: self.certificate.clone(),
             local_addresses: vec![self.local],
             dtls: case.dtls,
-            seed: number,
         };
         Ok((text, Transport::new(config, Some(remote), Instant::now())?))
     }

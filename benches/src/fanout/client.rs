@@ -102,7 +102,6 @@ impl Client {
             certificate: common.certificate.clone(),
             local_addresses: vec![socket.bound()],
             dtls: DtlsConfig::default(),
-            seed: peer as u64,
         };
         let transport = Transport::new(config, Some(remote), now)?;
         let mut client = Self {

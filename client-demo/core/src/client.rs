@@ -58,7 +58,6 @@ impl Client {
                 certificate: config.certificate.clone(),
                 local_addresses: config.local_addresses.clone(),
                 dtls: config.dtls,
-                seed: random.next(),
             },
             None,
             now,

@@ -296,7 +296,6 @@ impl Mirror {
             certificate: self.certificate.clone(),
             local_addresses: vec![server_address()],
             dtls: DtlsConfig::default(),
-            seed: 11,
         };
         self.transport = Some(Transport::new(config, Some(remote), now).unwrap());
         let slot: SlotPair = slots[0].clone();

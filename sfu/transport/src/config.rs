@@ -53,6 +53,4 @@ pub struct Config {
     /// Host candidates of this end; a full agent checks from each of them.
     pub local_addresses: Vec<SocketAddr>,
     pub dtls: DtlsConfig,
-    /// Drives DTLS hello randoms and timer jitter; unpredictable and different per session in production.
-    pub seed: u64,
 }

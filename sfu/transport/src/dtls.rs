@@ -12,7 +12,7 @@ use crate::config::{DtlsConfig, DtlsVersion};
 use crate::signing::provider;
 use crate::srtp::{Keys, Profile};
 use crate::{DropReason, Fingerprint};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The handshake must be over by then, counted from the first path. People have left long before.
@@ -86,6 +86,26 @@ impl Setup {
     }
 }
 
+/// One for all sessions: `dimpl` tries out the whole cryptography provider when it builds one, which takes milliseconds.
+/// It is given no seed, so hello randoms are random; nothing that can be seen from outside, neither sizes nor times,
+/// depends on them.
+fn dimpl_config() -> Option<Arc<dimpl::Config>> {
+    static CONFIG: OnceLock<Option<Arc<dimpl::Config>>> = OnceLock::new();
+    let build = || {
+        dimpl::Config::builder()
+            .with_crypto_provider(provider())
+            // Addresses are proven by connectivity checks; a cookie would prove them again, for a round trip.
+            .use_server_cookie(false)
+            .flight_start_rto(FIRST_REPEAT)
+            .flight_retries(usize::MAX)
+            .handshake_timeout(DIMPL_DEADLINE)
+            .build()
+            .ok()
+            .map(Arc::new)
+    };
+    CONFIG.get_or_init(build).clone()
+}
+
 impl Dtls {
     /// `None` if `dimpl` does not take the configuration, which no input can cause.
     pub fn new(
@@ -93,22 +113,10 @@ impl Dtls {
         active: bool,
         certificate: &Certificate,
         expected: Fingerprint,
-        seed: u64,
         now: Instant,
     ) -> Option<Self> {
-        let dimpl_config = dimpl::Config::builder()
-            .with_crypto_provider(provider())
-            // Addresses are proven by connectivity checks; a cookie would prove them again, for a round trip.
-            .use_server_cookie(false)
-            .flight_start_rto(FIRST_REPEAT)
-            .flight_retries(usize::MAX)
-            .handshake_timeout(DIMPL_DEADLINE)
-            // Hello randoms and timer jitter only; keys and signatures always use the system's randomness.
-            .dangerously_set_rng_seed(seed)
-            .build()
-            .ok()?;
         let setup = Setup {
-            config: Arc::new(dimpl_config),
+            config: dimpl_config()?,
             certificate: dimpl::DtlsCertificate {
                 certificate: certificate.der().to_vec(),
                 private_key: certificate.private_key_der().to_vec(),

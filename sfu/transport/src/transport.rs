@@ -124,8 +124,7 @@ impl Transport {
                 DtlsSetup::Passive => true,
                 DtlsSetup::ActPass => self.config.dtls.active_if_free,
             };
-            let (certificate, seed) = (self.config.certificate.clone(), self.config.seed);
-            let dtls = Dtls::new(self.config.dtls, active, &certificate, remote.fingerprint, seed, now);
+            let dtls = Dtls::new(self.config.dtls, active, &self.config.certificate, remote.fingerprint, now);
             self.dtls = Some(dtls.ok_or(TransportError::Dtls)?);
             self.fingerprint = Some(remote.fingerprint);
             self.known_at = now;

@@ -29,7 +29,6 @@ impl Router {
             certificate: self.config.certificate.clone(),
             local_addresses: self.config.candidates.iter().map(|c| c.address).collect(),
             dtls: self.config.dtls,
-            seed: self.random.next(),
         };
         let Ok(transport) = Transport::new(config, Some(remote), self.now) else {
             self.agenda.events.push_back(Event::Closed { peer, reason: CloseReason::Handshake });

@@ -38,7 +38,6 @@ pub fn config(side: usize, dtls: DtlsConfig) -> Config {
         certificate: Arc::new(Certificate::generate().unwrap()),
         local_addresses: vec![address(local)],
         dtls,
-        seed: 1 + side as u64,
     }
 }
 
