@@ -63,7 +63,7 @@ drop_reasons! {
     NackUnknown = "nack_unknown",
     /// NACK for a packet that was resent moments ago.
     NackRepeated = "nack_repeated",
-    /// NACK from a subscriber that negotiated no RTX for this slot.
+    /// NACK for a slot with neither RTX nor NACK negotiated.
     NackWithoutRtx = "nack_without_rtx",
     /// More than the retransmission budget of one drain.
     NackFlood = "nack_flood",

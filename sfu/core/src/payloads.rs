@@ -21,6 +21,8 @@ pub(crate) struct Payloads {
 pub(crate) struct Mapped {
     pub pt: PayloadType,
     pub rtx: Option<PayloadType>,
+    /// The subscriber may ask for lost packets.
+    pub nack: bool,
 }
 
 impl Payloads {
@@ -59,7 +61,7 @@ impl Payloads {
         if theirs.codec == Codec::Red && inner(self) != inner(publisher) {
             return None;
         }
-        Some(Mapped { pt: ours.pt, rtx: ours.rtx })
+        Some(Mapped { pt: ours.pt, rtx: ours.rtx, nack: ours.nack })
     }
 }
 
@@ -126,8 +128,11 @@ mod tests {
             (97, None),
             (1, None),
         ] {
-            let ours = ours
-                .map(|(pt, rtx): (u8, Option<u8>)| Mapped { pt: PayloadType(pt), rtx: rtx.map(PayloadType) });
+            let ours = ours.map(|(pt, rtx): (u8, Option<u8>)| Mapped {
+                pt: PayloadType(pt),
+                rtx: rtx.map(PayloadType),
+                nack: true,
+            });
             assert_eq!(subscriber.mapped(&publisher, PayloadType(theirs)), ours, "{theirs}");
         }
         assert_eq!(publisher.meaning(PayloadType(97)), Some(Meaning::Rtx(PayloadType(96), Codec::Vp8)));

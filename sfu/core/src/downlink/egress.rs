@@ -31,6 +31,8 @@ pub(crate) struct Media {
     pub mid: Mid,
     /// Publisher's clock to the router's, nanoseconds.
     pub clock_offset: Option<i64>,
+    /// No RTX was negotiated for it: what is sent is kept as it is, to be repeated.
+    pub keep: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -41,6 +43,8 @@ pub(crate) enum Item {
         start: usize,
         end: usize,
     },
+    /// A packet of this stream that was sent before, encrypted as it was.
+    Repeat(SeqNo),
     Taken,
 }
 
@@ -61,9 +65,35 @@ pub(crate) fn stream_of(slot: usize, rtx: bool) -> u8 {
 /// All RTCP is one stream.
 const RTCP_STREAM: u8 = 127;
 
+/// Encrypted packets of one audio stream, for as long as a listener may want one again. A packet repeated on its own
+/// source is repeated byte for byte: encrypting it anew would use its index twice.
+#[derive(Debug, Default)]
+struct Kept(Vec<(Option<SeqNo>, Vec<u8>)>);
+
+/// 1.28 s of 20 ms packets; a power of two.
+const KEPT: usize = 64;
+
+impl Kept {
+    fn insert(&mut self, seq: SeqNo, packet: &[u8]) {
+        if self.0.is_empty() {
+            self.0.resize_with(KEPT, Default::default);
+        }
+        let (number, bytes) = &mut self.0[usize::from(seq.0) & (KEPT - 1)];
+        *number = Some(seq);
+        bytes.clear();
+        bytes.extend_from_slice(packet);
+    }
+    fn get(&self, seq: SeqNo) -> Option<&[u8]> {
+        let (number, bytes) = self.0.get(usize::from(seq.0) & (KEPT - 1))?;
+        (*number == Some(seq)).then_some(bytes)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: Vec<Queued>,
+    /// By stream; only those without RTX.
+    kept: std::collections::BTreeMap<u8, Kept>,
     /// Everything before is taken.
     first: usize,
     rtcp: Vec<u8>,
@@ -117,6 +147,13 @@ impl Queue {
             len: end - start + overhead,
             item: Item::Rtcp { start, end },
         })
+    }
+
+    /// Queues a packet of `stream` that was sent before, on the same source.
+    pub fn repeat(&mut self, stream: u8, seq: SeqNo) -> Result<(), DropReason> {
+        let kept = self.kept.get(&stream).ok_or(DropReason::NackWithoutRtx)?;
+        let len = kept.get(seq).ok_or(DropReason::NackUnknown)?.len();
+        self.push(Queued { stream, len, item: Item::Repeat(seq) })
     }
 
     /// Picks the next batch: indices into `waiting` with their padding, in the order of sending, and the segment size.
@@ -208,15 +245,28 @@ impl Queue {
                 buffer.resize(needed, 0);
             }
             for &(i, padding) in plan.iter() {
+                let stream = self.waiting[i].stream;
                 let item = std::mem::replace(&mut self.waiting[i].item, Item::Taken);
                 let out = &mut buffer[batch.len..];
                 let written = match item {
                     Item::Media(media) => match cached(&media) {
                         Some((stored, packet)) => {
                             let number = &mut self.transport_sequence;
-                            write_media(&media, stored, packet, padding, session, transport, number, out)
+                            let len =
+                                write_media(&media, stored, packet, padding, session, transport, number, out);
+                            if let (Ok(len), true) = (&len, media.keep) {
+                                self.kept.entry(stream).or_default().insert(media.seq, &out[..*len]);
+                            }
+                            len
                         }
                         None => Err(DropReason::CacheMiss),
+                    },
+                    Item::Repeat(seq) => match self.kept.get(&stream).and_then(|kept| kept.get(seq)) {
+                        Some(packet) if packet.len() == self.waiting[i].len => {
+                            out[..packet.len()].copy_from_slice(packet);
+                            Ok(packet.len())
+                        }
+                        _ => Err(DropReason::CacheMiss),
                     },
                     Item::Rtcp { start, end } => {
                         out[..end - start].copy_from_slice(&self.rtcp[start..end]);
@@ -301,6 +351,7 @@ mod tests {
                 osn: None,
                 mid: Mid::new("0").unwrap(),
                 clock_offset: None,
+                keep: false,
             };
             let item =
                 if stream == RTCP_STREAM { Item::Rtcp { start: 0, end: len } } else { Item::Media(media) };

@@ -388,6 +388,7 @@ impl Slot {
             osn: None,
             mid: self.mid,
             clock_offset: source.clock.offset(),
+            keep: self.rtx.is_none() && self.kind == MediaKind::Audio && mapped.nack,
         };
         let len = media.len(stored, session);
         queue.push(Queued { stream: stream_of(self.index, false), len, item: Item::Media(media) })?;
@@ -402,7 +403,8 @@ impl Slot {
         Ok(())
     }
 
-    /// Answers a NACK for one packet from the publisher's cache, on the RTX source. `cached`: finds a stored packet.
+    /// Answers a NACK for one packet from the publisher's cache, on the RTX source; without one the packet
+    /// that was sent, byte for byte. `cached`: finds a stored packet.
     pub fn resend<'a>(
         &mut self,
         now: Instant,
@@ -412,13 +414,18 @@ impl Slot {
         queue: &mut Queue,
     ) -> Result<(), DropReason> {
         self.nacked += 1;
-        let rtx = self.rtx.ok_or(DropReason::NackWithoutRtx)?;
         let sent = self.history.find(lost).ok_or(DropReason::NackUnknown)?;
         // A second request within a round trip was sent before the answer to the first could have come.
         let answered = session.rtt.unwrap_or(RESEND_INTERVAL).max(RESEND_INTERVAL);
         if sent.resent.is_some_and(|at| now.saturating_duration_since(at) < answered) {
             return Err(DropReason::NackRepeated);
         }
+        let Some(rtx) = self.rtx else {
+            queue.repeat(stream_of(self.index, false), lost)?;
+            sent.resent = Some(now);
+            self.retransmitted += 1;
+            return Ok(());
+        };
         let (stored, payloads, clock_offset) =
             cached(sent.source, sent.source_seq).ok_or(DropReason::CacheMiss)?;
         let mapped = session.payloads.mapped(payloads, stored.header.pt).ok_or(DropReason::NoCommonCodec)?;
@@ -433,6 +440,7 @@ impl Slot {
             osn: Some(lost),
             mid: self.mid,
             clock_offset,
+            keep: false,
         };
         let len = media.len(stored, session);
         queue.push(Queued { stream: stream_of(self.index, true), len, item: Item::Media(media) })?;
