@@ -22,7 +22,7 @@ fn call(seed: u64) -> World {
 #[test]
 fn the_same_seed_gives_the_same_call_byte_for_byte() {
     let (once, again) = (call(12), call(12));
-    assert!(once.log().lines().count() > 1000, "a call has more to tell:\n{}", once.log());
+    assert!(once.log().lines().count() > 500, "a call has more to tell:\n{}", once.log());
     let different = once.log().lines().zip(again.log().lines()).find(|(a, b)| a != b);
     assert_eq!(different, None);
     assert_eq!(once.log(), again.log());
