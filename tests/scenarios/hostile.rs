@@ -28,5 +28,6 @@ fn malformed_datagrams_during_a_call_hurt_nobody() {
     };
     let world = scenario.run();
     let dropped: u64 = world.router.stats().dropped.iter().map(|(_, count)| count).sum();
-    assert!(dropped >= 4900, "of 5000 datagrams {dropped} were counted");
+    // The rest are DTLS records from the addresses of those present, which the handshake discards (RFC 6347 section 4.1.2.7).
+    assert!(dropped >= 4000, "of 5000 datagrams {dropped} were counted");
 }

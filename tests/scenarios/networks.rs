@@ -91,3 +91,21 @@ fn a_network_that_turns_bad_and_good_again_leaves_no_trace() {
     };
     scenario.run();
 }
+
+#[test]
+fn a_newcomer_hears_somebody_with_a_bad_uplink_from_now_on_not_from_the_past() {
+    let scenario = Scenario {
+        name: "networks::a_newcomer_hears_somebody_with_a_bad_uplink_from_now_on_not_from_the_past",
+        seed: 14,
+        steps: vec![
+            step("ada has a bad network", Do::Join { who: "ada", over: Network::Preset("S2") }),
+            step("and talks", Do::Run { ms: 6000 }),
+            step("bob comes", Do::Join { who: "bob", over: Network::Near }),
+            step("they talk", Do::Run { ms: 4000 }),
+            step("cyd comes", Do::Join { who: "cyd", over: Network::Near }),
+            step("they talk", Do::Run { ms: 4000 }),
+            step("both began with what ada said then", Do::Check(Check::BeginsFresh { audio_ms: 600 })),
+        ],
+    };
+    scenario.run();
+}

@@ -76,6 +76,13 @@ impl Ledger {
         longest
     }
 
+    /// How late the latest of those was that arrived in `[from, to)`.
+    pub fn latest(&self, flow: Flow, from: Instant, to: Instant) -> Option<Duration> {
+        let sent = self.sent.get(&(flow.sender, flow.kind))?;
+        let arrivals = self.received.get(&flow)?.iter().filter(|(_, at)| (from..to).contains(at));
+        arrivals.filter_map(|(number, at)| Some(*at - *sent.get(*number as usize)?)).max()
+    }
+
     /// Frames that arrived more than once.
     pub fn repeated(&self, flow: Flow) -> usize {
         let mut numbers: Vec<u32> =
@@ -121,6 +128,15 @@ mod tests {
         assert_eq!(ledger.share(FLOW, start, start + ms(40), ms(400)), Some(1.0));
         assert_eq!(ledger.share(FLOW, start + ms(500), start + ms(900), ms(400)), None);
         assert_eq!(ledger.repeated(FLOW), 1);
+    }
+
+    #[test]
+    fn lateness_counts_from_sending() {
+        let start = Instant::now();
+        let ledger = ledger(start, &[(0, 50), (1, 500), (2, 70)]);
+        assert_eq!(ledger.latest(FLOW, start, start + ms(200)), Some(ms(70)));
+        assert_eq!(ledger.latest(FLOW, start, start + ms(900)), Some(ms(500)));
+        assert_eq!(ledger.latest(FLOW, start + ms(600), start + ms(900)), None);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Signaling over a bad network: one direction of a TCP connection, as seen by whole messages.
 //!
-//! A model, not TCP: each message is cut into segments, each segment is lost with the link's share, and a lost one comes
-//! a retransmission timeout later, which doubles (RFC 6298). Nothing overtakes. Acknowledgements, congestion windows and
-//! fast retransmission are left out: messages are few and small, so a timeout is what repairs a loss.
+//! A model, not TCP: each message is cut into segments that leave at once, and each is lost with the link's share. The
+//! first loss of a segment is repaired after a round trip when enough segments follow it (RFC 8985, RACK), after two when
+//! it is near the end (tail loss probe), and by a timeout when it is alone; every further loss by a timeout that doubles
+//! (RFC 6298). Nothing overtakes. Acknowledgements are never lost and congestion windows never limit: signaling messages
+//! fit into the initial window.
 
 use netem::Random;
 use std::collections::VecDeque;
@@ -21,6 +23,8 @@ pub struct Pipe<T> {
 const SEGMENT_BYTES: usize = 1400;
 /// Linux waits no less than this besides the round trip (RFC 6298 would allow a second).
 const RETRANSMISSION_MIN: Duration = Duration::from_millis(200);
+/// So many later segments must arrive before a missing one counts as lost (RFC 8985 section 6.2).
+const REORDERING_SEGMENTS: usize = 3;
 
 impl<T> Pipe<T> {
     /// `loss` is the share of segments lost.
@@ -44,7 +48,8 @@ impl<T> Pipe<T> {
             return;
         }
         let segments = bytes.div_ceil(SEGMENT_BYTES).max(1);
-        let slowest = (0..segments).map(|_| self.segment_takes()).max().unwrap_or(self.delay);
+        let slowest = (1..=segments).rev().map(|left| self.segment_takes(left, segments)).max();
+        let slowest = slowest.unwrap_or(self.delay);
         let earlier = self.on_its_way.back().map_or(now, |(arrival, _)| *arrival);
         self.on_its_way.push_back((earlier.max(now + slowest), message));
     }
@@ -58,15 +63,23 @@ impl<T> Pipe<T> {
         self.on_its_way.pop_front().map(|(_, message)| message)
     }
 
-    fn segment_takes(&mut self) -> Duration {
+    /// `left` segments from this one on, of so many in all.
+    fn segment_takes(&mut self, left: usize, segments: usize) -> Duration {
+        let round_trip = 2 * self.delay;
+        let mut timeout = round_trip + RETRANSMISSION_MIN;
+        let mut repair = match (left, segments) {
+            (_, 1) => timeout,
+            (..=REORDERING_SEGMENTS, _) => 2 * round_trip,
+            _ => round_trip,
+        };
         let mut takes = self.delay;
-        let mut timeout = 2 * self.delay + RETRANSMISSION_MIN;
         // A connection gives up long before ten doublings; here it just becomes very late.
         for _ in 0..10 {
             if !self.random.chance(self.loss) {
                 break;
             }
-            takes += timeout;
+            takes += repair;
+            repair = timeout;
             timeout *= 2;
         }
         takes
@@ -98,7 +111,9 @@ mod tests {
         pipe.send(start, 10, 'a');
         pipe.change(ms(50), 0.0);
         pipe.send(start, 10, 'b');
-        let late = start + ms(50) + (0..10).map(|n| ms(300) * 2u32.pow(n)).sum::<Duration>();
+        // The first repair waits as long as the first timeout.
+        let waits = [0, 0, 1, 2, 3, 4, 5, 6, 7, 8].map(|doubled| ms(300) * 2u32.pow(doubled));
+        let late = start + ms(50) + waits.into_iter().sum::<Duration>();
         assert_eq!(pipe.poll_timeout(), Some(late));
         assert_eq!(pipe.receive(late), Some('a'));
         assert_eq!(pipe.receive(late), Some('b'));
@@ -119,6 +134,26 @@ mod tests {
         let share = |takes| arrivals.iter().filter(|arrival| **arrival == takes).count() as f64 / 10_000.0;
         assert!((share(ms(50)) - 0.7).abs() < 0.02);
         assert!((share(ms(350)) - 0.21).abs() < 0.02);
+    }
+
+    #[test]
+    fn losses_inside_a_long_message_wait_for_round_trips_not_for_timeouts() {
+        let start = Instant::now();
+        let mean_ms = |bytes| {
+            let mut pipe = Pipe::new(ms(50), 0.1, Random::new(3));
+            let total: Duration = (0..2000)
+                .map(|_| {
+                    pipe.send(start, bytes, ());
+                    let arrival = pipe.poll_timeout().expect("sent");
+                    pipe.receive(arrival);
+                    arrival - start
+                })
+                .sum();
+            total.as_millis() / 2000
+        };
+        // One segment: 50 + 0.1 * 300 and rarer ones. Seven: half of the messages lose one and wait for 100 or 200 ms.
+        assert!((80..90).contains(&mean_ms(1000)), "{}", mean_ms(1000));
+        assert!((130..190).contains(&mean_ms(9000)), "{}", mean_ms(9000));
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub enum Check {
     Met { audio_ms: u64, frame_ms: u64 },
     /// Of what was sent in the last `last_ms` (the newest 500 ms aside), at least these shares arrived within 400 ms.
     Arrives { last_ms: u64, audio_percent: f64, frames_percent: f64 },
+    /// In the first second of each flow no sound was older than this when it arrived: what is old is not worth hearing.
+    BeginsFresh { audio_ms: u64 },
     /// In the last `last_ms` no flow stood still for longer.
     NoGap { last_ms: u64, audio_ms: u64, frame_ms: u64 },
     /// Everybody was told that this person left, and nothing of theirs came in the last second.
@@ -273,6 +275,19 @@ fn examine(world: &World, check: Check) -> Result<(), String> {
                     percent => {
                         complain(&mut wrong, world, flow, format!("{percent:?} % in time, {wanted} % wanted"))
                     }
+                }
+            }
+        }
+        Check::BeginsFresh { audio_ms } => {
+            for (flow, _, since) in flows(world, &present, 0, 0) {
+                let Some(first) = world.ledger.first(flow, since).filter(|_| flow.kind == MediaKind::Audio)
+                else {
+                    continue;
+                };
+                let late =
+                    world.ledger.latest(flow, first, first + Duration::from_secs(1)).unwrap_or_default();
+                if late > Duration::from_millis(audio_ms) {
+                    complain(&mut wrong, world, flow, format!("begins {late:?} late, {audio_ms} ms allowed"));
                 }
             }
         }

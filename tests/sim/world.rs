@@ -43,7 +43,8 @@ struct Person {
     name: String,
     participant: Box<dyn Participant>,
     leg: Leg,
-    source: Source,
+    /// From the moment at which media can flow: an encoder has nobody to work for before.
+    source: Option<Source>,
     state: State,
     /// As the server calls it, once joined.
     id: Option<String>,
@@ -75,7 +76,7 @@ impl World {
         let mut random = Random::new(seed);
         let certificate = Arc::new(Certificate::generate().expect("a certificate"));
         let fingerprint = certificate.fingerprint();
-        let mut config = sfu_core::Config::new((start, CLOCK), random.next_u64(), certificate.clone());
+        let mut config = sfu_core::Config::new((start, CLOCK), random.next_u64(), certificate);
         config.candidates = vec![Candidate { address: SERVER }];
         let mut secret = [0; 32];
         secret.fill_with(|| random.next_u64() as u8);
@@ -124,7 +125,7 @@ impl World {
             name: name.to_owned(),
             participant: make(home, self.now, clock, seed),
             leg: Leg::new(up, down, public, self.random.next_u64(), self.now),
-            source: Source::new(number as u16, self.now),
+            source: None,
             state: State::Present,
             id: None,
             joined_at: self.now,
@@ -249,7 +250,7 @@ impl World {
     fn next_moment(&self) -> Option<Instant> {
         let people = self.people.iter().flat_map(|person| {
             let own = (person.state == State::Present)
-                .then(|| [person.wakes, Some(person.source.poll_timeout())])
+                .then(|| [person.wakes, person.source.as_ref().map(Source::poll_timeout)])
                 .into_iter()
                 .flatten();
             own.chain([person.leg.poll_timeout()]).flatten()
@@ -383,11 +384,9 @@ impl World {
             person.participant.handle_timeout(now);
             touched = true;
         }
-        while let Some(frame) = person.source.poll(now) {
-            if person.connected_at.is_some() {
-                person.participant.send_frame(now, &frame);
-                self.ledger.sent(now, frame.stamp);
-            }
+        while let Some(frame) = person.source.as_mut().and_then(|source| source.poll(now)) {
+            person.participant.send_frame(now, &frame);
+            self.ledger.sent(now, frame.stamp);
             touched = true;
         }
         if touched {
@@ -427,11 +426,15 @@ impl World {
             }
             Seen::Connected => {
                 self.note(number, "connected");
-                self.people[number].connected_at.get_or_insert(now);
+                let person = &mut self.people[number];
+                person.connected_at.get_or_insert(now);
+                person.source.get_or_insert_with(|| Source::new(number as u16, now));
             }
             Seen::KeyframeWanted => {
                 self.note(number, "is asked for a keyframe");
-                self.people[number].source.want_keyframe();
+                if let Some(source) = &mut self.people[number].source {
+                    source.want_keyframe();
+                }
             }
             Seen::PersonLeft(id) => {
                 self.note(number, &format!("sees {id} leave"));
