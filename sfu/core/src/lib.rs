@@ -9,6 +9,8 @@
 //! It never opens a socket, asks for the time, waits, or reads an unordered container; what arrives is counted,
 //! with a [`DropReason`] for everything that goes no further.
 
+#![deny(clippy::iter_over_hash_type)]
+
 mod clock;
 mod command;
 mod config;
