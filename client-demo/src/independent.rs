@@ -21,6 +21,7 @@ use rtc::peer_connection::configuration::media_engine::{
 };
 use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
 use rtc::peer_connection::sdp::RTCSessionDescription;
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters,
     RTCRtpRtxParameters, RtpCodecKind,
@@ -50,6 +51,7 @@ enum Happening {
     Ice(RTCIceConnectionState),
     Connection(RTCPeerConnectionState),
     /// On the m-line of this name.
+    Track(String, Arc<dyn TrackRemote>),
     Packet(String, rtc::rtp::Packet),
     KeyframeWanted,
 }
@@ -73,6 +75,7 @@ impl PeerConnectionEventHandler for Handler {
         tokio::spawn(async move {
             // Our server names a slot's track after its m-line.
             let mid = track.track_id().await;
+            let _ = happenings.send(Happening::Track(mid.clone(), track.clone()));
             while let Some(event) = track.poll().await {
                 if let TrackRemoteEvent::OnRtpPacket(packet) = event
                     && happenings.send(Happening::Packet(mid.clone(), packet)).is_err()
@@ -168,8 +171,9 @@ pub async fn run(options: &Options, stop: impl Future<Output = ()>) -> Result<Re
                     }
                     Happening::Packet(mid, packet) => {
                         report.stages.first_packet_ms.get_or_insert(ms(now));
-                        peer.packet(now, &mid, &packet);
+                        peer.packet(now, &mid, &packet).await;
                     }
+                    Happening::Track(mid, track) => drop(peer.remote.insert(mid, track)),
                     Happening::KeyframeWanted => peer.keyframe_wanted(now),
                     Happening::Ice(_) | Happening::Connection(_) => {}
                 }
@@ -184,9 +188,10 @@ pub async fn run(options: &Options, stop: impl Future<Output = ()>) -> Result<Re
     report.slot_pairs = peer.pairs;
     report.received = peer.reception.received().into_iter().map(Received::from).collect();
     report.sent = peer.sent();
-    let _ = connection.sender.send(ClientMessage::Leave {});
-    peer.connection.close().await?;
     report.seconds = start.elapsed().as_secs_f64();
+    let _ = connection.sender.send(ClientMessage::Leave {});
+    connection.ended().await;
+    peer.connection.close().await?;
     Ok(report)
 }
 
@@ -200,6 +205,7 @@ struct Peer {
     playing: bool,
     reception: Reception,
     highest: BTreeMap<usize, ExtSeq>,
+    remote: BTreeMap<String, Arc<dyn TrackRemote>>,
 }
 
 struct Sending<P> {
@@ -264,6 +270,7 @@ impl Peer {
             playing: false,
             reception: Reception::new(false),
             highest: BTreeMap::new(),
+            remote: BTreeMap::new(),
         })
     }
 
@@ -311,7 +318,7 @@ impl Peer {
         self.connection.set_remote_description(answer).await.context("the answer was refused")
     }
 
-    fn packet(&mut self, now: Instant, mid: &str, packet: &rtc::rtp::Packet) {
+    async fn packet(&mut self, now: Instant, mid: &str, packet: &rtc::rtp::Packet) {
         let Some(index) = Mid::new(mid).and_then(|mid| self.reception.index(mid.as_str())) else { return };
         let header = &packet.header;
         let codec = match PayloadType(header.payload_type) {
@@ -334,6 +341,12 @@ impl Peer {
         self.reception.packet(now, index, packet);
         // The crate asks for what is missing; here it only counts when it is given up.
         let _ = self.reception.ask(now, index, Duration::from_millis(100));
+        if self.reception.wants_keyframe(now, index)
+            && let Some(track) = self.remote.get(mid)
+        {
+            let pli = PictureLossIndication { sender_ssrc: 0, media_ssrc: header.ssrc };
+            let _ = track.write_rtcp(vec![Box::new(pli)]).await;
+        }
         while self.reception.next_event().is_some() {}
     }
 

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::net::{SocketAddr, UdpSocket as StdUdpSocket};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::UdpSocket;
 use transport::Certificate;
 use wire::Source;
@@ -113,21 +113,17 @@ pub async fn run(
         player.play(now, &mut client);
     }
     let stats = client.stats();
-    client.leave(Instant::now());
+    client.leave();
     loop {
         match client.poll_output() {
             Output::Message(message) => drop(connection.sender.send(message)),
-            Output::Transmit(transmit) => drop(socket.try_send_to(&transmit.bytes, transmit.to)),
-            Output::Event(_) => {}
             Output::Timeout(..) => break,
+            Output::Transmit(_) | Output::Event(_) => {}
         }
     }
     report.take(stats);
     report.seconds = start.elapsed().as_secs_f64();
-    // Lets the goodbye leave: the connection ends when the server has read it.
-    drop(connection.sender);
-    let ended = async { while connection.receiver.recv().await.is_some() {} };
-    let _ = tokio::time::timeout(Duration::from_millis(500), ended).await;
+    connection.ended().await;
     Ok(report)
 }
 

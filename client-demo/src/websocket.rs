@@ -8,6 +8,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -54,6 +55,15 @@ pub struct Connection {
     pub receiver: mpsc::UnboundedReceiver<ServerMessage>,
     /// Our own address on the way to the server.
     pub local: SocketAddr,
+}
+
+impl Connection {
+    /// Lets what was sent leave: the server closes the connection when it has read a `leave`.
+    pub async fn ended(mut self) {
+        drop(self.sender);
+        let ended = async { while self.receiver.recv().await.is_some() {} };
+        let _ = tokio::time::timeout(Duration::from_millis(500), ended).await;
+    }
 }
 
 /// `insecure`: accept any certificate, for a server with a self-signed one.

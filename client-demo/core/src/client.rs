@@ -100,9 +100,13 @@ impl Client {
         self.offer_again();
     }
 
-    /// Says goodbye on both paths.
-    pub fn leave(&mut self, now: Instant) {
+    /// Asks the server to let us go; it then closes the WebSocket.
+    pub fn leave(&mut self) {
         self.out.push_back(Output::Message(ClientMessage::Leave {}));
+    }
+
+    /// Ends the media path at once, and tells the other end on it.
+    pub fn close(&mut self, now: Instant) {
         self.media.transport.close(now);
         self.media.drain_transport(now);
     }

@@ -164,14 +164,15 @@ impl Frames {
     }
 }
 
-/// Picture ids count up by one (RFC 7741 section 4.2). Without ids the sequence numbers alone must do.
+/// Picture ids count up by one (RFC 7741 section 4.2); some senders widen them from 7 to 15 bits on the way. Without ids
+/// the sequence numbers alone must do.
 fn follows(last: Option<PictureId>, this: Option<PictureId>) -> bool {
-    match (last, this) {
-        (Some(PictureId::Fifteen(last)), Some(PictureId::Fifteen(this))) => this == (last + 1) & 0x7fff,
-        (Some(PictureId::Seven(last)), Some(PictureId::Seven(this))) => this == (last + 1) & 0x7f,
-        (Some(_), Some(_)) => false,
-        _ => true,
-    }
+    let (Some(last), Some(this)) = (last, this) else { return true };
+    let mask = match (last, this) {
+        (PictureId::Fifteen(_), PictureId::Fifteen(_)) => 0x7fff,
+        _ => 0x7f,
+    };
+    this.value() & mask == (last.value() + 1) & mask
 }
 
 #[cfg(test)]
@@ -233,6 +234,16 @@ mod tests {
         assert_eq!(std::iter::from_fn(|| frames.pop()).count(), 3);
         assert_eq!(frames.undecodable, 1);
         assert!(frames.is_broken());
+    }
+
+    #[test]
+    fn picture_ids_may_become_wider() {
+        let (seven, fifteen) = (|n| Some(PictureId::Seven(n)), |n| Some(PictureId::Fifteen(n)));
+        assert!(follows(seven(126), seven(127)) && follows(seven(127), seven(0)));
+        assert!(follows(seven(127), fifteen(128)));
+        assert!(!follows(seven(126), fifteen(128)));
+        assert!(follows(fifteen(0x7fff), fifteen(0)) && !follows(fifteen(127), fifteen(0)));
+        assert!(follows(None, seven(5)) && follows(seven(5), None));
     }
 
     #[test]

@@ -270,10 +270,10 @@ impl Media {
         let round_trip = self.round_trip.unwrap_or(ROUND_TRIP_GUESS);
         for index in 0..self.reception.slots.len() {
             let ask = self.reception.ask(now, index, round_trip);
-            let slot = &mut self.reception.slots[index];
-            Nack::new(self.own_ssrc, slot.slot.ssrc, ask).write(&mut bytes);
-            if slot.wants_keyframe(now) {
-                Pli { sender: self.own_ssrc, media: slot.slot.ssrc }.write(&mut bytes);
+            let media = self.reception.slots[index].slot.ssrc;
+            Nack::new(self.own_ssrc, media, ask).write(&mut bytes);
+            if self.reception.wants_keyframe(now, index) {
+                Pli { sender: self.own_ssrc, media }.write(&mut bytes);
                 self.keyframes_asked += 1;
             }
         }

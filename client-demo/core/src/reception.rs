@@ -130,6 +130,11 @@ impl Reception {
         ask
     }
 
+    /// True if a keyframe must be asked for now; asks again only after a while.
+    pub fn wants_keyframe(&mut self, now: Instant, index: usize) -> bool {
+        self.slots.get_mut(index).is_some_and(|slot| slot.wants_keyframe(now))
+    }
+
     /// What is new since the last call.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
