@@ -75,7 +75,8 @@ impl Sfu {
             if candidates.is_empty() {
                 return Err(StartError::NoCandidate);
             }
-            let mut router = sfu_core::Config::new(clock, seed.wrapping_add(index as u64), sfu.certificate.clone());
+            let mut router =
+                sfu_core::Config::new(clock, seed.wrapping_add(index as u64), sfu.certificate.clone());
             router.candidates = candidates.clone();
             let (requests, receiver) = mpsc::channel();
             let parts = Parts {
