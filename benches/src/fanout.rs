@@ -101,6 +101,7 @@ struct Measured {
     packet_len: f64,
     received: u64,
     lost: u64,
+    overflowed: u64,
     late: u64,
     latency_us: Vec<f64>,
 }
@@ -142,16 +143,18 @@ impl Run {
         let sum =
             |count: fn(&client::Counts) -> u64| load.clients.iter().map(|c| count(&c.counts)).sum::<u64>();
         let received = sum(|counts| counts.packets);
+        let packet_len =
+            (after.bytes_out - before.bytes_out) as f64 / (after.datagrams_out - before.datagrams_out) as f64;
         Ok(Measured {
             before,
             after,
             elapsed,
             own_cpu_us: own_after - own_before,
             profile,
-            packet_len: (after.bytes_out - before.bytes_out) as f64
-                / (after.datagrams_out - before.datagrams_out) as f64,
+            packet_len,
             received,
             lost: sum(|counts| counts.lost),
+            overflowed: sum(|counts| counts.overflowed),
             late: sum(|counts| counts.late),
             latency_us: load
                 .clients
@@ -171,6 +174,12 @@ impl Measured {
         ensure!(forwarded > 0.0, "the server forwarded nothing");
         let cpu_us_per_packet = per(|u| u.cpu_us) / forwarded;
         let segments = datagrams / sends;
+        for (reason, count) in &self.after.dropped {
+            let new = count - self.before.dropped.get(reason).unwrap_or(&0);
+            if new > 0 {
+                eprintln!("fanout: the forwarder dropped {new}: {reason}");
+            }
+        }
         eprintln!("fanout: measuring the limit at {segments:.2} segments per send");
         let limit = limit::measure(
             self.profile,
@@ -213,6 +222,9 @@ impl Measured {
         figure("dropped_datagrams", drops, "by the server's sockets and rings");
         figure("server_core_share", per(|u| u.cpu_us) / 1e6 / seconds, "of one core");
         figure("bench_core_share", self.own_cpu_us as f64 / 1e6 / seconds, "the clients, of one core");
+        if self.overflowed > 0 {
+            report.note(format!("{prefix}: the clients were too slow for {} datagrams.", self.overflowed));
+        }
         if self.own_cpu_us as f64 / 1e6 / seconds > 0.95 {
             report.note(format!("{prefix}: the clients were the bottleneck; delays are theirs."));
         }

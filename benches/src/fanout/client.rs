@@ -64,6 +64,8 @@ pub struct Counts {
     pub late: u64,
     /// Publisher's send call to the kernel's arrival stamp, in microseconds.
     pub latency_us: Vec<f64>,
+    /// Datagrams that this client's socket had no room for: the bench was too slow.
+    pub overflowed: u64,
     /// Datagrams that the transport refused.
     pub refused: u64,
 }
@@ -135,6 +137,7 @@ impl Client {
             match self.socket.receive(buffer) {
                 Ok(received) => {
                     let now = Instant::now();
+                    self.counts.overflowed += u64::from(received.overflowed);
                     for datagram in buffer[..received.len].chunks_mut(received.segment_size) {
                         self.handle_datagram(
                             common,
@@ -195,6 +198,8 @@ impl Client {
         datagram: &mut [u8],
     ) {
         if !self.decrypts && classify(datagram) == Some(Protocol::Rtp) {
+            // The length of the padding is encrypted, so leave padding in.
+            datagram[0] &= !0x20;
             self.count(common, now, datagram, None);
             return;
         }

@@ -7,6 +7,7 @@ use super::shape::{self, Shape};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use sfu::{Command, Config, Sfu};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write, stdin, stdout};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -40,7 +41,7 @@ pub struct PeerAccess {
 }
 
 /// What the process has used and done since it started.
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Usage {
     /// User and system time of all threads.
     pub cpu_us: u64,
@@ -58,8 +59,9 @@ pub struct Usage {
     pub send_drops: u64,
     pub packets_in: u64,
     pub packets_forwarded: u64,
-    pub retransmissions: u64,
     pub turns: u64,
+    /// The forwarder's reasons for dropping, those that occurred.
+    pub dropped: BTreeMap<String, u64>,
 }
 
 pub fn serve(options: &Options) -> anyhow::Result<()> {
@@ -113,6 +115,12 @@ fn usage(sfu: &Sfu, rss_at_start_kib: u64) -> Usage {
     let router = |number: fn(&sfu_core::Stats) -> u64| -> u64 {
         stats.workers.iter().flatten().map(|worker| number(&worker.router)).sum()
     };
+    let mut dropped = BTreeMap::new();
+    for (reason, count) in stats.workers.iter().flatten().flat_map(|worker| &worker.router.dropped) {
+        if *count > 0 {
+            *dropped.entry((*reason).to_owned()).or_default() += count;
+        }
+    }
     Usage {
         cpu_us: process_cpu_us(),
         rss_kib: rss_kib(),
@@ -128,7 +136,7 @@ fn usage(sfu: &Sfu, rss_at_start_kib: u64) -> Usage {
         send_drops: send.dropped_total(),
         packets_in: router(|r| r.packets_in),
         packets_forwarded: router(|r| r.packets_forwarded),
-        retransmissions: router(|r| r.retransmissions),
+        dropped,
         turns: stats.workers.iter().flatten().map(|worker| worker.turns).sum(),
     }
 }
