@@ -145,10 +145,13 @@ impl Layer {
         stored.video_orientation = values.video_orientation;
         stored.playout_delay = values.playout_delay;
         stored.abs_capture_time = values.abs_capture_time;
-        stored.dependency_descriptor = values.dependency_descriptor.map(|bytes| {
-            let start = bytes.as_ptr() as usize - packet.as_ptr() as usize;
-            (start as u16, (start + bytes.len()) as u16)
-        });
+        // VP8 says everything in its own descriptor, which is rewritten at every switch. Frame numbers of simulcast run
+        // through all layers: one layer of them, forwarded as it is, is a stream that Chromium never decodes.
+        stored.dependency_descriptor =
+            values.dependency_descriptor.filter(|_| codec != Codec::Vp8).map(|bytes| {
+                let start = bytes.as_ptr() as usize - packet.as_ptr() as usize;
+                (start as u16, (start + bytes.len()) as u16)
+            });
         if codec == Codec::Vp8 {
             stored.vp8 = Vp8Descriptor::parse(payload).map(|d| Vp8Ids::of(&d));
         }
