@@ -51,7 +51,6 @@ export class Lobby {
     local.on('changed', () => this.render());
     local.rename(this.#name.value.trim());
     const impossible = environmentWords(this.#environment);
-    this.#join.disabled = impossible !== '';
     if (impossible) this.fail(impossible);
     this.render();
   }
@@ -67,7 +66,7 @@ export class Lobby {
 
   /** @param {boolean} joining */
   busy(joining) {
-    this.#join.disabled = joining;
+    this.#join.disabled = joining || !this.#environment.webrtc;
     this.#join.textContent = joining ? 'Joining …' : 'Join';
   }
 

@@ -52,7 +52,7 @@ class Page {
     byId('call').hidden = true;
     this.#lobby.busy(false);
     this.#lobby.show(true);
-    if (!this.#lobby.environment.webrtc) return;
+    if (!this.#lobby.environment.webrtc) return; // The lobby has said so.
     const call = this.#createCall();
     this.#call = call;
     const mine = (/** @type {() => void} */ run) => () => call === this.#call && run();

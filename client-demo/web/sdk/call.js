@@ -390,11 +390,11 @@ export class Call extends Emitter {
       const more = this.#slots.target(wanted) - this.#views.length;
       if (peer !== this.#peer || (!restart && more <= 0)) return;
       peer.addPairs(Math.max(0, more));
-      this.#pairs = peer.pairs.length; // A rejoin offers as many at once.
       const offer = await peer.offer({ restart });
       this.#addSlots(peer);
       const answer = await link.request({ type: 'offer', offer, ...this.#describe(peer) });
       await peer.accept(answer.answer);
+      this.#pairs = peer.pairs.length; // A rejoin offers as many at once.
     }).catch((error) => {
       // Half a renegotiation cannot be continued: start over with a new connection.
       console.warn('The call could not be renegotiated:', error);

@@ -11,8 +11,8 @@ import { FrameGate } from './gate.js';
 export const SPARE_SLOTS = 1;
 /** Pairs are added in steps of this many: each step is one renegotiation. */
 export const SLOT_STEP = 4;
-/** A page never offers more: 64 pairs are an SDP of 130 kB. */
-export const SLOTS_MAX = 64;
+/** What the server takes from one participant at most; a class of 20 and a screen need 21. */
+export const SLOTS_MAX = 24;
 
 export class Slot {
   /** @type {string | null} */ participant = null;

@@ -37,10 +37,11 @@ export class StageClock {
     /** @type {Stages} */
     const stages = {};
     for (const [stage, ms] of this.#at) stages[`${stage}_ms`] = Math.round(ms * 10) / 10;
-    // A packet came before the frame it carried, even where the browser tells of it later.
-    const media = [stages.first_audio_ms, stages.first_frame_ms].filter((ms) => ms !== undefined);
-    if (stages.first_packet_ms !== undefined && media.length > 0) {
-      stages.first_packet_ms = Math.min(stages.first_packet_ms, ...media);
+    // What a stage rests on was there before it, even where the browser told of it later.
+    let latest = Math.min(stages.first_audio_ms ?? Infinity, stages.first_frame_ms ?? Infinity);
+    for (const stage of /** @type {const} */ (['first_packet_ms', 'dtls_ms', 'ice_ms'])) {
+      const ms = stages[stage];
+      if (ms !== undefined) latest = stages[stage] = Math.min(ms, latest);
     }
     return stages;
   }
