@@ -1,7 +1,9 @@
 //! Writes the first inputs of each target into `corpus/`, made by our own code, so that a fuzzer begins with what is
 //! valid: `cargo run --manifest-path tests/fuzz/Cargo.toml --example seeds`.
 
+use fuzz::pair::{CLIENT, Pair, SERVER};
 use packet::codec::vp8::{PictureId, TemporalLayer, Vp8Descriptor};
+use packet::demux::{Protocol, classify};
 use packet::ext::dependency_descriptor::{
     DecodeTargetIndication as Dti, DependencyDescriptor, Template, TemplateStructure,
 };
@@ -16,6 +18,7 @@ use packet::rtcp::{
 use packet::rtp::Outgoing;
 use packet::{Bitrate, Mid, NtpTime, PayloadType, Rid, RtpTime, SeqNo, Ssrc};
 use std::path::Path;
+use transport::DtlsVersion;
 
 fn main() -> std::io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
@@ -26,6 +29,9 @@ fn main() -> std::io::Result<()> {
         ("rtp", rtp()),
         ("sdp_offer", files("signaling/sdp/tests/descriptions", "sdp")?),
         ("signaling_json", files("signaling/wire/fixtures", "json")?),
+        ("srtp_unprotect", srtp_unprotect()),
+        ("stun_demux", stun_demux()),
+        ("dtls_record", dtls_record()),
     ] {
         let folder = corpus.join(target);
         std::fs::create_dir_all(&folder)?;
@@ -253,4 +259,73 @@ fn dependency_descriptor() -> Seeds {
     };
     let stream = [bytes(&key), bytes(&plain), bytes(&custom)].concat();
     named(vec![("key", bytes(&key)), ("stream", stream)])
+}
+
+/// A chunk behind its length, as the transport's targets read it.
+fn chunk(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat()
+}
+
+/// Each operation on a media and a control packet, over the wrap of the sequence number.
+fn srtp_unprotect() -> Seeds {
+    let rtcp =
+        rtcp().into_iter().find(|(name, _)| name.starts_with("receiver_report")).expect("made above").1;
+    let rtp = |seq: u16| packet_with(Values::default(), |o| o.seq = SeqNo(seq));
+    let step = |operation: u8, bytes: &[u8]| [&[operation][..], &chunk(bytes)].concat();
+    let steps = |operation: u8| {
+        [
+            step(operation, &rtp(0xffff)),
+            step(operation, &rtcp),
+            step(operation, &rtp(0)),
+            step(0x43, &rtp(0xfff0)),
+        ]
+        .concat()
+    };
+    named(vec![("raw", steps(0)), ("whole", steps(1)), ("bit_changed", steps(0x82))])
+}
+
+/// What both ends say to each other until they are connected.
+fn conversation(version: DtlsVersion, server_is_dtls_client: bool) -> Vec<(usize, Vec<u8>)> {
+    let mut seen = Vec::new();
+    let mut pair = Pair::new(version, server_is_dtls_client);
+    pair.run(&mut seen, |_| true);
+    assert!(pair.ends.iter().all(|end| end.is_connected()));
+    seen
+}
+
+fn stun_demux() -> Seeds {
+    let seen = conversation(DtlsVersion::V12, false);
+    let first = |side: usize, protocol: Protocol| {
+        let found = seen.iter().find(|(to, bytes)| *to == side && classify(bytes) == Some(protocol));
+        found.expect("said before connected").1.clone()
+    };
+    named(vec![
+        ("request", first(SERVER, Protocol::Stun)),
+        ("response", first(CLIENT, Protocol::Stun)),
+        ("client_hello", first(SERVER, Protocol::Dtls)),
+        ("media", packet_with(Values::default(), |_| {})),
+    ])
+}
+
+/// All that one end hears of a handshake; a fresh session understands it up to the first signature.
+fn dtls_record() -> Seeds {
+    let mut seeds = Vec::new();
+    for (number, version) in [(0, DtlsVersion::V12), (1, DtlsVersion::V13)] {
+        for server_is_dtls_client in [false, true] {
+            let seen = conversation(version, server_is_dtls_client);
+            for side in [SERVER, CLIENT] {
+                let kind = number << 2 | u8::from(server_is_dtls_client) << 1 | side as u8;
+                let heard =
+                    seen.iter().filter(|(to, bytes)| *to == side && classify(bytes) == Some(Protocol::Dtls));
+                let chunks: Vec<u8> = heard.flat_map(|(_, bytes)| chunk(bytes)).collect();
+                let name = format!(
+                    "{version:?}_{}_of_{}.bin",
+                    if side == SERVER { "server" } else { "client" },
+                    if server_is_dtls_client { "active_server" } else { "passive_server" }
+                );
+                seeds.push((name.to_lowercase(), [&[kind][..], &chunks].concat()));
+            }
+        }
+    }
+    seeds
 }

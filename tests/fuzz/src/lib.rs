@@ -5,8 +5,11 @@
 
 #[path = "../../../sfu/packet/tests/answers/mod.rs"]
 mod packet_answers;
+pub mod pair;
 mod signaling;
+mod transport;
 
+pub use self::transport::{dtls_record, srtp_unprotect, stun_demux};
 pub use packet_answers::{codec_descriptors, rtcp, rtp};
 pub use signaling::{sdp_offer, signaling_json};
 
@@ -17,10 +20,13 @@ pub type Body = fn(&[u8]);
 pub const TARGETS: &[(&str, Body)] = &[
     ("codec_descriptors", codec_descriptors),
     ("dependency_descriptor", dependency_descriptor),
+    ("dtls_record", dtls_record),
     ("rtcp", rtcp),
     ("rtp", rtp),
     ("sdp_offer", sdp_offer),
     ("signaling_json", signaling_json),
+    ("srtp_unprotect", srtp_unprotect),
+    ("stun_demux", stun_demux),
 ];
 
 /// A stream of descriptors, each behind a byte with its length; the structure of one is in force for the next.
