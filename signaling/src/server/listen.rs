@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
@@ -24,12 +24,20 @@ use super::limits::Admitted;
 /// Bytes of a request's header.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
+const TURNED_AWAY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 10\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// How long one that is turned away may take to read why, and how many may do so at the same time.
+const LINGER: Duration = Duration::from_millis(250);
+pub(super) const TURNING_AWAY_MAX: usize = 64;
+
 pub(super) struct Accept {
     pub shared: Arc<Shared>,
     pub router: axum::Router,
     pub tls: Option<TlsAcceptor>,
     /// True: no more connections.
     pub is_stopping: watch::Receiver<bool>,
+    pub turning_away: Arc<Semaphore>,
 }
 
 impl Accept {
@@ -43,7 +51,7 @@ impl Accept {
             match accepted {
                 Ok((stream, from)) => match self.shared.cap.admit(from.ip()) {
                     Some(admitted) => drop(tokio::spawn(self.clone().serve(stream, admitted))),
-                    None => self.turn_away(&stream),
+                    None => self.turn_away(stream),
                 },
                 // The other end gave up in between.
                 Err(error) if is_of_connection(&error) => {}
@@ -55,13 +63,29 @@ impl Accept {
         }
     }
 
-    /// One short answer if it fits the socket, then the end.
-    fn turn_away(&self, stream: &TcpStream) {
-        if self.tls.is_none() {
-            let _ = stream.try_write(
-                b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 10\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-            );
+    /// One short answer for a few, the bare end for a flood.
+    fn turn_away(&self, stream: TcpStream) {
+        if self.tls.is_some() {
+            return;
         }
+        let Ok(turn) = self.turning_away.clone().try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let _ = stream.try_write(TURNED_AWAY);
+            // Closing while the request is unread would reset the connection and take the answer back.
+            let _ = timeout(LINGER, async {
+                let mut request = [0; 1024];
+                while stream.readable().await.is_ok() {
+                    match stream.try_read(&mut request) {
+                        Ok(0) => return,
+                        Ok(_) => {}
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(_) => return,
+                    }
+                }
+            })
+            .await;
+            drop(turn);
+        });
     }
 
     async fn serve(self: Arc<Self>, stream: TcpStream, admitted: Arc<Admitted>) {

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sfu::Sfu;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::engine::{Engine, INPUT_QUEUE, Input};
 use super::http::{self, Shared};
 use super::limits::ConnectionCap;
-use super::listen::Accept;
+use super::listen::{Accept, TURNING_AWAY_MAX};
 use super::options::{Options, Tls};
 use super::pages::Pages;
 use super::tls::{self, TlsError};
@@ -99,7 +99,8 @@ impl Server {
         });
         let (stop, is_stopping) = watch::channel(false);
         let router = http::router(shared.clone());
-        let accept = Arc::new(Accept { shared: shared.clone(), router, tls, is_stopping });
+        let turning_away = Arc::new(Semaphore::new(TURNING_AWAY_MAX));
+        let accept = Arc::new(Accept { shared: shared.clone(), router, tls, is_stopping, turning_away });
         let accepting =
             listeners.into_iter().map(|listener| tokio::spawn(accept.clone().run(listener))).collect();
         Ok(Self { addresses, is_tls, shared, stop, accepting, engine })

@@ -19,7 +19,11 @@ impl Sessions {
                 let Some(connection) = self.peers.get(&peer).map(|p| p.connection) else { return };
                 let (label, message) = explain(reason);
                 *self.stats.media_closed.entry(label).or_default() += 1;
-                self.cut(connection, ErrorCode::MediaLost, message);
+                match reason {
+                    // Who hangs up in the media plane first is as welcome to as who says `leave` first.
+                    CloseReason::ClosedByPeer => self.close(connection, None),
+                    _ => self.cut(connection, ErrorCode::MediaLost, message),
+                }
             }
             Event::FirstFrame { subscriber, slot, source, rtp_timestamp } => {
                 // The slot may have changed hands while the event was on its way: then it is about the one before.

@@ -1,0 +1,456 @@
+//! Sessions without any socket: what clients are told and what the media plane is told, one fact a test.
+
+mod support;
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use packet::{PeerId, RoomId, RtpTime};
+use sfu_core::{CloseReason, Command, Event};
+use signaling::sessions::{Config, ConnectionId, Output, Rate, Sessions};
+use support::{join, mid, offer, pairs, tracks};
+use transport::{Candidate, Fingerprint};
+use wire::limits::{JOIN_TIMEOUT_S, MESSAGES_BURST, REFUSALS_MAX};
+use wire::{ClientMessage, ErrorCode, ServerMessage, SlotPair, Stages, TrackInfo};
+
+struct World {
+    sessions: Sessions,
+    now: Instant,
+    sent: Vec<(u64, ServerMessage)>,
+    media: Vec<(usize, Command)>,
+    closed: Vec<(u64, Option<ErrorCode>)>,
+    /// Everything in its order, as text.
+    log: Vec<String>,
+}
+
+const ADDRESS: &str = "192.0.2.1";
+
+fn config() -> Config {
+    let worker = |port| vec![Candidate { address: format!("198.51.100.1:{port}").parse().unwrap() }];
+    Config::new(vec![worker(1000), worker(1001)], Fingerprint([7; 32]), [9; 32])
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(config())
+    }
+
+    #[allow(clippy::disallowed_methods)] // An instant to count from.
+    fn with(config: Config) -> Self {
+        let sessions = Sessions::new(config);
+        let (sent, media, closed, log) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { sessions, now: Instant::now(), sent, media, closed, log }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            let output = self.sessions.poll_output();
+            if !matches!(output, Output::Timeout(_)) {
+                self.log.push(format!("{output:?}"));
+            }
+            match output {
+                Output::Send { to, message } => self.sent.push((to.0, message)),
+                Output::Media { worker, command } => self.media.push((worker, command)),
+                Output::Close { connection, code } => self.closed.push((connection.0, code)),
+                Output::Timeout(_) => return,
+            }
+        }
+    }
+
+    fn open(&mut self, connection: u64) {
+        let address: IpAddr = ADDRESS.parse().unwrap();
+        self.sessions.handle_open(self.now, ConnectionId(connection), address);
+        self.drain();
+    }
+
+    fn say(&mut self, connection: u64, message: ClientMessage) {
+        self.sessions.handle_message(self.now, ConnectionId(connection), message);
+        self.drain();
+    }
+
+    /// Opens and joins; the id it got.
+    fn enter(&mut self, connection: u64, room: &str, slots: usize) -> String {
+        self.open(connection);
+        self.say(connection, join(1, room, &format!("n{connection}"), slots));
+        match self
+            .sent
+            .iter()
+            .rev()
+            .find(|(to, m)| *to == connection && matches!(m, ServerMessage::Joined { .. }))
+        {
+            Some((_, ServerMessage::Joined { participant, .. })) => participant.clone(),
+            _ => panic!("not joined: {:?}", self.sent),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.sessions.handle_media_event(event);
+        self.drain();
+    }
+
+    fn clear(&mut self) {
+        self.sent.clear();
+        self.media.clear();
+        self.closed.clear();
+    }
+
+    fn to(&self, connection: u64) -> Vec<&ServerMessage> {
+        self.sent.iter().filter(|(to, _)| *to == connection).map(|(_, m)| m).collect()
+    }
+
+    /// The code of the last message to a connection, which must be an error, and what it answers.
+    fn error(&self, connection: u64) -> (Option<u64>, ErrorCode) {
+        match self.to(connection).last() {
+            Some(ServerMessage::Error { re, code, message }) => {
+                assert!(!message.is_empty());
+                (*re, *code)
+            }
+            other => panic!("no error but {other:?}"),
+        }
+    }
+}
+
+fn slot(index: usize) -> SlotPair {
+    pairs(index + 1)[index].clone()
+}
+
+#[test]
+fn a_second_participant_is_seen_by_the_first_without_an_offer() {
+    let mut world = World::new();
+    let ann = world.enter(1, "demo", 4);
+    world.clear();
+    let ben = world.enter(2, "demo", 4);
+
+    let ServerMessage::Joined { re, answer, participants, bindings, room, .. } = world.to(2)[0] else {
+        panic!()
+    };
+    assert_eq!((*re, room.as_str()), (1, "demo"));
+    assert!(answer.contains("a=ice-lite") && answer.contains("198.51.100.1 1000"), "{answer}");
+    assert_eq!(participants.len(), 1);
+    assert_eq!((&participants[0].id, participants[0].tracks.len()), (&ann, 3));
+    assert_eq!((&bindings[0].slot, &bindings[0].participant), (&slot(0), &Some(ann)));
+
+    let told = world.to(1);
+    let [ServerMessage::ParticipantJoined { participant }, ServerMessage::Bindings { bindings }] = told[..]
+    else {
+        panic!("{told:?}");
+    };
+    assert_eq!((&participant.id, participant.name.as_str()), (&ben, "n2"));
+    assert_eq!((bindings.len(), &bindings[0].participant), (1, &Some(ben)));
+
+    // The session is there before anything is bound to it; both m-lines of both directions follow.
+    assert!(matches!(&world.media[0], (0, Command::AddPeer { peer: PeerId(1), room: RoomId(0), .. })));
+    let binds = world.media[1..].iter().map(|(worker, command)| match command {
+        Command::Bind { subscriber, slot, source } => (*worker, subscriber.0, *slot, *source),
+        other => panic!("{other:?}"),
+    });
+    let binds: Vec<_> = binds.collect();
+    assert_eq!(binds.len(), 4);
+    assert!(binds.contains(&(0, 0, mid(4), Some((PeerId(1), mid(1))))));
+    assert!(binds.contains(&(0, 1, mid(3), Some((PeerId(0), mid(0))))));
+}
+
+#[test]
+fn leaving_frees_slots_before_the_peer_goes() {
+    let mut world = World::new();
+    world.enter(1, "demo", 4);
+    let ben = world.enter(2, "demo", 4);
+    world.clear();
+    world.say(2, ClientMessage::Leave {});
+    assert_eq!(world.closed, [(2, None)]);
+    let told = world.to(1);
+    let [ServerMessage::ParticipantLeft { participant }, ServerMessage::Bindings { bindings }] = told[..]
+    else {
+        panic!("{told:?}");
+    };
+    assert_eq!((participant, &bindings[0].participant), (&ben, &None));
+    let Some((0, Command::RemovePeer { peer: PeerId(1) })) = world.media.pop() else { panic!() };
+    assert!(world.media.iter().all(|(_, c)| matches!(c, Command::Bind { source: None, .. })));
+    assert_eq!(world.media.len(), 2);
+    let stats = world.sessions.stats();
+    assert_eq!((stats.connections, stats.participants, stats.joins, stats.leaves), (1, 1, 2, 1));
+    world.clear();
+    world.sessions.handle_closed(ConnectionId(1));
+    world.drain();
+    assert_eq!(world.sessions.stats().rooms, 0, "a closed connection leaves as well");
+}
+
+struct Wish {
+    room: String,
+    name: String,
+    offer: String,
+    tracks: Vec<TrackInfo>,
+    slots: Vec<SlotPair>,
+}
+
+#[test]
+fn a_failed_join_touches_nobody_and_may_be_repeated() {
+    type Case = (ErrorCode, fn(&mut Wish));
+    let cases: [Case; 13] = [
+        (ErrorCode::BadRoom, |w| w.room = " ".into()),
+        (ErrorCode::BadRoom, |w| w.room = "x".repeat(65)),
+        (ErrorCode::BadName, |w| w.name = "a\u{0}".into()),
+        (ErrorCode::RoomFull, |w| w.room = "taken".into()),
+        (ErrorCode::TooManyRooms, |w| w.room = "third".into()),
+        (ErrorCode::BadSdp, |w| w.offer.clear()),
+        (ErrorCode::BadTracks, |w| w.tracks[0].mid = "nobody".into()),
+        (ErrorCode::BadTracks, |w| w.tracks[0].mid = "not a mid".into()),
+        (ErrorCode::BadTracks, |w| w.tracks[0].source = wire::Source::Camera),
+        (ErrorCode::BadTracks, |w| w.tracks[2].source = wire::Source::Camera),
+        (ErrorCode::BadTracks, |w| w.slots[1] = w.slots[0].clone()),
+        (ErrorCode::BadTracks, |w| w.slots[0].audio = "1".into()),
+        (ErrorCode::BadTracks, |w| w.slots.extend(pairs(30))),
+    ];
+    for (index, (expected, change)) in cases.into_iter().enumerate() {
+        let mut config = config();
+        config.limits.participants_per_room = 1;
+        config.limits.rooms = 2;
+        let mut world = World::with(config);
+        world.enter(1, "taken", 4);
+        world.open(3);
+        let (room, name) = ("r".to_owned(), "n".to_owned());
+        let mut wish = Wish { room, name, offer: offer(4, "abcd"), tracks: tracks(), slots: pairs(4) };
+        change(&mut wish);
+        if expected == ErrorCode::TooManyRooms {
+            world.enter(2, "other", 4);
+        }
+        world.clear();
+        let before = world.sessions.stats();
+        let Wish { room, name, offer, tracks, slots } = wish;
+        world.say(3, ClientMessage::Join { id: 5, room, name, offer, tracks, slots });
+        assert_eq!(world.error(3), (Some(5), expected), "case {index}");
+        assert!(world.media.is_empty() && world.sent.len() == 1 && world.closed.is_empty(), "case {index}");
+        let after = world.sessions.stats();
+        assert_eq!((after.rooms, after.participants), (before.rooms, before.participants), "case {index}");
+        world.say(2, ClientMessage::Leave {});
+        world.say(3, join(6, "r", "n", 4));
+        assert!(matches!(world.to(3).last(), Some(ServerMessage::Joined { re: 6, .. })), "case {index}");
+    }
+}
+
+#[test]
+fn messages_out_of_turn_are_refused() {
+    let mut world = World::new();
+    world.open(1);
+    let offer = ClientMessage::Offer { id: 3, offer: offer(1, "x"), tracks: tracks(), slots: pairs(1) };
+    world.say(1, offer);
+    assert_eq!(world.error(1), (Some(3), ErrorCode::WrongState));
+    world.say(1, ClientMessage::Track { track: tracks()[0].clone() });
+    assert_eq!(world.error(1), (None, ErrorCode::WrongState));
+    world.say(1, ClientMessage::Ping { id: 8 });
+    assert_eq!(world.to(1).last(), Some(&&ServerMessage::Pong { re: 8 }));
+    world.say(1, join(1, "a", "b", 1));
+    world.say(1, join(2, "a", "b", 1));
+    assert_eq!(world.error(1), (Some(2), ErrorCode::WrongState));
+    world.say(1, ClientMessage::Track { track: TrackInfo { mid: "77".into(), ..tracks()[0].clone() } });
+    assert_eq!(world.error(1), (None, ErrorCode::BadTracks));
+    assert_eq!(world.sessions.stats().participants, 1, "the session goes on");
+}
+
+#[test]
+fn a_longer_offer_adds_slots_and_keeps_what_was_there() {
+    let mut world = World::new();
+    world.enter(1, "demo", 2);
+    world.enter(2, "demo", 4);
+    assert!(world.to(1).contains(&&ServerMessage::NeedSlots { wanted: 4 }), "only the spare is left");
+    let media = |world: &World| {
+        let of_first = world.media.iter().rev().find_map(|(_, command)| match command {
+            Command::AddPeer { peer: PeerId(0), media, .. } => Some((media.clone(), None)),
+            Command::UpdatePeer { peer: PeerId(0), media, restart } => {
+                Some((media.clone(), Some(restart.is_some())))
+            }
+            _ => None,
+        });
+        of_first.unwrap()
+    };
+    let (first, _) = media(&world);
+    world.clear();
+    world.say(1, ClientMessage::Offer { id: 9, offer: offer(4, "abcd"), tracks: tracks(), slots: pairs(4) });
+    let (second, restart) = media(&world);
+    assert_eq!(restart, Some(false), "the same ICE credentials are no restart");
+    assert_eq!((first.slots.len(), second.slots.len()), (4, 8));
+    assert_eq!(first.slots, second.slots[..4], "known slots keep their SSRCs");
+    assert!(matches!(world.to(1)[..], [ServerMessage::Answer { re: 9, .. }]));
+    assert!(world.to(2).is_empty(), "nobody else notices");
+
+    world.clear();
+    world.say(1, ClientMessage::Offer { id: 10, offer: offer(4, "efgh"), tracks: tracks(), slots: pairs(4) });
+    let (third, restart) = media(&world);
+    assert_eq!(
+        (restart, third.slots),
+        (Some(true), second.slots),
+        "new credentials restart ICE and nothing else"
+    );
+
+    world.clear();
+    world.say(1, ClientMessage::Offer { id: 11, offer: offer(1, "efgh"), tracks: tracks(), slots: pairs(1) });
+    assert_eq!(world.error(1), (Some(11), ErrorCode::BadTracks));
+    assert!(world.media.is_empty(), "slots never go away");
+}
+
+#[test]
+fn a_first_frame_of_somebody_who_lost_the_slot_is_not_told() {
+    let mut world = World::new();
+    world.enter(1, "demo", 4);
+    let ben = world.enter(2, "demo", 4);
+    world.clear();
+    let first_frame = |source| Event::FirstFrame {
+        subscriber: PeerId(0),
+        slot: mid(4),
+        source: (PeerId(source), mid(1)),
+        rtp_timestamp: RtpTime(77),
+    };
+    world.event(first_frame(1));
+    let expected = ServerMessage::FirstFrame { mid: "4".into(), participant: ben, rtp_timestamp: 77 };
+    assert_eq!(world.sent, [(1, expected)]);
+    world.say(2, ClientMessage::Leave {});
+    world.clear();
+    world.event(first_frame(1));
+    world.event(first_frame(9));
+    assert!(world.sent.is_empty(), "{:?}", world.sent);
+}
+
+#[test]
+fn speakers_are_told_to_their_room_only() {
+    let mut world = World::new();
+    let ann = world.enter(1, "demo", 4);
+    let ben = world.enter(2, "demo", 4);
+    world.enter(3, "other", 4);
+    world.clear();
+    let loudest_first = vec![PeerId(1), PeerId(0), PeerId(44)];
+    world.event(Event::Speakers { room: RoomId(0), loudest_first });
+    let message = ServerMessage::Speakers { participants: vec![ben, ann] };
+    assert_eq!(world.sent, [(1, message.clone()), (2, message)]);
+}
+
+#[test]
+fn whose_media_is_lost_leaves_the_room_and_hears_why() {
+    let mut world = World::new();
+    world.enter(1, "demo", 4);
+    let ben = world.enter(2, "demo", 4);
+    world.clear();
+    world.event(Event::Closed { peer: PeerId(1), reason: CloseReason::NeverConnected });
+    assert_eq!(world.error(2), (None, ErrorCode::MediaLost));
+    assert_eq!(world.closed, [(2, Some(ErrorCode::MediaLost))]);
+    assert!(world.to(1).contains(&&ServerMessage::ParticipantLeft { participant: ben }));
+    assert_eq!(world.sessions.stats().media_closed["never_connected"], 1);
+    world.clear();
+    world.event(Event::Closed { peer: PeerId(1), reason: CloseReason::ConsentExpired });
+    assert!(world.sent.is_empty(), "once is enough");
+    world.event(Event::Closed { peer: PeerId(0), reason: CloseReason::ClosedByPeer });
+    assert_eq!(
+        (&world.sent[..], &world.closed[..]),
+        (&[][..], &[(1, None)][..]),
+        "wanted by the client itself"
+    );
+}
+
+#[test]
+fn too_many_joins_from_one_address_wait() {
+    let mut config = config();
+    config.joins = Rate { burst: 2, per_second: 1.0 };
+    let mut world = World::with(config);
+    world.enter(1, "demo", 1);
+    world.enter(2, "demo", 1);
+    world.open(3);
+    world.say(3, join(1, "demo", "late", 1));
+    assert_eq!(world.error(3), (Some(1), ErrorCode::TooManyJoins));
+    world.now += Duration::from_secs(2);
+    world.say(3, join(2, "demo", "late", 1));
+    assert!(world.to(3).iter().any(|m| matches!(m, ServerMessage::Joined { .. })));
+}
+
+#[test]
+fn who_never_joins_is_cut_and_who_joined_is_not() {
+    let mut world = World::new();
+    world.open(1);
+    world.enter(2, "demo", 1);
+    world.clear();
+    let Output::Timeout(Some((at, _))) = world.sessions.poll_output() else { panic!() };
+    assert_eq!(at, world.now + Duration::from_secs(JOIN_TIMEOUT_S));
+    world.sessions.handle_timeout(at - Duration::from_millis(1));
+    world.drain();
+    assert!(world.closed.is_empty());
+    world.sessions.handle_timeout(at);
+    world.drain();
+    assert_eq!(world.error(1), (None, ErrorCode::JoinTimeout));
+    assert_eq!(world.closed, [(1, Some(ErrorCode::JoinTimeout))]);
+    assert!(matches!(world.sessions.poll_output(), Output::Timeout(None)));
+}
+
+#[test]
+fn a_client_that_is_wrong_too_often_or_too_fast_is_cut() {
+    let mut world = World::new();
+    world.open(1);
+    for _ in 0..REFUSALS_MAX {
+        assert!(world.closed.is_empty());
+        world.sessions.handle_text(world.now, ConnectionId(1), "{}");
+        world.drain();
+    }
+    assert_eq!(world.closed, [(1, Some(ErrorCode::BadMessage))]);
+    world.open(2);
+    for id in 0..u64::from(MESSAGES_BURST) {
+        world.say(2, ClientMessage::Ping { id });
+    }
+    world.say(2, ClientMessage::Ping { id: 0 });
+    assert_eq!(world.closed.last(), Some(&(2, Some(ErrorCode::TooManyMessages))));
+    world.clear();
+    world.say(2, ClientMessage::Ping { id: 0 });
+    assert!(world.sent.is_empty(), "nothing is said after the end");
+}
+
+#[test]
+fn going_down_is_told_to_everybody() {
+    let mut world = World::new();
+    world.enter(1, "demo", 1);
+    world.open(2);
+    world.clear();
+    world.sessions.shut_down();
+    world.drain();
+    world.open(3);
+    for connection in 1..=3 {
+        assert_eq!(world.error(connection), (None, ErrorCode::ShuttingDown));
+    }
+    assert_eq!(world.closed.len(), 3);
+}
+
+#[test]
+fn stages_count_once_a_join() {
+    let mut world = World::new();
+    world.enter(1, "demo", 1);
+    let stages = Stages { first_frame_ms: Some(240.0), ice_ms: Some(f64::MAX), ..Stages::default() };
+    world.say(1, ClientMessage::Stages { stages: stages.clone() });
+    world.say(1, ClientMessage::Stages { stages });
+    let stats = world.sessions.stats();
+    assert_eq!(stats.client_stages["first_frame"].count(), 1);
+    assert_eq!(stats.client_stages["ice"].count(), 0, "no clock measured that");
+}
+
+#[test]
+fn rooms_spread_over_workers_and_everybody_in_a_room_is_on_one() {
+    let mut world = World::new();
+    for connection in 0..6 {
+        world.enter(connection, if connection % 2 == 0 { "even" } else { "odd" }, 4);
+    }
+    for (worker, command) in &world.media {
+        if let Command::AddPeer { room, local, .. } = command {
+            assert_eq!(*worker as u64, room.0);
+            assert_eq!(&local.ufrag[..2], ["00", "01"][*worker], "the ufrag names the worker");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_outputs() {
+    let run = |seed: u8| {
+        let mut config = config();
+        config.seed = [seed; 32];
+        let mut world = World::with(config);
+        world.enter(1, "demo", 4);
+        world.enter(2, "demo", 4);
+        world.say(1, ClientMessage::Leave {});
+        world.log
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+}
