@@ -13,11 +13,13 @@ use crate::{Bitrate, Ssrc};
 pub(super) const FORMAT: u8 = 15;
 const NAME: &[u8; 4] = b"REMB";
 const MANTISSA_BITS: u32 = 18;
+/// The highest rate that both 64 bits and the format hold.
+const RATE_MAX: u64 = ((1 << MANTISSA_BITS) - 1) << (u64::BITS - MANTISSA_BITS);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Remb {
     pub sender: Ssrc,
-    /// Written with 18 bits of precision, rounded down; read saturating at 2^64-1.
+    /// Written with 18 bits of precision, rounded down; read saturating just below 2^64.
     pub bitrate: Bitrate,
     /// Streams that share the rate; at most 255 are written.
     pub ssrcs: Vec<Ssrc>,
@@ -33,7 +35,7 @@ impl Remb {
         let (&[_, _, _, _, count, a, b, c], rest) = fci.split_first_chunk::<8>()?;
         let mantissa = u64::from(u32::from_be_bytes([0, a & 3, b, c]));
         let exp = u32::from(a >> 2);
-        let rate = u64::try_from(u128::from(mantissa) << exp).unwrap_or(u64::MAX);
+        let rate = u64::try_from(u128::from(mantissa) << exp).map_or(RATE_MAX, |rate| rate.min(RATE_MAX));
         let (words, _) = rest.as_chunks::<4>();
         let words = words.get(..usize::from(count))?;
         let ssrcs = words.iter().map(|w| Ssrc(u32::from_be_bytes(*w))).collect();
@@ -86,7 +88,7 @@ mod tests {
             Compound::iter(&bytes).next().unwrap()
         };
         assert_eq!(message(1, 0), Err(ParseError::Body));
-        let expected = Remb { sender: Ssrc(1), bitrate: Bitrate(u64::MAX), ssrcs: vec![] };
+        let expected = Remb { sender: Ssrc(1), bitrate: Bitrate(RATE_MAX), ssrcs: vec![] };
         assert_eq!(message(0, 63), Ok(Packet::Remb(expected)));
     }
 }
