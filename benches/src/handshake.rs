@@ -37,6 +37,9 @@ pub struct Options {
     /// Milliseconds until an unanswered flight of ours is repeated
     #[arg(long, default_value_t = 50)]
     repeat_ms: u64,
+    /// As DTLS client, offer AES-CM too
+    #[arg(long)]
+    offer_all: bool,
     #[arg(long, default_value = "chromium")]
     browser: String,
     /// Give up one connection after this many seconds
@@ -153,6 +156,7 @@ fn cases(options: &Options) -> Vec<Case> {
             let dtls = DtlsConfig {
                 version: *version,
                 active_if_free: *active_if_free,
+                offer_gcm_only: !options.offer_all,
                 repeat_after: Duration::from_millis(options.repeat_ms),
             };
             cases.push(Case { name: format!("{role}_{network}"), dtls, link });
@@ -162,7 +166,7 @@ fn cases(options: &Options) -> Vec<Case> {
 }
 
 fn summarise(report: &mut Report, name: &str, trials: &[Trial]) {
-    let connected = trials.iter().filter(|trial| trial.uplink.is_some()).count();
+    let connected = trials.iter().filter(|trial| trial.keys.is_some() && trial.page.is_some()).count();
     let mut profiles = BTreeMap::new();
     for profile in trials.iter().filter_map(|trial| trial.profile) {
         *profiles.entry(profile.name()).or_insert(0) += 1;

@@ -28,6 +28,9 @@ pub struct DtlsConfig {
     pub version: DtlsVersion,
     /// Be the DTLS client when the peer leaves the choice (`a=setup:actpass`). Must agree with the answer's `a=setup`.
     pub active_if_free: bool,
+    /// As DTLS client: offer AES-GCM only, because browsers choose AES-CM with HMAC-SHA1 wherever it is offered. A peer
+    /// without AES-GCM then cannot connect.
+    pub offer_gcm_only: bool,
     /// How long until an unanswered flight is sent again. Does not double in the time in which a call should connect.
     pub repeat_after: Duration,
 }
@@ -39,6 +42,7 @@ impl Default for DtlsConfig {
         Self {
             version: DtlsVersion::V12,
             active_if_free: false,
+            offer_gcm_only: true,
             // Above the round trip inside a continent, so that a healthy path repeats nothing; a lost flight costs this much.
             repeat_after: Duration::from_millis(50),
         }

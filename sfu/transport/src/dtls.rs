@@ -9,9 +9,8 @@
 
 use crate::certificate::{Certificate, fingerprint_of};
 use crate::config::{DtlsConfig, DtlsVersion};
-use crate::signing::provider;
 use crate::srtp::{Keys, Profile};
-use crate::{DropReason, Fingerprint};
+use crate::{DropReason, Fingerprint, offer, signing};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -57,11 +56,26 @@ pub(crate) struct Dtls {
     keyed: bool,
     /// The handshake is over.
     finished: bool,
+    /// What the drain under way has sent so far.
+    flight: Vec<Vec<u8>>,
+    just_keyed: bool,
+    farewell: Option<Farewell>,
     repeats: u32,
     repeat_at: Option<Instant>,
     deadline: Option<Instant>,
     buffer: Vec<u8>,
 }
+
+/// The last flight of a 1.2 server. Nobody acknowledges it, and whoever missed it says so only when a timer that doubles
+/// runs out; so it is sent again, the same bytes, until the peer is heard using the keys. Copies are replays to the peer.
+struct Farewell {
+    flight: Vec<Vec<u8>>,
+    left: u32,
+    at: Instant,
+}
+
+/// One second's worth at the usual pace. A peer that only listens is not heard before its first report.
+const FAREWELLS_MAX: u32 = 20;
 
 /// All that a fresh association is made from.
 struct Setup {
@@ -69,6 +83,8 @@ struct Setup {
     certificate: dimpl::DtlsCertificate,
     version: DtlsVersion,
     active: bool,
+    /// The hello that `dimpl` writes is changed by [`offer`].
+    gcm_only: bool,
     expected: Fingerprint,
     repeat_after: Duration,
 }
@@ -86,14 +102,14 @@ impl Setup {
     }
 }
 
-/// One for all sessions: `dimpl` tries out the whole cryptography provider when it builds one, which takes milliseconds.
-/// It is given no seed, so hello randoms are random; nothing that can be seen from outside, neither sizes nor times,
-/// depends on them.
-fn dimpl_config() -> Option<Arc<dimpl::Config>> {
-    static CONFIG: OnceLock<Option<Arc<dimpl::Config>>> = OnceLock::new();
+/// One for all sessions of a kind: `dimpl` tries out the whole cryptography provider when it builds one, which takes
+/// milliseconds. It is given no seed, so hello randoms are random; nothing that can be seen from outside, neither sizes
+/// nor times, depends on them.
+fn dimpl_config(gcm_only: bool) -> Option<Arc<dimpl::Config>> {
+    static CONFIGS: [OnceLock<Option<Arc<dimpl::Config>>>; 2] = [const { OnceLock::new() }; 2];
     let build = || {
         dimpl::Config::builder()
-            .with_crypto_provider(provider())
+            .with_crypto_provider(if gcm_only { offer::provider() } else { signing::provider() })
             // Addresses are proven by connectivity checks; a cookie would prove them again, for a round trip.
             .use_server_cookie(false)
             .flight_start_rto(FIRST_REPEAT)
@@ -103,7 +119,7 @@ fn dimpl_config() -> Option<Arc<dimpl::Config>> {
             .ok()
             .map(Arc::new)
     };
-    CONFIG.get_or_init(build).clone()
+    CONFIGS[usize::from(gcm_only)].get_or_init(build).clone()
 }
 
 impl Dtls {
@@ -115,8 +131,10 @@ impl Dtls {
         expected: Fingerprint,
         now: Instant,
     ) -> Option<Self> {
+        let gcm_only = active && config.offer_gcm_only;
         let setup = Setup {
-            config: dimpl_config()?,
+            config: dimpl_config(gcm_only)?,
+            gcm_only,
             certificate: dimpl::DtlsCertificate {
                 certificate: certificate.der().to_vec(),
                 private_key: certificate.private_key_der().to_vec(),
@@ -139,6 +157,9 @@ impl Dtls {
             pending: None,
             keyed: false,
             finished: false,
+            flight: Vec::new(),
+            just_keyed: false,
+            farewell: None,
             repeats: 0,
             repeat_at: None,
             deadline: None,
@@ -160,6 +181,13 @@ impl Dtls {
 
     pub fn handle(&mut self, now: Instant, packet: &[u8], steps: &mut Vec<Step>) -> Result<(), DropReason> {
         let inner = self.inner.as_mut().ok_or(DropReason::DtlsNotExpected)?;
+        if !is_record(packet) {
+            return Err(DropReason::DtlsRejected);
+        }
+        // A client that offers two versions takes anything but the answer to its hello for an error.
+        if self.setup.active && inner.protocol_version().is_none() && !answers_hello(packet) {
+            return Err(DropReason::DtlsNotExpected);
+        }
         let result = inner.handle_packet(packet);
         self.drain(now, steps);
         if result.is_err() {
@@ -191,6 +219,14 @@ impl Dtls {
     }
 
     pub fn handle_timeout(&mut self, now: Instant, steps: &mut Vec<Step>) {
+        if let Some(farewell) = self.farewell.as_mut().filter(|farewell| now >= farewell.at) {
+            steps.extend(farewell.flight.iter().cloned().map(Step::Send));
+            farewell.left -= 1;
+            farewell.at = now + self.setup.repeat_after;
+            if farewell.left == 0 {
+                self.farewell = None;
+            }
+        }
         if self.repeat_at.is_none_or(|at| now < at) {
             return;
         }
@@ -208,13 +244,21 @@ impl Dtls {
     /// Asks for everything there is, then notes what it waits for.
     fn drain(&mut self, now: Instant, steps: &mut Vec<Step>) {
         let mut forged_goodbye = false;
+        self.flight.clear();
         loop {
             let Some(inner) = self.inner.as_mut() else { return };
             match inner.poll_output(&mut self.buffer) {
                 dimpl::Output::Packet(bytes) => {
                     // The wait for an answer counts from the last transmission.
                     self.repeat_at = None;
-                    steps.push(Step::Send(bytes.to_vec()));
+                    let mut bytes = bytes.to_vec();
+                    if self.setup.gcm_only && !self.keyed {
+                        offer::rewrite_datagram(&mut bytes);
+                    }
+                    if !self.keyed || self.just_keyed {
+                        self.flight.push(bytes.clone());
+                    }
+                    steps.push(Step::Send(bytes));
                 }
                 dimpl::Output::BufferTooSmall { needed } => self.buffer.resize(needed, 0),
                 dimpl::Output::Timeout(at) => {
@@ -222,6 +266,7 @@ impl Dtls {
                         return self.begin_anew(now, steps);
                     }
                     self.arm(now, at);
+                    self.keep_farewell(now);
                     if self.finished && !self.keyed && self.pending.is_none() {
                         steps.push(Step::NoSrtpProfile);
                     }
@@ -247,7 +292,10 @@ impl Dtls {
                     self.pending =
                         profile.and_then(|it| Keys::from_exporter(it, &material, self.setup.active));
                 }
-                dimpl::Output::ApplicationData(data) => steps.push(Step::Data(data.to_vec())),
+                dimpl::Output::ApplicationData(data) => {
+                    self.farewell = None;
+                    steps.push(Step::Data(data.to_vec()));
+                }
                 dimpl::Output::CloseNotify if self.keyed => steps.push(Step::PeerClosed),
                 // Before the keys anybody could have written it.
                 dimpl::Output::CloseNotify => forged_goodbye = true,
@@ -257,6 +305,7 @@ impl Dtls {
                 && let Some(keys) = self.pending.take()
             {
                 self.keyed = true;
+                self.just_keyed = true;
                 self.deadline = None;
                 steps.push(Step::Keys(keys, self.version()));
             }
@@ -287,13 +336,26 @@ impl Dtls {
         }
     }
 
+    fn keep_farewell(&mut self, now: Instant) {
+        if std::mem::take(&mut self.just_keyed) && !self.setup.active && self.version() == DtlsVersion::V12 {
+            let flight = std::mem::take(&mut self.flight);
+            self.farewell = Some(Farewell { flight, left: FAREWELLS_MAX, at: now + self.setup.repeat_after });
+        }
+    }
+
+    /// The peer uses the keys.
+    pub fn heard(&mut self) {
+        self.farewell = None;
+    }
+
     fn interval(&self) -> Duration {
         let factor = REPEATS.iter().find(|(until, _)| self.repeats < *until).map_or(1, |(_, factor)| *factor);
         self.setup.repeat_after * factor
     }
 
     pub fn repeat_at(&self) -> Option<Instant> {
-        self.repeat_at
+        let farewell = self.farewell.as_ref().map(|farewell| farewell.at);
+        self.repeat_at.into_iter().chain(farewell).min()
     }
 
     pub fn deadline(&self) -> Option<Instant> {
@@ -313,5 +375,30 @@ impl Dtls {
             self.drain(now, steps);
         }
         self.inner = None;
+        self.farewell = None;
     }
+}
+
+const HANDSHAKE: u8 = 22;
+const SERVER_HELLO: u8 = 2;
+const HELLO_VERIFY_REQUEST: u8 = 3;
+
+/// Framed as a DTLS record: type, version, epoch, number and length (RFC 6347 section 4.1), or the shorter header of an
+/// encrypted 1.3 record, whose first bits are 001 (RFC 9147 section 4). What does not even look like one is counted here,
+/// because `dimpl` drops it without a word.
+fn is_record(datagram: &[u8]) -> bool {
+    match *datagram {
+        [20..=26, 0xfe, 0xfd | 0xff, _, _, _, _, _, _, _, _, high, low, ref rest @ ..] => {
+            rest.len() >= usize::from(u16::from_be_bytes([high, low]))
+        }
+        [first, ..] => first >> 5 == 1,
+        [] => false,
+    }
+}
+
+/// A record in the clear that begins with the server's first message.
+fn answers_hello(datagram: &[u8]) -> bool {
+    datagram.first() == Some(&HANDSHAKE)
+        && datagram.get(3..5) == Some(&[0, 0])
+        && matches!(datagram.get(13), Some(&(SERVER_HELLO | HELLO_VERIFY_REQUEST)))
 }

@@ -15,6 +15,7 @@ mod config;
 mod drop_reason;
 mod dtls;
 mod ice;
+mod offer;
 mod output;
 pub mod parameters;
 mod session;

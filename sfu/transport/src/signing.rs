@@ -17,7 +17,7 @@ pub(crate) fn provider() -> CryptoProvider {
 }
 
 #[derive(Debug)]
-struct OneLength;
+pub(crate) struct OneLength;
 
 impl KeyProvider for OneLength {
     fn load_private_key(&self, key_der: &[u8]) -> Result<Box<dyn SigningKey>, CryptoError> {

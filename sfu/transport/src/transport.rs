@@ -52,6 +52,8 @@ pub struct Transport {
     known_at: Instant,
     ice_connected_after: Option<Duration>,
     path: Option<Path>,
+    /// Authentic media of the peer arrived.
+    peer_heard: bool,
     now: Instant,
     outputs: VecDeque<Output>,
     transmits: Vec<Transmit>,
@@ -101,6 +103,7 @@ impl Transport {
             known_at: now,
             ice_connected_after: None,
             path: None,
+            peer_heard: false,
             now,
             outputs: VecDeque::new(),
             transmits: Vec::new(),
@@ -204,11 +207,13 @@ impl Transport {
             Protocol::Rtp => {
                 let srtp = self.srtp.as_mut().ok_or(DropReason::SrtpNoKeys)?;
                 let (len, ext_seq) = srtp.inbound.open_rtp(datagram)?;
+                self.heard();
                 Ok(Incoming::Rtp { packet: &mut datagram[..len], ext_seq })
             }
             Protocol::Rtcp => {
                 let srtp = self.srtp.as_mut().ok_or(DropReason::SrtpNoKeys)?;
                 let len = srtp.inbound.open_rtcp(datagram)?;
+                self.heard();
                 Ok(Incoming::Rtcp(&mut datagram[..len]))
             }
             Protocol::Stun => {
@@ -234,6 +239,14 @@ impl Transport {
                 self.settle(now);
                 result.map(|()| Incoming::Handled)
             }
+        }
+    }
+
+    fn heard(&mut self) {
+        if !std::mem::replace(&mut self.peer_heard, true)
+            && let Some(dtls) = &mut self.dtls
+        {
+            dtls.heard();
         }
     }
 

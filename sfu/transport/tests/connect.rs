@@ -5,13 +5,21 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 use transport::{
-    Certificate, CloseReason, DtlsConfig, DtlsSetup, DtlsVersion, Event, IceMode, Profile, Transport,
+    Certificate, CloseReason, DtlsConfig, DtlsSetup, DtlsVersion, Event, IceMode, Profile, Stages, Transport,
     TransportError,
 };
 use world::{CLIENT, SERVER, World, config, description, origin};
 
 fn dtls(version: DtlsVersion, active_if_free: bool) -> DtlsConfig {
     DtlsConfig { version, active_if_free, ..DtlsConfig::default() }
+}
+
+fn stages(world: &World) -> Stages {
+    let connected = |event: &Event| match event {
+        Event::Connected(stages) => Some(*stages),
+        _ => None,
+    };
+    world.events[SERVER].iter().find_map(|(_, event)| connected(event)).unwrap()
 }
 
 #[test]
@@ -24,11 +32,7 @@ fn a_client_and_a_server_connect_and_media_flows_both_ways() {
         assert!(world.say(SERVER, 1, seq));
         assert!(world.say(CLIENT, 2, seq));
     }
-    let stages = world.events[SERVER].iter().find_map(|(_, event)| match event {
-        Event::Connected(stages) => Some(*stages),
-        _ => None,
-    });
-    let stages = stages.unwrap();
+    let stages = stages(&world);
     assert_eq!((stages.profile, stages.version), (Profile::AeadAes256Gcm, DtlsVersion::V12));
     assert!(stages.ice <= stages.dtls && stages.dtls <= connected);
     assert_eq!(world.drops[SERVER].len() + world.drops[CLIENT].len(), 0, "{:?}", world.drops);
@@ -48,6 +52,7 @@ fn every_role_and_version_connects() {
                 world.say(SERVER, 1, 1) && world.say(CLIENT, 2, 1),
                 "{server:?} {client:?} {server_is_client}"
             );
+            assert_eq!(stages(&world).profile, Profile::AeadAes256Gcm);
             println!("server {server:?} (client role {server_is_client}), client {client:?}: {connected:?}");
         }
     }
@@ -120,6 +125,35 @@ fn flights_are_repeated_at_a_fixed_pace() {
     world.run(Duration::from_secs(1), |_| false);
     let flights = world.sent[CLIENT][before..].iter().filter(|(_, len)| *len > 110).count();
     assert!((18..=22).contains(&flights), "{flights} hellos in a second at 50 ms");
+}
+
+#[test]
+fn the_last_flight_is_repeated_until_the_client_uses_the_keys() {
+    let sizes_after_keys = |world: &mut World| {
+        world.run(Duration::from_secs(5), |world| world.ends[SERVER].is_connected());
+        let before = world.sent[SERVER].len();
+        world.run(Duration::from_secs(3), |_| false);
+        world.sent[SERVER][before..].iter().filter(|(_, len)| *len == 75).count()
+    };
+    let mut silent = World::new(DtlsConfig::default(), DtlsConfig::default());
+    assert_eq!(sizes_after_keys(&mut silent), 20, "one second's worth");
+
+    let mut talking = World::new(DtlsConfig::default(), DtlsConfig::default());
+    talking.connect();
+    assert!(talking.say(CLIENT, 2, 1));
+    let before = talking.sent[SERVER].len();
+    talking.run(Duration::from_secs(1), |_| false);
+    assert!(talking.sent[SERVER][before..].iter().all(|(_, len)| *len != 75));
+}
+
+#[test]
+fn a_client_may_offer_every_profile() {
+    for version in [DtlsVersion::V12, DtlsVersion::V13, DtlsVersion::Auto] {
+        let everything = DtlsConfig { offer_gcm_only: false, ..dtls(version, false) };
+        let mut world = World::new(dtls(DtlsVersion::Auto, false), everything);
+        world.connect();
+        assert!(world.say(SERVER, 1, 1) && world.say(CLIENT, 2, 1));
+    }
 }
 
 #[test]
