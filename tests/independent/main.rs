@@ -7,7 +7,7 @@ use packet::media::MediaKind;
 use peer::Peer;
 use std::time::Duration;
 use tests::World;
-use tests::script::{Network, join_native, links};
+use tests::script::{Network, ROOM, join_native, links};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -15,7 +15,7 @@ fn seconds(seconds: u64) -> Duration {
 
 fn join_str0m(world: &mut World, name: &str, network: Network) -> tests::world::PersonId {
     let owned = name.to_owned();
-    world.join(name, links(network, 5), move |home, now, _, _| Box::new(Peer::new(&owned, home, now)))
+    world.join((name, ROOM), links(network, 5), move |home, now, _, _| Box::new(Peer::new(&owned, home, now)))
 }
 
 /// Everybody gets at least this share of everybody's sounds and pictures of the last five seconds.
@@ -44,7 +44,7 @@ fn assert_all_arrive(world: &World, share: f64) {
 #[test]
 fn str0m_and_our_client_hear_and_see_each_other() {
     let mut world = World::new(1);
-    join_native(&mut world, "ours", Network::Near, 2);
+    join_native(&mut world, ("ours", ROOM), Network::Near, 2);
     join_str0m(&mut world, "str0m", Network::Near);
     world.run_for(seconds(8));
     assert_eq!(world.present().len(), 2, "{}", world.log());
@@ -56,7 +56,7 @@ fn two_str0m_peers_and_ours_meet_and_one_leaves() {
     let mut world = World::new(2);
     let first = join_str0m(&mut world, "first", Network::Preset("S0"));
     world.run_for(seconds(1));
-    join_native(&mut world, "ours", Network::Near, 3);
+    join_native(&mut world, ("ours", ROOM), Network::Near, 3);
     join_str0m(&mut world, "second", Network::Near);
     world.run_for(seconds(8));
     assert_all_arrive(&world, 1.0);
@@ -67,9 +67,21 @@ fn two_str0m_peers_and_ours_meet_and_one_leaves() {
 }
 
 #[test]
+fn str0m_restarts_ice_and_the_call_goes_on() {
+    let mut world = World::new(4);
+    join_native(&mut world, ("ours", ROOM), Network::Near, 2);
+    let peer = join_str0m(&mut world, "str0m", Network::Near);
+    world.run_for(seconds(3));
+    world.restart_ice(peer);
+    world.run_for(seconds(8));
+    assert_eq!(world.present().len(), 2, "{}", world.log());
+    assert_all_arrive(&world, 1.0);
+}
+
+#[test]
 fn str0m_repairs_ten_percent_loss_with_our_retransmissions() {
     let mut world = World::new(3);
-    join_native(&mut world, "ours", Network::Near, 2);
+    join_native(&mut world, ("ours", ROOM), Network::Near, 2);
     world.run_for(seconds(1));
     join_str0m(&mut world, "str0m", Network::Preset("S1"));
     world.run_for(seconds(15));

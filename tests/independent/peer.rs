@@ -20,6 +20,8 @@ pub struct Peer {
     pending: Option<SdpPendingOffer>,
     microphone: Mid,
     camera: Mid,
+    tracks: Vec<TrackInfo>,
+    slots: Vec<SlotPair>,
     /// Whose media a receive-only m-line carries.
     bound: BTreeMap<String, String>,
     outputs: VecDeque<Output>,
@@ -51,16 +53,17 @@ impl Peer {
             muted: false,
             active: true,
         };
+        let tracks = vec![
+            track(microphone, Kind::Audio, Source::Microphone),
+            track(camera, Kind::Video, Source::Camera),
+        ];
         let join = ClientMessage::Join {
             id: 1,
-            room: "room".to_owned(),
+            room: tests::script::ROOM.to_owned(),
             name: name.to_owned(),
             offer: offer.to_sdp_string(),
-            tracks: vec![
-                track(microphone, Kind::Audio, Source::Microphone),
-                track(camera, Kind::Video, Source::Camera),
-            ],
-            slots,
+            tracks: tracks.clone(),
+            slots: slots.clone(),
         };
         Self {
             rtc,
@@ -68,6 +71,8 @@ impl Peer {
             pending: Some(pending),
             microphone,
             camera,
+            tracks,
+            slots,
             bound: BTreeMap::new(),
             outputs: VecDeque::from([Output::Message(join)]),
         }
@@ -77,6 +82,12 @@ impl Peer {
         if let Err(error) = self.rtc.handle_input(input) {
             self.outputs.push_back(Output::Seen(Seen::Ended(error.to_string())));
         }
+    }
+
+    fn accept(&mut self, answer: &str) {
+        let answer = SdpAnswer::from_sdp_string(answer).expect("an answer that str0m can read");
+        let pending = self.pending.take().expect("one answer to one offer");
+        self.rtc.sdp_api().accept_answer(pending, answer).expect("an answer that str0m accepts");
     }
 
     fn bind(&mut self, bindings: Vec<Binding>) {
@@ -115,12 +126,11 @@ impl Participant for Peer {
     fn handle_message(&mut self, _now: Instant, message: ServerMessage) {
         match message {
             ServerMessage::Joined { participant, answer, bindings, .. } => {
-                let answer = SdpAnswer::from_sdp_string(&answer).expect("an answer that str0m can read");
-                let pending = self.pending.take().expect("one answer to one offer");
-                self.rtc.sdp_api().accept_answer(pending, answer).expect("an answer that str0m accepts");
+                self.accept(&answer);
                 self.bind(bindings);
                 self.outputs.push_back(Output::Seen(Seen::Joined(participant)));
             }
+            ServerMessage::Answer { answer, .. } => self.accept(&answer),
             ServerMessage::Bindings { bindings } => self.bind(bindings),
             ServerMessage::ParticipantLeft { participant } => {
                 self.outputs.push_back(Output::Seen(Seen::PersonLeft(participant)));
@@ -176,6 +186,20 @@ impl Participant for Peer {
         let pt = pt.expect("the answer took the codec");
         let time = MediaTime::new(frame.timestamp.0.into(), clock);
         writer.write(pt, now, time, frame.data.clone()).expect("a frame of a negotiated codec");
+    }
+
+    fn restart_ice(&mut self) {
+        let mut changes = self.rtc.sdp_api();
+        changes.ice_restart(true);
+        let (offer, pending) = changes.apply().expect("an offer");
+        self.pending = Some(pending);
+        let offer = ClientMessage::Offer {
+            id: 2,
+            offer: offer.to_sdp_string(),
+            tracks: self.tracks.clone(),
+            slots: self.slots.clone(),
+        };
+        self.outputs.push_back(Output::Message(offer));
     }
 
     fn describe(&self) -> String {

@@ -109,3 +109,80 @@ fn a_newcomer_hears_somebody_with_a_bad_uplink_from_now_on_not_from_the_past() {
     };
     scenario.run();
 }
+
+#[test]
+fn outages_are_over_when_the_link_returns() {
+    let scenario = Scenario {
+        name: "networks::outages_are_over_when_the_link_returns",
+        seed: 15,
+        steps: vec![
+            step("ada has a good network", Do::Join { who: "ada", over: Network::Near }),
+            step(
+                "bob's is cut at 15 s for 0.5 s and at 30 s for 2 s",
+                Do::Join { who: "bob", over: Network::Preset("S12") },
+            ),
+            step("they talk, the first cut is over", Do::Run { ms: 16_000 }),
+            step("it was short", Do::Check(Check::NoGap { last_ms: 5000, audio_ms: 700, frame_ms: 1100 })),
+            step("the second cut is over for 1.6 s", Do::Run { ms: 17_600 }),
+            step(
+                "sound and picture are back",
+                Do::Check(Check::NoGap { last_ms: 5000, audio_ms: 2100, frame_ms: 3500 }),
+            ),
+            step("they talk on", Do::Run { ms: 3000 }),
+            step(
+                "all is as before",
+                Do::Check(Check::Arrives { last_ms: 2500, audio_percent: 100.0, frames_percent: 100.0 }),
+            ),
+        ],
+    };
+    scenario.run();
+}
+
+#[test]
+fn an_ice_restart_is_not_noticed() {
+    let scenario = Scenario {
+        name: "networks::an_ice_restart_is_not_noticed",
+        seed: 16,
+        steps: vec![
+            step("two talk", Do::JoinAtOnce { count: 2, over: Network::Preset("S0") }),
+            step("for a while", Do::Run { ms: 3000 }),
+            step("one asks for new credentials", Do::RestartIce { who: "p1" }),
+            step("they talk on", Do::Run { ms: 5000 }),
+            step("without a pause", Do::Check(Check::NoGap { last_ms: 7000, audio_ms: 60, frame_ms: 120 })),
+            step("a home router restarts too", Do::Move { who: "p1" }),
+            step("and credentials are new again", Do::RestartIce { who: "p1" }),
+            step("they talk on", Do::Run { ms: 6000 }),
+            step(
+                "the restart found the new address at once",
+                Do::Check(Check::NoGap { last_ms: 6500, audio_ms: 500, frame_ms: 900 }),
+            ),
+            step("both are there", Do::Check(Check::Present { people: 2 })),
+        ],
+    };
+    scenario.run();
+}
+
+#[test]
+fn one_bad_network_is_nobody_elses() {
+    let scenario = Scenario {
+        name: "networks::one_bad_network_is_nobody_elses",
+        seed: 17,
+        steps: vec![
+            step("five talk", Do::JoinAtOnce { count: 5, over: Network::Near }),
+            step("for a while", Do::Run { ms: 3000 }),
+            step("one at a bad place comes", Do::Join { who: "bad", over: Network::Preset("S13") }),
+            step("and suffers", Do::Run { ms: 10_000 }),
+            step("and gives up", Do::Leave { who: "bad" }),
+            step("a moment later", Do::Run { ms: 100 }),
+            step(
+                "the five had noticed nothing",
+                Do::Check(Check::NoGap { last_ms: 10_000, audio_ms: 40, frame_ms: 80 }),
+            ),
+            step(
+                "and missed nothing",
+                Do::Check(Check::Arrives { last_ms: 10_000, audio_percent: 100.0, frames_percent: 100.0 }),
+            ),
+        ],
+    };
+    scenario.run();
+}

@@ -64,3 +64,52 @@ fn somebody_whose_battery_ends_is_gone_after_the_consent_time() {
     };
     scenario.run();
 }
+
+#[test]
+fn two_rooms_know_nothing_of_each_other() {
+    let scenario = Scenario {
+        name: "people::two_rooms_know_nothing_of_each_other",
+        seed: 18,
+        steps: vec![
+            step("two talk here", Do::JoinAtOnce { count: 2, over: Network::Near }),
+            step("one elsewhere", Do::JoinRoom { who: "ada", room: "elsewhere", over: Network::Near }),
+            step("and another", Do::JoinRoom { who: "bob", room: "elsewhere", over: Network::Near }),
+            step("all talk", Do::Run { ms: 3000 }),
+            step("each with those in their room", Do::Check(Check::Met { audio_ms: 300, frame_ms: 400 })),
+            step("nobody with the others", Do::Check(Check::Strangers)),
+            step("the server has two rooms", Do::Check(Check::NothingLeftBehind)),
+            step("one room empties", Do::Leave { who: "ada" }),
+            step("wholly", Do::Leave { who: "bob" }),
+            step("a moment later", Do::Run { ms: 1000 }),
+            step("it is gone", Do::Check(Check::NothingLeftBehind)),
+            step("the other goes on", Do::Check(Check::NoGap { last_ms: 2000, audio_ms: 40, frame_ms: 80 })),
+        ],
+    };
+    scenario.run();
+}
+
+#[test]
+fn somebody_who_lost_the_page_comes_back_at_once_and_the_ghost_goes_later() {
+    let scenario = Scenario {
+        name: "people::somebody_who_lost_the_page_comes_back_at_once_and_the_ghost_goes_later",
+        seed: 19,
+        steps: vec![
+            step("three talk", Do::JoinAtOnce { count: 3, over: Network::Near }),
+            step("for a while", Do::Run { ms: 2000 }),
+            step("one computer crashes", Do::Vanish { who: "p1" }),
+            step("and starts again", Do::Run { ms: 3000 }),
+            step("its owner joins again", Do::Join { who: "again", over: Network::Near }),
+            step("they talk", Do::Run { ms: 2000 }),
+            step("as before", Do::Check(Check::Met { audio_ms: 300, frame_ms: 400 })),
+            step("the consent time passes", Do::Run { ms: 30_000 }),
+            step("the ghost is gone", Do::Check(Check::Gone { who: "p1" })),
+            step(
+                "nobody noticed more than that",
+                Do::Check(Check::NoGap { last_ms: 30_000, audio_ms: 40, frame_ms: 80 }),
+            ),
+            step("the server forgot it", Do::Check(Check::NothingLeftBehind)),
+            step("no tile showed somebody else", Do::Check(Check::NothingWrong)),
+        ],
+    };
+    scenario.run();
+}

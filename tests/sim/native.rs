@@ -65,6 +65,10 @@ impl Participant for Native {
         let _ = self.client.send_frame(now, mid, frame);
     }
 
+    fn restart_ice(&mut self) {
+        self.client.restart_ice();
+    }
+
     fn describe(&self) -> String {
         format!("{:#?}", self.client.stats())
     }

@@ -15,6 +15,8 @@ pub trait Participant {
     fn poll_output(&mut self, now: Instant) -> Output;
     /// Before media can flow the frame is forgotten.
     fn send_frame(&mut self, now: Instant, frame: &Frame);
+    /// Asks for new ICE credentials on both sides, as after a change of network.
+    fn restart_ice(&mut self);
     /// Something of its own choice for a failure's message.
     fn describe(&self) -> String;
 }

@@ -2,12 +2,11 @@
 
 use crate::ledger::Flow;
 use crate::native::Native;
-use crate::participant::Participant;
 use crate::world::{PersonId, SERVER, World};
 use client_core::Config;
 use netem::{LinkConfig, Preset, Random};
-use packet::NtpTime;
 use packet::media::MediaKind;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -33,6 +32,11 @@ pub enum Do {
         who: &'static str,
         over: Network,
     },
+    JoinRoom {
+        who: &'static str,
+        room: &'static str,
+        over: Network,
+    },
     /// `p0`, `p1`, ... at the same moment.
     JoinAtOnce {
         count: usize,
@@ -48,6 +52,10 @@ pub enum Do {
     },
     /// Another public address.
     Move {
+        who: &'static str,
+    },
+    /// New ICE credentials on both sides.
+    RestartIce {
         who: &'static str,
     },
     ChangeNetwork {
@@ -93,6 +101,8 @@ pub enum Check {
     NoGap { last_ms: u64, audio_ms: u64, frame_ms: u64 },
     /// Everybody was told that this person left, and nothing of theirs came in the last second.
     Gone { who: &'static str },
+    /// Nothing came from anybody in another room.
+    Strangers,
     /// So many are there.
     Present { people: usize },
     /// The server forgot everybody who is not there.
@@ -105,6 +115,9 @@ pub enum Check {
 const DEADLINE: Duration = Duration::from_millis(400);
 /// Frames sent in this last part of a window may still be on their way.
 const MARGIN: Duration = Duration::from_millis(500);
+
+/// The room of everybody for whom the script names no other.
+pub const ROOM: &str = "room";
 
 pub fn step(says: &str, does: Do) -> Step {
     Step { says: says.to_owned(), does }
@@ -133,16 +146,20 @@ impl Scenario {
 fn perform(world: &mut World, chance: &mut Random, does: Do) -> Result<(), String> {
     match does {
         Do::Join { who, over } => {
-            join_native(world, who, over, chance.next_u64());
+            join_native(world, (who, ROOM), over, chance.next_u64());
+        }
+        Do::JoinRoom { who, room, over } => {
+            join_native(world, (who, room), over, chance.next_u64());
         }
         Do::JoinAtOnce { count, over } => {
             for number in 0..count {
-                join_native(world, &format!("p{number}"), over, chance.next_u64());
+                join_native(world, (&format!("p{number}"), ROOM), over, chance.next_u64());
             }
         }
         Do::Leave { who } => world.leave(find(world, who)?),
         Do::Vanish { who } => world.vanish(find(world, who)?),
         Do::Move { who } => world.move_to_new_address(find(world, who)?),
+        Do::RestartIce { who } => world.restart_ice(find(world, who)?),
         Do::ChangeNetwork { who, to } => {
             let (up, down) = links(to, chance.next_u64());
             world.change_network(find(world, who)?, up, down);
@@ -153,7 +170,7 @@ fn perform(world: &mut World, chance: &mut Random, does: Do) -> Result<(), Strin
                 let present = world.present();
                 let joins = present.len() <= 1 || (present.len() < most && chance.chance(0.5));
                 if joins {
-                    join_native(world, &format!("c{round}"), Network::Near, chance.next_u64());
+                    join_native(world, (&format!("c{round}"), ROOM), Network::Near, chance.next_u64());
                 } else {
                     world.leave(present[chance.below(present.len() as u64) as usize]);
                 }
@@ -170,20 +187,12 @@ fn find(world: &World, who: &str) -> Result<PersonId, String> {
     world.find(who).ok_or_else(|| format!("the script names `{who}`, who never came"))
 }
 
-pub fn join_native(world: &mut World, who: &str, over: Network, seed: u64) -> PersonId {
-    let name = who.to_owned();
-    world.join(who, links(over, seed), |home, now, clock, seed| native(&name, home, now, clock, seed))
-}
-
-fn native(
-    name: &str,
-    home: SocketAddr,
-    now: Instant,
-    clock: (Instant, NtpTime),
-    seed: u64,
-) -> Box<dyn Participant> {
-    let certificate = Arc::new(Certificate::generate().expect("a certificate"));
-    Box::new(Native::new(Config::new("room", name, certificate, vec![home], clock, seed), now))
+/// Our own client, as `(name, room)`.
+pub fn join_native(world: &mut World, (name, room): (&str, &str), over: Network, seed: u64) -> PersonId {
+    world.join((name, room), links(over, seed), |home, now, clock, seed| {
+        let certificate = Arc::new(Certificate::generate().expect("a certificate"));
+        Box::new(Native::new(Config::new(room, name, certificate, vec![home], clock, seed), now))
+    })
 }
 
 /// Up and down.
@@ -313,6 +322,18 @@ fn examine(world: &World, check: Check) -> Result<(), String> {
                 }
             }
         }
+        Check::Strangers => {
+            for &receiver in &present {
+                for &sender in present.iter().filter(|sender| world.room(**sender) != world.room(receiver)) {
+                    for kind in [MediaKind::Audio, MediaKind::Video] {
+                        let flow = World::flow(receiver, sender, kind);
+                        if world.ledger.last(flow).is_some() {
+                            complain(&mut wrong, world, flow, "came from another room".to_owned());
+                        }
+                    }
+                }
+            }
+        }
         Check::Present { people } => {
             if present.len() != people {
                 let names: Vec<&str> = present.iter().map(|who| world.name(*who)).collect();
@@ -329,7 +350,7 @@ fn examine(world: &World, check: Check) -> Result<(), String> {
                     present.len()
                 );
             }
-            let rooms = usize::from(!present.is_empty());
+            let rooms = present.iter().map(|who| world.room(*who)).collect::<BTreeSet<_>>().len();
             if [sessions.rooms, router.rooms] != [rooms; 2] {
                 let _ = writeln!(wrong, "{} rooms, the router has {}", sessions.rooms, router.rooms);
             }
@@ -356,11 +377,13 @@ fn examine(world: &World, check: Check) -> Result<(), String> {
     Err(format!("{check:?}\n{wrong}"))
 }
 
-/// Every direction between two who are there, with its limit and the later of the two joins.
+/// Every direction between two who are in one room, with its limit and the later of the two joins.
 fn flows(world: &World, present: &[PersonId], audio_ms: u64, frame_ms: u64) -> Vec<(Flow, u64, Instant)> {
     let mut flows = Vec::new();
     for &receiver in present {
-        for &sender in present.iter().filter(|sender| **sender != receiver) {
+        let together =
+            |sender: &&PersonId| **sender != receiver && world.room(**sender) == world.room(receiver);
+        for &sender in present.iter().filter(together) {
             let since = world.joined_at(receiver).max(world.joined_at(sender));
             flows.push((World::flow(receiver, sender, MediaKind::Audio), audio_ms, since));
             flows.push((World::flow(receiver, sender, MediaKind::Video), frame_ms, since));

@@ -41,6 +41,7 @@ pub struct World {
 /// One who takes part, or did.
 struct Person {
     name: String,
+    room: String,
     participant: Box<dyn Participant>,
     leg: Leg,
     /// From the moment at which media can flow: an encoder has nobody to work for before.
@@ -66,7 +67,7 @@ enum State {
     Vanished,
 }
 
-/// Nobody can find out what a person is; this is their number in the order of coming.
+/// A person by number, in the order of coming.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct PersonId(pub usize);
 
@@ -112,7 +113,7 @@ impl World {
     /// that they have at home, the moment, one moment on both clocks and a seed.
     pub fn join(
         &mut self,
-        name: &str,
+        (name, room): (&str, &str),
         (up, down): (LinkConfig, LinkConfig),
         make: impl FnOnce(SocketAddr, Instant, (Instant, NtpTime), u64) -> Box<dyn Participant>,
     ) -> PersonId {
@@ -123,6 +124,7 @@ impl World {
         let clock = (self.start, CLOCK);
         let person = Person {
             name: name.to_owned(),
+            room: room.to_owned(),
             participant: make(home, self.now, clock, seed),
             leg: Leg::new(up, down, public, self.random.next_u64(), self.now),
             source: None,
@@ -170,6 +172,12 @@ impl World {
         self.note(who.0, &format!("moves to {new}"));
     }
 
+    pub fn restart_ice(&mut self, who: PersonId) {
+        self.note(who.0, "restarts ICE");
+        self.people[who.0].participant.restart_ice();
+        self.drain_person(who.0);
+    }
+
     pub fn change_network(&mut self, who: PersonId, up: LinkConfig, down: LinkConfig) {
         self.note(who.0, "has another network");
         self.people[who.0].leg.change(up, down);
@@ -209,6 +217,11 @@ impl World {
 
     pub fn public_address(&self, who: PersonId) -> SocketAddr {
         self.people[who.0].leg.public
+    }
+
+    /// The room that they clicked to join.
+    pub fn room(&self, who: PersonId) -> &str {
+        &self.people[who.0].room
     }
 
     /// Everybody who is in the call and should be.
