@@ -1,0 +1,101 @@
+/**
+ * A call of three real browsers and the native participant, watched for minutes: `npm run long-call -- [--minutes 10] [--json]`.
+ * Ends with code 1 if anybody saw a freeze, decoded fewer than 90 % of the frames that were sent to them, or heard more than
+ * 0.5 % of concealed sound. Uses SAMPAN_BIN and SAMPAN_BOT_BIN where they are set, and builds the debug binaries otherwise.
+ */
+
+import { parseArgs } from 'node:util';
+import { launchChromium, launchFirefox } from './lib/browsers.js';
+import { Person } from './lib/person.js';
+import { startBot, startServer } from './lib/server.js';
+
+const { values: options } = parseArgs({ options: { minutes: { type: 'string', default: '10' }, json: { type: 'boolean', default: false } } });
+const minutes = Number(options.minutes);
+if (!(minutes > 0)) throw new Error(`--minutes takes a number above zero, not "${options.minutes}"`);
+
+const DECODED_MIN = 0.9;
+const CONCEALED_MAX = 0.005;
+const ROOM = 'long-call';
+const say = (text) => process.stderr.write(`${text}\n`);
+
+/** In the page: counters of its live connection, by slot. */
+function counters() {
+  const peer = window.testPeers.filter((one) => one.connectionState === 'connected').at(-1);
+  const mids = new Map(peer.getTransceivers().map((one) => [one.receiver.track.id, one.mid]));
+  return peer.getStats().then((report) => {
+    const result = { received: [], concealed: 0, samples: 0 };
+    report.forEach((entry) => {
+      if (entry.type !== 'inbound-rtp') return;
+      if (entry.kind === 'video' && entry.framesReceived > 0) {
+        result.received.push({
+          mid: entry.mid ?? mids.get(entry.trackIdentifier), frames: entry.framesReceived, decoded: entry.framesDecoded,
+          dropped: entry.framesDropped ?? 0, freezes_s: entry.totalFreezesDuration ?? 0, freezes: entry.freezeCount ?? 0,
+          lost: entry.packetsLost, width: entry.frameWidth,
+        });
+      }
+      if (entry.kind === 'audio' && entry.totalSamplesReceived > 0) {
+        result.samples += entry.totalSamplesReceived;
+        result.concealed += entry.concealedSamples - (entry.silentConcealedSamples ?? 0);
+      }
+    });
+    return result;
+  });
+}
+
+const server = await startServer();
+const browsers = [await launchChromium(), await launchChromium(), await launchFirefox()];
+const bot = startBot(['join', '--server', server.url, '--room', ROOM, '--name', 'Bot', '--json']);
+let failed = false;
+try {
+  const names = ['Ada', 'Grace', 'Fiona'];
+  const people = [];
+  for (const [n, browser] of browsers.entries()) {
+    people.push(await (await Person.open(await browser.newPage(), names[n], server.url, { room: ROOM })).join());
+  }
+  const everybody = [...names, 'Bot'];
+  for (const person of people) for (const name of everybody) if (name !== person.name) await person.sees(name);
+  await people[0].screenshot('long-call');
+
+  // Joining is not measured: what counts is the difference from here on.
+  const start = await Promise.all(people.map((person) => person.page.evaluate(counters)));
+  const began = performance.now();
+  while (performance.now() - began < minutes * 60_000) {
+    await new Promise((resolve) => setTimeout(resolve, Math.min(30_000, minutes * 60_000)));
+    say(`${((performance.now() - began) / 60_000).toFixed(1)} of ${minutes} minutes`);
+  }
+  const end = await Promise.all(people.map((person) => person.page.evaluate(counters)));
+  bot.stop('SIGINT');
+  const native = JSON.parse((await bot.finished).output);
+
+  const results = people.map((person, n) => {
+    const pictures = end[n].received.map((slot) => {
+      const before = start[n].received.find((one) => one.mid === slot.mid) ?? { frames: 0, decoded: 0, freezes_s: 0, freezes: 0 };
+      const frames = slot.frames - before.frames;
+      return {
+        mid: slot.mid, frames, decoded_share: (slot.decoded - before.decoded) / frames, freezes: slot.freezes - before.freezes,
+        freezes_s: slot.freezes_s - before.freezes_s, fps: frames / (minutes * 60), width: slot.width, lost: slot.lost,
+      };
+    });
+    const concealed_share = (end[n].concealed - start[n].concealed) / (end[n].samples - start[n].samples);
+    return { name: person.name, pictures, concealed_share, complaints: person.complaints };
+  });
+  for (const { name, pictures, concealed_share } of results) {
+    const worst = Math.min(...pictures.map((one) => one.decoded_share));
+    const frozen = pictures.reduce((sum, one) => sum + one.freezes_s, 0);
+    const good = pictures.length === 3 && worst >= DECODED_MIN && frozen === 0 && concealed_share < CONCEALED_MAX;
+    failed ||= !good;
+    say(`${good ? 'good' : 'BAD '}  ${name}: ${pictures.length} pictures, ${(worst * 100).toFixed(1)} % decoded at worst, frozen ${frozen.toFixed(2)} s, ${(concealed_share * 100).toFixed(3)} % concealed`);
+  }
+  for (const from of native.received) {
+    const frozen = from.video?.frozen_ms ?? NaN;
+    const good = frozen === 0 && from.audio?.lost === 0;
+    failed ||= !good;
+    say(`${good ? 'good' : 'BAD '}  Bot from ${from.name}: ${from.video?.frames} frames, frozen ${frozen} ms, audio lost ${from.audio?.lost}`);
+  }
+  if (options.json) process.stdout.write(`${JSON.stringify({ minutes, browsers: results, native })}\n`);
+} finally {
+  bot.stop('SIGKILL');
+  await Promise.all(browsers.map((browser) => browser.close()));
+  await server.stop();
+}
+process.exit(failed ? 1 : 0);
