@@ -3,7 +3,7 @@
 use packet::media::{Codec, CodecConfig, MediaKind, PeerMedia, SendTrack, Slot};
 use packet::rtp::{Outgoing, RtpHeader};
 use packet::{Mid, PayloadType, PeerId, RoomId, RtpTime, SeqNo, Ssrc};
-use sfu::{Command, Config, Event, ReceiveDrop, Sfu};
+use sfu::{CloseReason, Command, Config, Event, ReceiveDrop, Sfu};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -144,8 +144,34 @@ fn shutting_down_ends_the_threads_and_frees_the_port() {
     let (sfu, _events) = start(Config { workers: 2, ..loopback() });
     let address = sfu.candidates(0)[0].address;
     assert!(UdpSocket::bind(address).is_err());
+    let certificate = Arc::new(Certificate::generate().unwrap());
+    let mut clients = vec![Client::join(&sfu, &certificate, 0, PeerMedia::default())];
+    run(&mut clients, |clients| clients[0].connected);
     sfu.shutdown();
     UdpSocket::bind(address).expect("the port is free again");
+    run(&mut clients, |clients| clients[0].transport.is_closed());
+}
+
+#[test]
+fn after_a_failure_the_worker_says_whose_session_ended_and_serves_new_ones() {
+    let (sender, events) = mpsc::channel();
+    // A callback that fails stands for a forwarder that does: both happen inside a turn.
+    let sfu = Sfu::start(loopback(), move |event| match event {
+        Event::Connected { peer: PeerId(0), .. } => panic!("this failure is a test's"),
+        event => drop(sender.send(event)),
+    })
+    .unwrap();
+    let certificate = Arc::new(Certificate::generate().unwrap());
+    let mut clients = vec![Client::join(&sfu, &certificate, 0, PeerMedia::default())];
+    let closed = wait_for(|| {
+        clients[0].step();
+        events.try_iter().find(|event| matches!(event, Event::Closed { .. }))
+    });
+    assert_eq!(closed, Event::Closed { peer: PeerId(0), reason: CloseReason::Internal });
+    let mut clients = vec![Client::join(&sfu, &certificate, 1, PeerMedia::default())];
+    run(&mut clients, |clients| clients[0].connected);
+    assert_eq!(next_connected(&events), 1);
+    assert_eq!(sfu.stats().workers[0].as_ref().unwrap().restarts, 1);
 }
 
 /// One participant: ICE, DTLS and SRTP as in a browser, and no more.
