@@ -483,7 +483,7 @@ impl Slot {
 }
 
 /// With no round trip known: shorter than any path on which a second request makes sense.
-const RESEND_INTERVAL: Duration = Duration::from_millis(10);
+const RESEND_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Media {
     /// Header extensions as this subscriber gets them; the transport sequence number is a placeholder of its size.

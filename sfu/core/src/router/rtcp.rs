@@ -8,9 +8,12 @@ use crate::downlink::{Downlink, SourceRef};
 use crate::timers::Owner;
 use packet::Ssrc;
 use packet::rtcp::{Compound, Nack, Packet, ReceptionReport, SenderReport};
+use std::time::Duration;
 
 /// Retransmissions for one compound: more is a client that asks for everything, or worse.
 const RESENT_PER_COMPOUND: usize = 128;
+/// A longer one is a lie or useless: nobody talks over it.
+const ROUND_TRIP_MAX: Duration = Duration::from_secs(5);
 /// Packets of one compound that are looked at: none that a client makes has more.
 const PACKETS_PER_COMPOUND: usize = 64;
 
@@ -70,7 +73,7 @@ impl Router {
             match downlink.by_ssrc(report.ssrc) {
                 Some((slot, false)) => {
                     downlink.slots[slot].remote = Some(*report);
-                    if let Some(rtt) = report.round_trip(ntp) {
+                    if let Some(rtt) = report.round_trip(ntp).filter(|rtt| *rtt < ROUND_TRIP_MAX) {
                         downlink.on_round_trip(rtt);
                     }
                 }

@@ -160,7 +160,7 @@ impl Layer {
         if !self.cache.insert(stored, packet) {
             return Err(DropReason::MalformedRtp);
         }
-        let gap = nack.then(|| self.nack.on_packet(now, ext_seq));
+        let gap = nack.then(|| self.nack.on_packet(now, ext_seq, self.kind == MediaKind::Video));
         match gap {
             Some(Gap::Outage) if self.kind == MediaKind::Video => self.keyframes.want(),
             _ => {}

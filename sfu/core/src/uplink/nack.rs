@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct NackGenerator {
     /// Ascending.
     missing: Vec<Missing>,
-    highest: Option<u64>,
+    highest: Option<(u64, Instant)>,
     asked: u64,
 }
 
@@ -25,10 +25,13 @@ const REORDER_WAIT: Duration = Duration::from_millis(5);
 /// Between two requests for one packet, at least.
 const REPEAT_MIN: Duration = Duration::from_millis(20);
 /// Subscribers wait no longer, so a later repair helps nobody.
-const AGE_MAX: Duration = Duration::from_millis(1000);
+const AGE_MAX: Duration = Duration::from_millis(600);
 const TIMES_MAX: u8 = 10;
 /// More missing at once is an outage: a keyframe is cheaper.
 const MISSING_MAX: usize = 256;
+
+/// A gap of video this long and this many packets wide is an outage too.
+const OUTAGE: (Duration, u64) = (Duration::from_millis(500), 30);
 
 /// What a packet meant for the list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,9 +44,10 @@ pub(crate) enum Gap {
 }
 
 impl NackGenerator {
-    pub fn on_packet(&mut self, now: Instant, ext_seq: u64) -> Gap {
-        let Some(highest) = self.highest else {
-            self.highest = Some(ext_seq);
+    /// `outage`: a long gap is given up as a whole (video), not only what is too old of it (audio).
+    pub fn on_packet(&mut self, now: Instant, ext_seq: u64, outage: bool) -> Gap {
+        let Some((highest, before)) = self.highest else {
+            self.highest = Some((ext_seq, now));
             return Gap::None;
         };
         if ext_seq <= highest {
@@ -52,22 +56,25 @@ impl NackGenerator {
             }
             return Gap::None;
         }
-        self.highest = Some(ext_seq);
+        self.highest = Some((ext_seq, now));
         let new = ext_seq - highest - 1;
         if new == 0 {
             return Gap::None;
         }
-        if self.missing.len() as u64 + new > MISSING_MAX as u64 {
+        let silence = now.saturating_duration_since(before);
+        if self.missing.len() as u64 + new > MISSING_MAX as u64
+            || outage && silence > OUTAGE.0 && new > OUTAGE.1
+        {
             self.missing.clear();
             return Gap::Outage;
         }
         let next = now + REORDER_WAIT;
-        self.missing.extend((highest + 1..ext_seq).map(|ext_seq| Missing {
-            ext_seq,
-            since: now,
-            times: 0,
-            next,
-        }));
+        // They were sent evenly over the silence: the first of many may be too old already.
+        let missing = (highest + 1..ext_seq).map(|missing| {
+            let age = silence * (ext_seq - 1 - missing) as u32 / new as u32;
+            Missing { ext_seq: missing, since: now - age, times: 0, next }
+        });
+        self.missing.extend(missing.filter(|m| now.saturating_duration_since(m.since) < AGE_MAX));
         Gap::New
     }
 
@@ -121,17 +128,17 @@ mod tests {
     #[test]
     fn missing_packets_are_asked_for_once_a_round_trip_across_the_wrap() {
         let mut nack = NackGenerator::default();
-        assert_eq!(nack.on_packet(ms(0), 65_534), Gap::None);
-        assert_eq!(nack.on_packet(ms(0), 65_538), Gap::New);
+        assert_eq!(nack.on_packet(ms(0), 65_534, true), Gap::None);
+        assert_eq!(nack.on_packet(ms(0), 65_538, true), Gap::New);
         assert_eq!(due(&mut nack, ms(4), 80), [0u16; 0], "reordering is waited for");
         // 65536 was only late.
-        assert_eq!(nack.on_packet(ms(4), 65_536), Gap::None);
+        assert_eq!(nack.on_packet(ms(4), 65_536, true), Gap::None);
         assert_eq!(due(&mut nack, ms(5), 80), [65_535, 1]);
         assert_eq!(due(&mut nack, ms(100), 80), [0u16; 0]);
         assert_eq!(nack.next(), Some(ms(105)));
-        nack.on_packet(ms(103), 65_537);
+        nack.on_packet(ms(103), 65_537, true);
         assert_eq!(due(&mut nack, ms(105), 80), [65_535]);
-        nack.on_packet(ms(106), 65_535);
+        nack.on_packet(ms(106), 65_535, true);
         assert_eq!(nack.next(), None);
         assert_eq!(nack.asked(), 3);
     }
@@ -140,8 +147,8 @@ mod tests {
     fn a_packet_that_never_comes_is_given_up() {
         for (rtt_ms, times) in [(1, 10), (400, 2)] {
             let mut nack = NackGenerator::default();
-            nack.on_packet(ms(0), 10);
-            nack.on_packet(ms(0), 12);
+            nack.on_packet(ms(0), 10, true);
+            nack.on_packet(ms(0), 12, true);
             let asked: usize = (0..3_000).map(|t| due(&mut nack, ms(t), rtt_ms).len()).sum();
             assert_eq!(asked, times, "rtt {rtt_ms}");
             assert_eq!(nack.next(), None);
@@ -151,18 +158,34 @@ mod tests {
     #[test]
     fn an_outage_is_not_asked_for_packet_by_packet() {
         let mut nack = NackGenerator::default();
-        nack.on_packet(ms(0), 10);
-        assert_eq!(nack.on_packet(ms(0), 10 + 1 + 256), Gap::New);
-        assert_eq!(nack.on_packet(ms(0), 10 + 1 + 256 + 2), Gap::Outage);
+        nack.on_packet(ms(0), 10, true);
+        assert_eq!(nack.on_packet(ms(0), 10 + 1 + 256, true), Gap::New);
+        assert_eq!(nack.on_packet(ms(0), 10 + 1 + 256 + 2, true), Gap::Outage);
         assert_eq!(nack.next(), None);
-        assert_eq!(nack.on_packet(ms(0), u64::MAX / 2), Gap::Outage);
+        assert_eq!(nack.on_packet(ms(0), u64::MAX / 2, true), Gap::Outage);
+    }
+
+    #[test]
+    fn after_an_outage_only_recent_sound_is_asked_for_and_no_picture() {
+        // Two seconds without sound: a hundred packets, of which the last thirty are not too old.
+        let mut nack = NackGenerator::default();
+        nack.on_packet(ms(0), 10, false);
+        assert_eq!(nack.on_packet(ms(2000), 111, false), Gap::New);
+        let asked = due(&mut nack, ms(2005), 50);
+        assert_eq!((asked.len(), asked[0], asked[asked.len() - 1]), (30, 81, 110));
+        let mut nack = NackGenerator::default();
+        nack.on_packet(ms(0), 10, true);
+        assert_eq!(nack.on_packet(ms(2000), 111, true), Gap::Outage);
+        // A screen that stands still, and one lost packet, is none.
+        assert_eq!(nack.on_packet(ms(4000), 113, true), Gap::New);
+        assert_eq!(due(&mut nack, ms(4005), 50), [112]);
     }
 
     #[test]
     fn what_a_keyframe_replaces_is_not_asked_for() {
         let mut nack = NackGenerator::default();
-        nack.on_packet(ms(0), 10);
-        nack.on_packet(ms(0), 15);
+        nack.on_packet(ms(0), 10, true);
+        nack.on_packet(ms(0), 15, true);
         nack.forget_before(13);
         assert_eq!(due(&mut nack, ms(5), 50), [13, 14]);
     }

@@ -1,0 +1,9 @@
+//! The router between simulated peers, in virtual time: what each of them would notice.
+
+mod call;
+mod hostile;
+mod layers;
+mod lip_sync;
+mod peer;
+mod repair;
+mod world;

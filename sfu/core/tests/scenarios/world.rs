@@ -1,0 +1,269 @@
+//! A router, its peers and the links between them, a millisecond at a time.
+
+use super::peer::{Peer, mid};
+use packet::{NtpTime, PeerId, RoomId};
+use sfu_core::{Command, Config, Event, Output, Router};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use transport::{Candidate, Certificate, DtlsSetup, IceCredentials, Remote};
+
+pub const EPOCH: NtpTime = NtpTime(3_950_000_000 << 32);
+pub const ROOM: RoomId = RoomId(1);
+
+pub fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// Loses a datagram if this says so: (to the router?, its number on this link).
+pub type Loss = Box<dyn FnMut(bool, u64) -> bool>;
+
+/// Destination peer (none: the router), source address, bytes.
+type Flying = (Option<u64>, SocketAddr, Vec<u8>);
+
+struct Link {
+    delay: Duration,
+    loss: Loss,
+    sent: [u64; 2],
+}
+
+pub struct World {
+    pub start: Instant,
+    pub now: Instant,
+    pub router: Router,
+    pub peers: BTreeMap<u64, Peer>,
+    pub events: Vec<(Instant, Event)>,
+    links: BTreeMap<u64, Link>,
+    /// By time of arrival and order of sending.
+    flying: BTreeMap<(Instant, u64), Flying>,
+    order: u64,
+    server: SocketAddr,
+    certificate: Arc<Certificate>,
+    router_wake: Option<Instant>,
+    /// Datagrams per transmit, all of them.
+    pub batches: Vec<usize>,
+}
+
+#[allow(clippy::disallowed_methods, reason = "an origin for virtual time")]
+fn origin() -> Instant {
+    static START: OnceLock<Instant> = OnceLock::new();
+    *START.get_or_init(Instant::now)
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let start = origin() + ms(1000);
+        let certificate = Arc::new(Certificate::generate().unwrap());
+        let server: SocketAddr = "10.9.9.9:3478".parse().unwrap();
+        let mut config = Config::new((start, EPOCH), 1, certificate.clone());
+        config.candidates = vec![Candidate { address: server }];
+        change(&mut config);
+        Self {
+            start,
+            now: start,
+            router: Router::new(config),
+            peers: BTreeMap::new(),
+            events: Vec::new(),
+            links: BTreeMap::new(),
+            flying: BTreeMap::new(),
+            order: 0,
+            server,
+            certificate,
+            router_wake: None,
+            batches: Vec::new(),
+        }
+    }
+
+    /// A peer joins: publishes audio and video, has `slots` pairs of slots, 10 ms away.
+    pub fn join(&mut self, number: u64, rids: &[&str], slots: usize) {
+        let mut peer = Peer::new(number, self.start, rids, slots);
+        let local =
+            IceCredentials { ufrag: format!("00{number}"), pwd: format!("router-{number}-0123456789abcdef") };
+        self.router.handle_command(
+            self.now,
+            Command::AddPeer {
+                peer: peer.id,
+                room: ROOM,
+                local: local.clone(),
+                remote: peer.remote(),
+                media: peer.media.clone(),
+            },
+        );
+        let remote = Remote {
+            ice: local,
+            fingerprint: self.certificate.fingerprint(),
+            setup: DtlsSetup::Passive,
+            candidates: vec![Candidate { address: self.server }],
+        };
+        peer.transport.set_remote(self.now, remote).unwrap();
+        self.links.insert(number, Link { delay: ms(10), loss: Box::new(|_, _| false), sent: [0; 2] });
+        self.peers.insert(number, peer);
+        self.pump();
+    }
+
+    pub fn link(&mut self, number: u64, delay: Duration, loss: Loss) {
+        let link = self.links.get_mut(&number).unwrap();
+        (link.delay, link.loss) = (delay, loss);
+    }
+
+    pub fn peer(&mut self, number: u64) -> &mut Peer {
+        self.peers.get_mut(&number).unwrap()
+    }
+
+    /// Both tracks of `from` into pair `pair` of `to`.
+    pub fn bind(&mut self, to: u64, pair: usize, from: Option<u64>) {
+        for (kind, track) in [("a", "0"), ("v", "1")] {
+            self.bind_one(to, &format!("{kind}{pair}"), from.map(|f| (f, track)));
+        }
+    }
+
+    pub fn bind_one(&mut self, to: u64, slot: &str, from: Option<(u64, &str)>) {
+        let source = from.map(|(peer, track)| (PeerId(peer), mid(track)));
+        let command = Command::Bind { subscriber: PeerId(to), slot: mid(slot), source };
+        self.command(command);
+    }
+
+    pub fn command(&mut self, command: Command) {
+        self.router.handle_command(self.now, command);
+        self.pump();
+    }
+
+    /// Everybody in everybody's slots, in order of number.
+    pub fn bind_all(&mut self) {
+        let all: Vec<u64> = self.peers.keys().copied().collect();
+        for &to in &all {
+            let others: Vec<u64> = all.iter().copied().filter(|n| *n != to).collect();
+            for (pair, from) in others.into_iter().enumerate() {
+                self.bind(to, pair, Some(from));
+            }
+        }
+    }
+
+    pub fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += ms(1);
+            self.step();
+        }
+    }
+
+    pub fn until_connected(&mut self) {
+        for _ in 0..2000 {
+            if self.peers.values().all(|p| p.connected.is_some()) {
+                return self.run(ms(30));
+            }
+            self.run(ms(1));
+        }
+        panic!("not connected: {:?}", self.router.stats());
+    }
+
+    /// A datagram from an address, at once.
+    pub fn inject(&mut self, from: SocketAddr, mut datagram: Vec<u8>) {
+        self.router.handle_datagram(self.now, self.server, from, &mut datagram);
+        self.pump();
+    }
+
+    pub fn dropped(&self, name: &str) -> u64 {
+        let dropped = self.router.stats().dropped;
+        dropped.iter().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no reason {name}")).1
+    }
+
+    /// Sends what `make` makes for a peer.
+    pub fn send(&mut self, number: u64, make: impl FnOnce(&mut Peer) -> Vec<Vec<u8>>) {
+        for datagram in make(self.peers.get_mut(&number).unwrap()) {
+            self.fly(number, true, datagram);
+        }
+    }
+
+    fn fly(&mut self, number: u64, up: bool, bytes: Vec<u8>) {
+        let Some(link) = self.links.get_mut(&number) else { return };
+        let count = &mut link.sent[usize::from(up)];
+        *count += 1;
+        if (link.loss)(up, *count) {
+            return;
+        }
+        self.order += 1;
+        let to = (!up).then_some(number);
+        let from = if up { self.peers[&number].address } else { self.server };
+        self.flying.insert((self.now + link.delay, self.order), (to, from, bytes));
+    }
+
+    fn step(&mut self) {
+        while let Some((&key, _)) = self.flying.first_key_value().filter(|((at, _), _)| *at <= self.now) {
+            let (to, from, mut bytes) = self.flying.remove(&key).unwrap();
+            match to {
+                None => self.router.handle_datagram(self.now, self.server, from, &mut bytes),
+                Some(number) => {
+                    let Some(peer) = self.peers.get_mut(&number) else { continue };
+                    let answers = peer.receive(self.now, peer.address, from, bytes);
+                    self.send(number, |_| answers);
+                }
+            }
+        }
+        if self.router_wake.is_some_and(|at| at <= self.now) {
+            self.router.handle_timeout(self.now);
+        }
+        let numbers: Vec<u64> = self.peers.keys().copied().collect();
+        for &number in &numbers {
+            let peer = self.peers.get_mut(&number).unwrap();
+            if peer.wake.is_some_and(|at| at <= self.now) {
+                peer.transport.handle_timeout(self.now);
+            }
+            let mut out = Vec::new();
+            peer.send(self.now, &mut out);
+            self.send(number, |_| out);
+        }
+        self.pump();
+    }
+
+    /// Drains everybody.
+    fn pump(&mut self) {
+        let mut out = Vec::new();
+        loop {
+            match self.router.poll_output() {
+                Output::Transmit(transmit) => {
+                    assert!(transmit.segment_size > 0 && transmit.bytes.len() <= 65_000);
+                    self.batches.push(transmit.segments());
+                    for segment in transmit.bytes.chunks(transmit.segment_size) {
+                        out.push((transmit.to, segment.to_vec()));
+                    }
+                }
+                Output::Event(event) => self.events.push((self.now, event)),
+                Output::Timeout(at) => {
+                    self.router_wake = at.map(|(at, _)| at);
+                    break;
+                }
+            }
+        }
+        for (to, bytes) in out {
+            let number = self.peers.values().find(|p| p.address == to).map(|p| p.id.0);
+            if let Some(number) = number {
+                self.fly(number, false, bytes);
+            }
+        }
+        let numbers: Vec<u64> = self.peers.keys().copied().collect();
+        for number in numbers {
+            let mut out = Vec::new();
+            let peer = self.peers.get_mut(&number).unwrap();
+            loop {
+                match peer.transport.poll_output() {
+                    transport::Output::Transmit(datagram) => out.push(datagram.bytes),
+                    transport::Output::Event(transport::Event::Connected(_)) => {
+                        peer.connected = Some(self.now)
+                    }
+                    transport::Output::Event(_) => {}
+                    transport::Output::Timeout(at, _) => {
+                        peer.wake = Some(at);
+                        break;
+                    }
+                }
+            }
+            self.send(number, |_| out);
+        }
+    }
+}
