@@ -45,7 +45,6 @@ fn config(side: usize, dtls: DtlsConfig) -> Config {
         certificate: certificate.clone(),
         local_addresses: vec![address(side)],
         dtls,
-        seed: 1 + side as u64,
     }
 }
 
