@@ -79,8 +79,13 @@ fn announce(server: &Server) {
     unique.sort();
     unique.dedup();
     let unique: Vec<_> = unique.iter().map(ToString::to_string).collect();
+    let others = match server.url_for_others() {
+        Some(url) => format!("         {url} from other machines\n"),
+        None if server.is_tls() => String::new(),
+        None => "         other machines need HTTPS: start with --tls self-signed\n".to_owned(),
+    };
     let text = format!(
-        "Sampan {} is running\n  page   {}\n  media  UDP {}\n  stop   Ctrl-C\n",
+        "Sampan {} is running\n  page   {}\n{others}  media  UDP {}\n  stop   Ctrl-C\n",
         env!("CARGO_PKG_VERSION"),
         server.url(),
         unique.join(", "),

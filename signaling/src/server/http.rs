@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub cap: Arc<ConnectionCap>,
     pub next_connection: AtomicU64,
     pub is_ready: AtomicBool,
+    /// The last answer of `/metrics`, and when it was made.
+    pub metrics: tokio::sync::Mutex<Option<(Instant, String)>>,
     /// Hosts for which the warning about plain HTTP was given.
     pub warned_hosts: Mutex<BTreeSet<String>>,
 }
@@ -69,7 +72,16 @@ async fn page(
     shared.pages.respond(path, headers)
 }
 
+/// Figures are taken anew when they are older than this, however many ask: taking them costs every worker some time.
+const METRICS_FRESH: Duration = Duration::from_millis(200);
+
 async fn show_metrics(State(shared): State<Arc<Shared>>) -> Response<Body> {
+    let mut last = shared.metrics.lock().await;
+    if let Some((at, text)) = &*last
+        && at.elapsed() < METRICS_FRESH
+    {
+        return metrics_page(text.clone());
+    }
     let (reply, sessions) = oneshot::channel();
     let is_asked = shared.engine.send(Input::Stats(reply)).await.is_ok();
     let sfu = shared.sfu.clone();
@@ -79,6 +91,11 @@ async fn show_metrics(State(shared): State<Arc<Shared>>) -> Response<Body> {
         return (StatusCode::SERVICE_UNAVAILABLE, "the server is going down\n").into_response();
     };
     let text = metrics::text(&sessions, &media, &shared.cap);
+    *last = Some((Instant::now(), text.clone()));
+    metrics_page(text)
+}
+
+fn metrics_page(text: String) -> Response<Body> {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 

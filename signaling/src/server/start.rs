@@ -95,6 +95,7 @@ impl Server {
             cap: Arc::new(cap),
             next_connection: AtomicU64::new(0),
             is_ready: AtomicBool::new(true),
+            metrics: Default::default(),
             warned_hosts: Default::default(),
         });
         let (stop, is_stopping) = watch::channel(false);
@@ -121,6 +122,18 @@ impl Server {
             _ => address.to_string(),
         };
         format!("{scheme}://{host}")
+    }
+
+    /// For a browser on another machine: the URL, where browsers would give camera and microphone to the page.
+    pub fn url_for_others(&self) -> Option<String> {
+        let port = self.addresses.first().filter(|a| self.is_tls && a.ip().is_unspecified())?.port();
+        let candidates = (0..self.media().workers()).flat_map(|worker| self.media().candidates(worker));
+        let ip = candidates.map(|c| c.address.ip()).find(|ip| ip.is_ipv4() && !ip.is_loopback())?;
+        Some(format!("https://{ip}:{port}"))
+    }
+
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
     }
 
     pub fn media(&self) -> &Sfu {

@@ -37,8 +37,11 @@ impl Sessions {
                 self.send(connection, message);
             }
             Event::Speakers { room, loudest_first } => {
-                let ids = loudest_first.iter().filter_map(|&peer| translate::id_of(&self.peers, peer));
-                let participants: Vec<_> = ids.collect();
+                // Somebody may have left meanwhile.
+                let is_here = |peer| self.rooms.participant(peer).is_some_and(|p| p.room() == room);
+                let speakers = loudest_first.into_iter().filter(|&peer| is_here(peer));
+                let participants: Vec<_> =
+                    speakers.filter_map(|peer| translate::id_of(&self.peers, peer)).collect();
                 let listeners = self.rooms.participants(room).filter_map(|p| self.peers.get(&p.peer()));
                 let listeners: Vec<_> = listeners.map(|p| p.connection).collect();
                 for connection in listeners {

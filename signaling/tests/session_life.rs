@@ -1,0 +1,254 @@
+//! Random life of many clients, right and wrong ones: whatever they send, nobody hears of participants that are not
+//! there, the media plane is never told of peers that it does not have, and nothing is left when all are gone.
+//!
+//! A failure prints its seed; `SEED=... cargo test -p signaling --test session_life` runs that one alone.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use packet::{PeerId, RoomId, RtpTime};
+use sfu_core::{CloseReason, Command, Event};
+use signaling::sessions::{Config, ConnectionId, Output, Sessions};
+use support::{join, mid, offer, pairs, tracks};
+use transport::Fingerprint;
+use wire::{ClientMessage, ServerMessage, TrackInfo};
+
+const SEEDS: u64 = 8;
+const STEPS: u32 = 600;
+
+/// splitmix64: any seed is a good one.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+}
+
+/// What one client believes.
+#[derive(Default)]
+struct Client {
+    /// Everybody else in the room; None before it has joined.
+    others: Option<BTreeSet<String>>,
+    own: String,
+}
+
+struct World {
+    sessions: Sessions,
+    now: Instant,
+    open: BTreeMap<u64, Client>,
+    next: u64,
+    /// Peers of the media plane with their worker and room.
+    peers: BTreeMap<PeerId, (usize, RoomId)>,
+}
+
+impl World {
+    fn drain(&mut self) {
+        loop {
+            match self.sessions.poll_output() {
+                Output::Send { to, message } => self.hear(to.0, message),
+                Output::Media { worker, command } => self.command(worker, command),
+                Output::Close { connection, .. } => {
+                    assert!(self.open.remove(&connection.0).is_some(), "closed what is not open");
+                }
+                Output::Timeout(_) => return,
+            }
+        }
+    }
+
+    fn hear(&mut self, to: u64, message: ServerMessage) {
+        let client = self.open.get_mut(&to).expect("a message for a connection that is open");
+        let text = serde_json::to_string(&message).unwrap();
+        assert_eq!(serde_json::from_str::<ServerMessage>(&text).unwrap(), message);
+        match message {
+            ServerMessage::Joined { participant, participants, bindings, .. } => {
+                let others: BTreeSet<_> = participants.into_iter().map(|p| p.id).collect();
+                assert!(!others.contains(&participant), "oneself is not among the others");
+                for binding in bindings {
+                    assert!(others.contains(&binding.participant.expect("bound")));
+                }
+                assert!(client.others.replace(others).is_none(), "joined twice");
+                client.own = participant;
+            }
+            ServerMessage::ParticipantJoined { participant } => {
+                assert!(client.others.as_mut().unwrap().insert(participant.id), "came twice");
+            }
+            ServerMessage::ParticipantLeft { participant } => {
+                assert!(client.others.as_mut().unwrap().remove(&participant), "left without being there");
+            }
+            ServerMessage::TrackChanged { participant, .. }
+            | ServerMessage::FirstFrame { participant, .. } => {
+                assert!(client.others.as_ref().unwrap().contains(&participant));
+            }
+            ServerMessage::Bindings { bindings } => {
+                let others = client.others.as_ref().unwrap();
+                assert!(bindings.iter().flat_map(|b| &b.participant).all(|id| others.contains(id)));
+            }
+            ServerMessage::Speakers { participants } => {
+                let others = client.others.as_ref().unwrap();
+                assert!(
+                    participants.iter().all(|id| others.contains(id) || *id == client.own),
+                    "of another room"
+                );
+            }
+            ServerMessage::Answer { .. } | ServerMessage::NeedSlots { .. } => {
+                assert!(client.others.is_some())
+            }
+            ServerMessage::Pong { .. } | ServerMessage::Error { .. } => {}
+        }
+    }
+
+    fn command(&mut self, worker: usize, command: Command) {
+        match command {
+            Command::AddPeer { peer, room, .. } => {
+                let elsewhere = self.peers.values().any(|(w, r)| *r == room && *w != worker);
+                assert!(!elsewhere, "a room on two workers");
+                assert!(self.peers.insert(peer, (worker, room)).is_none(), "the same peer twice");
+            }
+            Command::RemovePeer { peer } => {
+                assert_eq!(self.peers.remove(&peer).map(|p| p.0), Some(worker));
+            }
+            Command::UpdatePeer { peer, .. } => assert_eq!(self.peers[&peer].0, worker),
+            Command::Bind { subscriber, source, .. } => {
+                let (of, room) = self.peers[&subscriber];
+                assert_eq!(of, worker);
+                if let Some((publisher, _)) = source {
+                    assert!(publisher != subscriber && self.peers[&publisher] == (worker, room));
+                }
+            }
+        }
+    }
+
+    fn say(&mut self, connection: u64, message: &ClientMessage, random: &mut Random) {
+        let mut text = serde_json::to_string(message).unwrap().into_bytes();
+        // Every eighth message is damaged somewhere.
+        if random.below(8) == 0 {
+            for _ in 0..=random.below(3) {
+                let at = random.below(text.len());
+                match random.below(3) {
+                    0 => text[at] = b' ' + random.below(94) as u8,
+                    1 => drop(text.remove(at)),
+                    _ => text.truncate(at.max(1)),
+                }
+            }
+        }
+        let text = String::from_utf8_lossy(&text).into_owned();
+        self.sessions.handle_text(self.now, ConnectionId(connection), &text);
+    }
+
+    fn step(&mut self, random: &mut Random) {
+        self.now += Duration::from_millis(random.next() % 2000);
+        let ids: Vec<_> = self.open.keys().copied().collect();
+        let somebody = ids.get(random.below(ids.len().max(1))).copied();
+        let peers: Vec<_> = self.peers.keys().copied().collect();
+        let peer = peers.get(random.below(peers.len().max(1))).copied().unwrap_or(PeerId(999));
+        let slots = random.below(7);
+        match (random.below(16), somebody) {
+            (0..=2, _) => {
+                let address = IpAddr::from([192, 0, 2, random.below(4) as u8]);
+                self.open.insert(self.next, Client::default());
+                self.sessions.handle_open(self.now, ConnectionId(self.next), address);
+                self.next += 1;
+            }
+            (3..=6, Some(id)) => {
+                let room = format!("room {}", random.below(4));
+                self.say(id, &join(1, &room, "n", slots), random);
+            }
+            (7..=8, Some(id)) => {
+                let track = &tracks()[random.below(3)];
+                let (muted, active) = (random.below(2) == 0, random.below(2) == 0);
+                self.say(
+                    id,
+                    &ClientMessage::Track { track: TrackInfo { muted, active, ..track.clone() } },
+                    random,
+                );
+            }
+            (9..=10, Some(id)) => {
+                let ufrag = if random.below(3) == 0 { "efgh" } else { "abcd" };
+                let sdp = offer(slots, ufrag);
+                let message =
+                    ClientMessage::Offer { id: 2, offer: sdp, tracks: tracks(), slots: pairs(slots) };
+                self.say(id, &message, random);
+            }
+            (11, Some(id)) => self.say(id, &ClientMessage::Leave {}, random),
+            (12, Some(id)) => {
+                self.open.remove(&id);
+                self.sessions.handle_closed(ConnectionId(id));
+            }
+            (13, _) => {
+                // The router has let go of the peer by itself.
+                let reason = if random.below(2) == 0 {
+                    CloseReason::ConsentExpired
+                } else {
+                    CloseReason::ClosedByPeer
+                };
+                self.sessions.handle_media_event(Event::Closed { peer, reason });
+            }
+            (14, _) => {
+                let room = self.peers.get(&peer).map_or(RoomId(0), |p| p.1);
+                self.sessions.handle_media_event(Event::Speakers { room, loudest_first: peers });
+            }
+            _ => {
+                let publisher = peers.get(random.below(peers.len().max(1))).copied().unwrap_or(PeerId(998));
+                let (slot, source) = (mid(3 + random.below(6)), (publisher, mid(random.below(3))));
+                let event = Event::FirstFrame { subscriber: peer, slot, source, rtp_timestamp: RtpTime(1) };
+                self.sessions.handle_media_event(event);
+            }
+        }
+    }
+
+    fn check(&self) {
+        let stats = self.sessions.stats();
+        let joined = self.open.values().filter(|c| c.others.is_some()).count();
+        assert_eq!((stats.connections, stats.participants), (self.open.len(), joined));
+        assert_eq!(stats.participants, self.peers.len());
+        assert_eq!((stats.joins - stats.leaves) as usize, stats.participants);
+        let rooms: BTreeSet<_> = self.peers.values().map(|p| p.1).collect();
+        assert_eq!(stats.rooms, rooms.len());
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // An instant to count from.
+fn run(seed: u64) {
+    let mut config = Config::new(vec![Vec::new(); 3], Fingerprint([7; 32]), [seed as u8; 32]);
+    config.limits.participants_per_room = 5;
+    config.limits.rooms = 3;
+    config.limits.slots_per_participant = 5;
+    let sessions = Sessions::new(config);
+    let (open, peers) = (BTreeMap::new(), BTreeMap::new());
+    let mut world = World { sessions, now: Instant::now(), open, next: 0, peers };
+    let mut random = Random(seed);
+    for _ in 0..STEPS {
+        world.step(&mut random);
+        world.drain();
+        world.check();
+    }
+    assert!(world.sessions.stats().joins > 20, "hardly anybody came");
+    for id in std::mem::take(&mut world.open).into_keys() {
+        world.open.clear();
+        world.sessions.handle_closed(ConnectionId(id));
+        while !matches!(world.sessions.poll_output(), Output::Timeout(_)) {}
+    }
+    let stats = world.sessions.stats();
+    assert_eq!((stats.connections, stats.participants, stats.rooms), (0, 0, 0), "something is left");
+}
+
+#[test]
+fn whatever_clients_send_the_story_stays_consistent() {
+    let chosen = std::env::var("SEED").ok().map(|s| s.parse().expect("SEED is a number"));
+    let seeds = chosen.map_or(0..SEEDS, |seed| seed..seed + 1);
+    for seed in seeds {
+        if std::panic::catch_unwind(|| run(seed)).is_err() {
+            panic!("replay with: SEED={seed} cargo test -p signaling --test session_life");
+        }
+    }
+}
