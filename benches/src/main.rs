@@ -3,6 +3,7 @@
 //! A bench prints a table for people, or with `--json` one object for programs, on standard output, and its progress on
 //! standard error. A figure that could not be measured is absent, and the table says why.
 
+mod connect;
 mod fanout;
 mod handshake;
 mod report;
@@ -22,6 +23,8 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// 30 joins into a room that talks, by native clients and a page: milliseconds per stage, p50 and p95
+    Connect(connect::Options),
     /// One publisher to many subscribers over real sockets and real SRTP: CPU per forwarded packet, against the limit
     Fanout(fanout::Options),
     /// How fast a browser connects, by DTLS role and version and by network: keys, first media, page
@@ -34,6 +37,7 @@ enum Bench {
 fn main() -> ExitCode {
     let command = Command::parse();
     let result = match command.bench {
+        Bench::Connect(options) => connect::run(&options),
         Bench::Fanout(options) => fanout::run(&options),
         Bench::Handshake(options) => handshake::run(&options),
         Bench::FanoutServer(options) => {

@@ -108,6 +108,7 @@ async fn run(join: &Join) -> Result<Report> {
         video: file(join.video.as_deref(), join.no_video, SAMPLE_VIDEO)?,
         slot_pairs: join.slots,
         dtls: own::dtls(),
+        start: None,
     };
     let quiet = join.json;
     let watch = move |event: &Event| {

@@ -27,6 +27,8 @@ pub struct Options {
     pub video: Option<Arc<[u8]>>,
     pub slot_pairs: u32,
     pub dtls: transport::DtlsConfig,
+    /// Everybody who has this barrier joins at the same moment, with the WebSocket open.
+    pub start: Option<Arc<tokio::sync::Barrier>>,
 }
 
 /// What the client brings to the handshake unless told otherwise.
@@ -59,6 +61,9 @@ pub async fn run(
         wire::Kind::Audio => options.audio.is_some(),
         wire::Kind::Video => options.video.is_some(),
     });
+    if let Some(barrier) = &options.start {
+        barrier.wait().await;
+    }
     let now = Instant::now();
     let mut client = Client::new(config, now)?;
     let mut player = Player {

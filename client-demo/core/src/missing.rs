@@ -8,11 +8,15 @@ use std::time::{Duration, Instant};
 const REORDERED: Duration = Duration::from_millis(10);
 /// Between two requests for one packet, whatever the round trip: the answer's own queueing takes some time.
 const REPEAT_MIN: Duration = Duration::from_millis(25);
-/// The gap above which the stream is taken to have jumped; asking for all of it would only add to the trouble.
-const GAP_MAX: u64 = 500;
+/// The gap above which the path was away rather than lossy: to repair it takes longer than to start anew.
+const GAP_MAX: u64 = 64;
+/// Of a gap behind such a silence, the newest media in it is old already; then fewer packets are reason enough.
+const SILENCE: Duration = Duration::from_millis(300);
+const GAP_MAX_AFTER_SILENCE: u64 = 8;
 
 pub(crate) struct Missing {
     highest: Option<ExtSeq>,
+    highest_at: Option<Instant>,
     waiting: BTreeMap<ExtSeq, Waiting>,
     give_up_after: Duration,
     /// Counters of the whole stream's life.
@@ -40,7 +44,15 @@ pub(crate) enum Arrival {
 
 impl Missing {
     pub fn new(give_up_after: Duration) -> Self {
-        Self { highest: None, waiting: BTreeMap::new(), give_up_after, asked: 0, recovered: 0, lost: 0 }
+        Self {
+            highest: None,
+            highest_at: None,
+            waiting: BTreeMap::new(),
+            give_up_after,
+            asked: 0,
+            recovered: 0,
+            lost: 0,
+        }
     }
 
     pub fn highest(&self) -> Option<ExtSeq> {
@@ -54,7 +66,7 @@ impl Missing {
 
     pub fn arrived(&mut self, now: Instant, seq: ExtSeq) -> Arrival {
         let Some(highest) = self.highest else {
-            self.highest = Some(seq);
+            (self.highest, self.highest_at) = (Some(seq), Some(now));
             return Arrival::New;
         };
         if seq <= highest {
@@ -66,9 +78,11 @@ impl Missing {
                 None => Arrival::Useless,
             };
         }
+        let last_at = self.highest_at.replace(now);
         self.highest = Some(seq);
         let gap = seq.0 - highest.0 - 1;
-        if gap > GAP_MAX {
+        let silent = last_at.is_some_and(|at| now.saturating_duration_since(at) > SILENCE);
+        if gap > if silent { GAP_MAX_AFTER_SILENCE } else { GAP_MAX } {
             self.lost += gap + self.waiting.len() as u64;
             self.waiting.clear();
             return Arrival::Jumped;
@@ -161,6 +175,15 @@ mod tests {
         missing.arrived(now, ExtSeq(1));
         assert_eq!(missing.arrived(now, ExtSeq(2 + GAP_MAX + 1)), Arrival::Jumped);
         assert_eq!((missing.next_timeout(), missing.lost), (None, GAP_MAX + 1));
+    }
+
+    #[test]
+    fn behind_a_silence_a_small_gap_is_a_jump_but_a_single_packet_is_not() {
+        for (gap, expected) in [(1, Arrival::New), (GAP_MAX_AFTER_SILENCE + 1, Arrival::Jumped)] {
+            let (mut missing, now) = (stream(), start());
+            missing.arrived(now, ExtSeq(1));
+            assert_eq!(missing.arrived(now + Duration::from_secs(1), ExtSeq(2 + gap)), expected, "{gap}");
+        }
     }
 
     fn stream() -> Missing {

@@ -202,7 +202,8 @@ impl Receive {
             self.attribute(Taken { at: now, timestamp: frame.timestamp, what: What::Frame(frame) }, out);
         }
         if self.frames.is_broken() && self.keyframe_at.is_none() && self.owner.is_some() {
-            self.keyframe_at = Some(now + KEYFRAME_FIRST);
+            // Nobody knows of it yet.
+            self.keyframe_at = Some(now);
         }
     }
 

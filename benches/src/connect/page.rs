@@ -1,0 +1,126 @@
+//! A page in headless Chromium that joins on the web SDK. It is served by the server under test, beside the demo page,
+//! and reports each join over a WebSocket of our own.
+
+use super::Joins;
+use anyhow::{Context, Result, bail};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::Message;
+use wire::Stages;
+
+const PAGE: &str = include_str!("page.html");
+const SCRIPT: &str = include_str!("page.js");
+/// Joins that are thrown away first: the browser compiles scripts and starts its media processes.
+const WARM_UP: usize = 3;
+/// The browser is silent for longer only if something is broken.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// The web folder with our page in it; gone when dropped.
+pub struct Site {
+    folder: PathBuf,
+}
+
+impl Site {
+    pub fn new() -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("sampan-connect-{}", std::process::id()));
+        let site = Self { folder };
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../client-demo/web"), &site.folder)?;
+        std::fs::write(site.folder.join("connect.html"), PAGE)?;
+        std::fs::write(site.folder.join("connect.js"), SCRIPT)?;
+        Ok(site)
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Told {
+    Join { together: bool, warm: bool, stages: Stages },
+    Failed { why: String },
+    Done,
+}
+
+/// Joins of one page into `room`, then of two calls at the same moment.
+pub async fn run(browser: &Path, url: &str, site: &Site, room: &str, count: usize) -> Result<(Joins, Joins)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let report = listener.local_addr()?;
+    let address =
+        format!("{url}/connect.html?room={room}&joins={count}&warm_up={WARM_UP}&report=ws://{report}/");
+    let _browser = Browser::start(browser, site, &address)?;
+    eprintln!("page: {count} joins, and {count} times two at the same moment");
+    let mut alone = Joins { prefix: "page", who: "page", stages: Vec::new(), failed: 0 };
+    let mut together =
+        Joins { prefix: "page_together", who: "two pages at once", stages: Vec::new(), failed: 0 };
+    let (stream, _) =
+        tokio::time::timeout(SILENCE, listener.accept()).await.context("the browser is silent")??;
+    let mut socket = tokio_tungstenite::accept_async(stream).await?;
+    loop {
+        let message = tokio::time::timeout(SILENCE, socket.next()).await.context("the page is silent")?;
+        let Some(Ok(message)) = message else { bail!("the page went away") };
+        let Message::Text(text) = message else { continue };
+        match serde_json::from_str(&text).with_context(|| format!("the page said {text}"))? {
+            Told::Done => return Ok((alone, together)),
+            Told::Failed { why } => bail!("the page failed: {why}"),
+            Told::Join { warm: false, .. } => {}
+            Told::Join { together: both, stages, .. } => {
+                let joins = if both { &mut together } else { &mut alone };
+                joins.failed += usize::from(stages.first_frame_ms.is_none());
+                joins.stages.push(stages);
+            }
+        }
+    }
+}
+
+struct Browser(Child);
+
+impl Browser {
+    fn start(browser: &Path, site: &Site, address: &str) -> Result<Self> {
+        let child = Command::new(browser)
+            .args("--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run".split(' '))
+            .args("--disable-background-networking --disable-component-update --disable-sync".split(' '))
+            .args("--use-fake-device-for-media-stream=fps=15 --use-fake-ui-for-media-stream".split(' '))
+            .args("--autoplay-policy=no-user-gesture-required --disable-renderer-backgrounding".split(' '))
+            .arg("--disable-background-timer-throttling")
+            .arg(format!("--user-data-dir={}", site.folder.join("profile").display()))
+            .arg(address)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("{} could not be started; is it installed?", browser.display()))?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
