@@ -78,8 +78,8 @@ fn after_an_outage_the_picture_is_back_at_once() {
     world.run(Duration::from_secs(2));
     world.outage = false;
     let before = world.client.stats().received[0].video.frames;
-    // A round trip for the request, another for the keyframe, and a frame's time.
-    world.run(Duration::from_millis(150));
+    // Until the next frame, its way, the request, the next frame, its way.
+    world.run(Duration::from_millis(5 * 40 + 10));
     assert!(world.client.stats().received[0].video.frames > before, "{:?}", world.client.stats());
 }
 
