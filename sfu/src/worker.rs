@@ -75,6 +75,8 @@ pub struct Worker<F> {
     wake: Arc<Wake>,
     rings: Vec<(usize, ring::Receiver)>,
     waiter: Waiter,
+    /// By socket: the last wait found something there, and it has not been read to its end since.
+    readable: Vec<bool>,
     buffer: Vec<u8>,
     turns: u64,
     shutdown: bool,
@@ -120,6 +122,7 @@ impl<F: Fn(Event)> Worker<F> {
         };
         Self {
             media,
+            readable: vec![true; parts.sockets.len()],
             sockets: parts.sockets,
             requests: parts.requests,
             wake: parts.wake,
@@ -141,8 +144,8 @@ impl<F: Fn(Event)> Worker<F> {
                 self.media.restart();
                 true
             });
-            if !more_waits && !self.shutdown {
-                self.sleep();
+            if !self.shutdown {
+                self.wait(more_waits);
             }
         }
         self.media.say_goodbye(&self.sockets);
@@ -194,14 +197,20 @@ impl<F: Fn(Event)> Worker<F> {
 
     fn take_datagrams(&mut self) -> bool {
         let mut more = false;
-        for socket in &mut self.sockets {
+        for (socket, readable) in self.sockets.iter_mut().zip(&mut self.readable) {
+            if !*readable {
+                continue;
+            }
             let mut left = RECEIVES_PER_TURN;
             while left > 0 {
                 match socket.receive(&mut self.buffer) {
                     Ok(received) => {
                         self.media.handle_received(&received, &mut self.buffer[..received.len]);
                     }
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                        *readable = false;
+                        break;
+                    }
                     // An ICMP error about something sent earlier, or a signal: neither is about what waits to be read.
                     Err(e) => tracing::trace!(error = %e, "receive"),
                 }
@@ -212,19 +221,27 @@ impl<F: Fn(Event)> Worker<F> {
         more
     }
 
-    fn sleep(&mut self) {
-        self.wake.fall_asleep();
-        // Whoever puts something and finds us awake does not call. So look once more, now that we are said to sleep; what
-        // was taken in is acted upon in the next turn.
-        let ring_waits = self.rings.iter().any(|(_, ring)| !ring.is_empty());
-        let request_waits = self.take_requests() > 0;
-        let timeout = match self.media.next_timeout {
-            _ if ring_waits || request_waits || self.shutdown => Some(Duration::ZERO),
-            Some(at) => Some(at.saturating_duration_since(Instant::now())),
-            None => None,
-        };
+    /// Sleeps until something comes or is due, and learns which sockets have something. Does not sleep if `more_waits`.
+    fn wait(&mut self, more_waits: bool) {
+        let timeout = if more_waits { Some(Duration::ZERO) } else { self.fall_asleep() };
         self.waiter.wait(timeout);
         self.wake.awake(self.waiter.is_ready(0));
+        for (index, readable) in self.readable.iter_mut().enumerate() {
+            *readable |= self.waiter.is_ready(1 + index);
+        }
+    }
+
+    /// How long to sleep; `None`: until called.
+    fn fall_asleep(&mut self) -> Option<Duration> {
+        self.wake.fall_asleep();
+        // Whoever puts something and finds us awake does not call. So look once more, now that we are said to sleep; what
+        // is taken in is acted upon in the next turn.
+        let ring_waits = self.rings.iter().any(|(_, ring)| !ring.is_empty());
+        let request_waits = self.take_requests() > 0;
+        if ring_waits || request_waits || self.shutdown {
+            return Some(Duration::ZERO);
+        }
+        self.media.next_timeout.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
     fn stats(&self) -> WorkerStats {

@@ -162,7 +162,7 @@ fn after_a_failure_the_worker_says_whose_session_ended_and_serves_new_ones() {
     })
     .unwrap();
     let certificate = Arc::new(Certificate::generate().unwrap());
-    let mut clients = vec![Client::join(&sfu, &certificate, 0, PeerMedia::default())];
+    let mut clients = [Client::join(&sfu, &certificate, 0, PeerMedia::default())];
     let closed = wait_for(|| {
         clients[0].step();
         events.try_iter().find(|event| matches!(event, Event::Closed { .. }))
