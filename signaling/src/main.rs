@@ -81,7 +81,7 @@ fn announce(server: &Server) {
     let unique: Vec<_> = unique.iter().map(ToString::to_string).collect();
     let others = match server.url_for_others() {
         Some(url) => format!("         {url} from other machines\n"),
-        None if server.is_tls() => String::new(),
+        None if server.is_tls() || server.is_local() => String::new(),
         None => "         other machines need HTTPS: start with --tls self-signed\n".to_owned(),
     };
     let text = format!(

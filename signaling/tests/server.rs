@@ -3,12 +3,14 @@
 mod support;
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
-use signaling::server::{Listen, Options, Server};
+use signaling::server::{Listen, Options, Server, Tls};
 use support::{join, offer, pairs, tracks};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -33,9 +35,9 @@ async fn start(options: Options) -> (Server, SocketAddr) {
     (server, address)
 }
 
-struct Client(WebSocketStream<TcpStream>);
+struct Client<S>(WebSocketStream<S>);
 
-impl Client {
+impl Client<TcpStream> {
     async fn open(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap()).await
     }
@@ -44,7 +46,9 @@ impl Client {
         let address = stream.peer_addr().unwrap();
         Self(client_async(format!("ws://{address}/ws"), stream).await.unwrap().0)
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     async fn say(&mut self, message: &ClientMessage) {
         self.write(Message::text(serde_json::to_string(message).unwrap())).await;
     }
@@ -319,7 +323,7 @@ async fn a_header_without_end_is_refused() {
 async fn connections_are_capped_and_the_place_is_free_again_afterwards() {
     let options = Options { connections_per_address: 3, ..options() };
     let (server, address) = start(options).await;
-    let mut held: Vec<Client> = Vec::new();
+    let mut held: Vec<Client<TcpStream>> = Vec::new();
     for _ in 0..3 {
         held.push(Client::open(address).await);
     }
@@ -374,4 +378,45 @@ async fn going_down_is_told_and_does_not_wait_for_those_who_do_not_read() {
     assert!(since.elapsed() < Duration::from_secs(8), "{:?}", since.elapsed());
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
     drop(idle);
+}
+
+/// A certificate for `localhost` in files, and a client's trust in it.
+fn certificate() -> (Tls, tokio_rustls::TlsConnector) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wss");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
+    (Tls::Files { certificate, key }, Arc::new(config).into())
+}
+
+#[tokio::test]
+async fn everything_works_over_tls_and_a_handshake_without_end_is_closed() {
+    let (tls, connector) = certificate();
+    let header_timeout = Duration::from_millis(500);
+    let (server, address) = start(Options { tls, header_timeout, ..options() }).await;
+    let stream = TcpStream::connect(address).await.unwrap();
+    let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let (websocket, _) =
+        client_async(format!("wss://localhost:{}/ws", address.port()), stream).await.unwrap();
+    let mut client = Client(websocket);
+    client.say(&join(1, "demo", "a", 4)).await;
+    assert!(matches!(client.hear().await, ServerMessage::Joined { re: 1, .. }));
+
+    let mut stuck = TcpStream::connect(address).await.unwrap();
+    // A handshake record of 512 bytes, of which none follows.
+    stuck.write_all(&[22, 3, 1, 2, 0]).await.unwrap();
+    assert!((header_timeout..Duration::from_secs(5)).contains(&until_closed(stuck).await));
+    let silent = TcpStream::connect(address).await.unwrap();
+    assert!((header_timeout..Duration::from_secs(5)).contains(&until_closed(silent).await));
+
+    client.say(&ClientMessage::Ping { id: 2 }).await;
+    assert_eq!(client.hear().await, ServerMessage::Pong { re: 2 });
+    server.shut_down().await;
 }

@@ -136,6 +136,11 @@ impl Server {
         self.is_tls
     }
 
+    /// No other machine can reach it.
+    pub fn is_local(&self) -> bool {
+        self.addresses.iter().all(|address| address.ip().is_loopback())
+    }
+
     pub fn media(&self) -> &Sfu {
         &self.shared.sfu
     }
@@ -154,9 +159,12 @@ impl Server {
         }
         self.engine.abort();
         let _ = self.engine.await;
-        // Only WebSockets that did not read in time may still hold on to it; then it ends with the process.
         let sfu = self.shared.sfu.clone();
         drop(self.shared);
-        let _ = tokio::task::spawn_blocking(move || Arc::into_inner(sfu).map(Sfu::shutdown)).await;
+        // Somebody who did not read in time may still hold on to it; then it ends with the process.
+        match Arc::into_inner(sfu) {
+            Some(sfu) => drop(tokio::task::spawn_blocking(move || sfu.shutdown()).await),
+            None => tracing::debug!("media ends with the process"),
+        }
     }
 }
