@@ -20,6 +20,20 @@ proptest! {
     }
 
     #[test]
+    fn forward_error_correction(
+        payload in vec(any::<u8>(), 0..80),
+        packets in vec((0u16..60, vec(any::<u8>(), 0..40)), 0..6),
+        base in any::<u16>(),
+    ) {
+        let packet = |(seq, body): &(u16, Vec<u8>)| {
+            let [high, low] = base.wrapping_add(*seq).to_be_bytes();
+            [&[0x80, 96, high, low, 0, 0, 0, 9, 0, 0, 0, 7][..], body].concat()
+        };
+        let packets: Vec<Vec<u8>> = packets.iter().map(packet).collect();
+        answers::fec(&payload, &packets.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn rtp_with_a_valid_first_byte(flags in 0u8..64, bytes in vec(any::<u8>(), 11..200), words in 0u8..8) {
         let mut packet = vec![0x80 | flags];
         packet.extend_from_slice(&bytes);

@@ -32,11 +32,17 @@ fn main() -> std::io::Result<()> {
         ("srtp_unprotect", srtp_unprotect()),
         ("stun_demux", stun_demux()),
         ("dtls_record", dtls_record()),
+        ("fec", fec()),
+        ("router_media", router_media()),
     ] {
         let folder = corpus.join(target);
         std::fs::create_dir_all(&folder)?;
         for (name, bytes) in &seeds {
-            std::fs::write(folder.join(name), bytes)?;
+            let path = folder.join(name);
+            // Those of a handshake are different each time: what is there stays.
+            if !path.exists() {
+                std::fs::write(path, bytes)?;
+            }
         }
         println!("{target}: {} inputs", seeds.len());
     }
@@ -328,4 +334,57 @@ fn dtls_record() -> Seeds {
         }
     }
     seeds
+}
+
+/// Three packets around the wrap, and what repairs them in each format.
+fn fec() -> Seeds {
+    let packets = [0xffff, 0, 3].map(|seq| packet_with(Values::default(), |o| o.seq = SeqNo(seq)));
+    let slices = packets.each_ref().map(Vec::as_slice);
+    let (mut ulp, mut flex, mut red) = (Vec::new(), Vec::new(), Vec::new());
+    packet::fec::ulpfec::encode(&slices, &mut ulp).expect("one source");
+    packet::fec::flexfec::encode(&slices, &mut flex).expect("one source");
+    let block = |offset, payload| packet::fec::red::Block { pt: PayloadType(111), offset, payload };
+    packet::fec::red::join(&[block(1920, &b"old"[..]), block(960, b"newer"), block(0, b"now")], &mut red);
+    let group: Vec<u8> = slices.iter().flat_map(|packet| chunk(packet)).collect();
+    let gap: Vec<u8> = slices[1..].iter().flat_map(|packet| chunk(packet)).collect();
+    named(vec![
+        ("ulpfec", [chunk(&ulp), gap.clone()].concat()),
+        ("flexfec", [chunk(&flex), gap].concat()),
+        ("redundancy", [chunk(&red), group].concat()),
+    ])
+}
+
+/// Steps of the router's target: each seed is a short call.
+fn router_media() -> Seeds {
+    let step = |operation: u8, bytes: &[u8]| [&[operation][..], &chunk(bytes)].concat();
+    // Participant 0 or 1, choice of payload type and layer, then sequence number, time, numbers and payload.
+    let likely = |index: u8, choice: u8, seq: u8, payload: &[u8]| {
+        step(10 | index, &[&[choice, seq, seq, 0][..], payload].concat())
+    };
+    let key = b"\x90\x80\x80\x01\x10\x00\x00\x9d\x01\x2a\x80\x02\x68\x01";
+    let delta = b"\x90\x80\x80\x02\x11\x00\x00";
+    let pass = step(2, &[20]);
+    let mut call = Vec::new();
+    for seq in 0..8 {
+        call.extend(likely(0, 0, seq, b"\xf8\xff\xfe"));
+        call.extend(likely(0, 1 | 0x20, seq, if seq == 0 { key } else { delta }));
+        call.extend(likely(
+            1,
+            1 | 0x20 | if seq % 2 == 0 { 0 } else { 0x10 },
+            seq / 2,
+            if seq < 2 { key } else { delta },
+        ));
+        call.extend(&pass);
+    }
+    let feedback: Vec<u8> = rtcp().iter().flat_map(|(_, bytes)| step(1, bytes)).collect();
+    let nacks = [step(8, &[3, 2, 1, 0]), step(9, &[200, 7, 5, 3, 1])].concat();
+    let rebind =
+        [step(4, &[2 | 1 << 2]), step(4, &[]), step(5, &[1 | 1 << 2]), step(6, &[]), step(0x26, &[])]
+            .concat();
+    named(vec![
+        ("call", call.clone()),
+        ("feedback", [&call[..], &feedback, &nacks, &pass, &nacks].concat()),
+        ("rebind", [&call[..], &rebind, &call].concat()),
+        ("raw", rtp().iter().flat_map(|(_, bytes)| step(0, bytes)).collect()),
+    ])
 }

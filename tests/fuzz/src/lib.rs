@@ -6,9 +6,11 @@
 #[path = "../../../sfu/packet/tests/answers/mod.rs"]
 mod packet_answers;
 pub mod pair;
+mod router;
 mod signaling;
 mod transport;
 
+pub use self::router::router_media;
 pub use self::transport::{dtls_record, srtp_unprotect, stun_demux};
 pub use packet_answers::{codec_descriptors, rtcp, rtp};
 pub use signaling::{sdp_offer, signaling_json};
@@ -21,6 +23,8 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("codec_descriptors", codec_descriptors),
     ("dependency_descriptor", dependency_descriptor),
     ("dtls_record", dtls_record),
+    ("fec", fec),
+    ("router_media", router_media),
     ("rtcp", rtcp),
     ("rtp", rtp),
     ("sdp_offer", sdp_offer),
@@ -39,4 +43,19 @@ pub fn dependency_descriptor(mut input: &[u8]) {
         }
         input = behind;
     }
+}
+
+/// A repair payload, then packets, each behind two bytes with its length.
+pub fn fec(mut input: &[u8]) {
+    let payload = chunk(&mut input).unwrap_or_default();
+    let packets: Vec<&[u8]> = std::iter::from_fn(|| chunk(&mut input)).take(16).collect();
+    packet_answers::fec(payload, &packets);
+}
+
+/// Splits off a chunk behind two bytes with its length, which is cut to what is there.
+fn chunk<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (&len, rest) = input.split_first_chunk::<2>()?;
+    let (chunk, rest) = rest.split_at(rest.len().min(usize::from(u16::from_be_bytes(len))));
+    *input = rest;
+    Some(chunk)
 }

@@ -1,19 +1,12 @@
 //! A session's secure path, from the bytes of a stranger and from those of a peer with the keys.
 
+use super::chunk;
 use super::pair::{self, CLIENT, Pair, SERVER};
 use ::transport::{Config, DropReason, DtlsVersion, Incoming, Session, Transport, stun_ufrag};
 use aws_lc_rs::hmac;
 use packet::demux::{Protocol, classify};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-
-/// Splits off a chunk behind two bytes with its length, which is cut to what is there.
-fn chunk<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (&len, rest) = input.split_first_chunk::<2>()?;
-    let (chunk, rest) = rest.split_at(rest.len().min(usize::from(u16::from_be_bytes(len))));
-    *input = rest;
-    Some(chunk)
-}
 
 /// STUN and whatever else shares the port, into fresh sessions: as it is, and signed with the right password, as a peer
 /// that misbehaves could.

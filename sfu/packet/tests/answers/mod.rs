@@ -3,10 +3,11 @@
 use packet::codec::{av1, h264, is_keyframe_start, opus, vp8, vp9};
 use packet::ext::dependency_descriptor::{self, DependencyDescriptor, TemplateStructure};
 use packet::ext::{Extension, ExtensionMap, Values};
+use packet::fec::{EncodeError, RecoverError, flexfec, red, ulpfec};
 use packet::media::Codec;
 use packet::rtcp::{Compound, Packet};
 use packet::rtp::{Outgoing, RtpHeader, rtx};
-use packet::{PayloadType, Ssrc};
+use packet::{PayloadType, SeqNo, Ssrc};
 
 /// Every extension, ids 1-10.
 pub fn extension_map() -> ExtensionMap {
@@ -113,4 +114,61 @@ pub fn rtcp(bytes: &[u8]) {
             _ => assert_eq!(again, [Ok(packet)]),
         }
     }
+}
+
+/// RED that was split joins again; a FEC payload recovers at most what it protects; of packets that can be protected,
+/// each one comes back.
+pub fn fec(payload: &[u8], packets: &[&[u8]]) {
+    if let Some(blocks) = red::split(payload) {
+        let blocks: Vec<_> = blocks.collect();
+        let mut joined = Vec::new();
+        let count = red::join(&blocks, &mut joined);
+        assert_eq!(red::split(&joined).map(|blocks| blocks.count()), Some(count));
+    }
+    for (recover, encode) in [
+        (recover_ulpfec as Recover, ulpfec::encode as Encode),
+        (recover_flexfec as Recover, flexfec::encode as Encode),
+    ] {
+        let mut out = Vec::new();
+        if let Ok(found) = recover(payload, packets, &mut out) {
+            assert_eq!(sequence(&out), Some(found));
+        }
+        let version_2 = packets.iter().all(|packet| packet.first().is_some_and(|first| first >> 6 == 2));
+        let mut repair = Vec::new();
+        if !version_2 || encode(packets, &mut repair).is_err() {
+            continue;
+        }
+        // A lone packet has no other that names its source.
+        for missing in (0..packets.len()).filter(|_| packets.len() > 1) {
+            let others = [&packets[..missing], &packets[missing + 1..]].concat();
+            let found = recover(&repair, &others, &mut out);
+            assert_eq!(found.ok(), sequence(packets[missing]));
+            assert_eq!(out, packets[missing]);
+        }
+    }
+}
+
+type Recover = fn(&[u8], &[&[u8]], &mut Vec<u8>) -> Result<SeqNo, RecoverError>;
+type Encode = fn(&[&[u8]], &mut Vec<u8>) -> Result<(), EncodeError>;
+
+fn recover_ulpfec(payload: &[u8], packets: &[&[u8]], out: &mut Vec<u8>) -> Result<SeqNo, RecoverError> {
+    ulpfec::Ulpfec::parse(payload)?.recover(source(packets), |seq| with_sequence(packets, seq), out)
+}
+
+fn recover_flexfec(payload: &[u8], packets: &[&[u8]], out: &mut Vec<u8>) -> Result<SeqNo, RecoverError> {
+    flexfec::Flexfec::parse(payload)?.recover(source(packets), |seq| with_sequence(packets, seq), out)
+}
+
+fn sequence(packet: &[u8]) -> Option<SeqNo> {
+    packet.get(2..4).map(|b| SeqNo(u16::from_be_bytes([b[0], b[1]])))
+}
+
+fn with_sequence<'a>(packets: &[&'a [u8]], seq: SeqNo) -> Option<&'a [u8]> {
+    packets.iter().find(|packet| sequence(packet) == Some(seq)).copied()
+}
+
+/// Of the first packet.
+fn source(packets: &[&[u8]]) -> Ssrc {
+    let bytes = packets.first().and_then(|packet| packet.get(8..12));
+    bytes.map_or(Ssrc(1), |b| Ssrc(u32::from_be_bytes([b[0], b[1], b[2], b[3]])))
 }
