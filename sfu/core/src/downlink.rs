@@ -6,7 +6,7 @@ mod munger;
 mod slot;
 
 pub(crate) use egress::{Batch, Media, Queue};
-pub(crate) use munger::Vp8Ids;
+pub(crate) use munger::Ids;
 pub(crate) use slot::{Bound, Forwarded, Slot, Source};
 
 use crate::payloads::Payloads;
@@ -67,7 +67,7 @@ impl Downlink {
         self.session.extensions = media.extensions;
         for described in &media.slots {
             match self.slot(described.mid) {
-                Some(known) => self.slots[known].forget_payload_type(),
+                Some(known) => self.slots[known].forget_session(),
                 None if self.slots.len() < SLOTS_MAX => {
                     self.slots.push(Slot::new(self.slots.len(), described, random));
                 }

@@ -274,7 +274,16 @@ impl Uplink {
         }
         let silent = track.layers[usize::from(place.layer)].is_silent(now, LAYER_SILENT);
         let layer = &mut track.layers[usize::from(place.layer)];
-        let arrived = layer::Arrived { now, nanos, header, packet, codec, recovered, nack };
+        let arrived = layer::Arrived {
+            now,
+            nanos,
+            header,
+            packet,
+            codec,
+            recovered,
+            nack,
+            extensions: &self.extensions,
+        };
         let (ext_seq, gap, keyframe_start) = layer.on_packet(arrived, &values, epochs)?;
         Ok(Received { place, ext_seq, recovered, gap, layer_began: silent, keyframe_start })
     }

@@ -8,10 +8,12 @@
 //! ```
 //! Packets of one source never overtake each other, so a receiver sees no reordering that the publisher did not send.
 
-use super::{Session, SourceRef, Vp8Ids};
+use super::{Ids, Session, SourceRef};
 use crate::DropReason;
 use crate::uplink::Stored;
+use arrayvec::ArrayVec;
 use packet::codec::vp8;
+use packet::ext::dependency_descriptor;
 use packet::rtp::Outgoing;
 use packet::{Mid, PayloadType, RtpTime, SeqNo, Ssrc};
 use transport::Transport;
@@ -25,7 +27,7 @@ pub(crate) struct Media {
     pub pt: PayloadType,
     pub seq: SeqNo,
     pub timestamp: RtpTime,
-    pub vp8: Option<Vp8Ids>,
+    pub ids: Ids,
     /// Makes it a retransmission of this sequence number.
     pub osn: Option<SeqNo>,
     pub mid: Mid,
@@ -307,6 +309,13 @@ fn write_media(
     out: &mut [u8],
 ) -> Result<usize, DropReason> {
     let mut extensions = media.extensions(stored, packet, session);
+    let mut descriptor: ArrayVec<u8, { dependency_descriptor::DESCRIPTOR_LEN_MAX }> = ArrayVec::new();
+    if let (Some(bytes), Some(number)) = (extensions.dependency_descriptor, media.ids.frame_number)
+        && descriptor.try_extend_from_slice(bytes).is_ok()
+    {
+        dependency_descriptor::set_frame_number(&mut descriptor, number);
+        extensions.dependency_descriptor = Some(&descriptor);
+    }
     if let Some(number) = &mut extensions.transport_sequence {
         number.0 = *transport_sequence;
         *transport_sequence = transport_sequence.wrapping_add(1);
@@ -324,8 +333,8 @@ fn write_media(
         padding_len: padding as u8,
     };
     let layout = outgoing.write(&session.extensions, out).map_err(|_| DropReason::Protect)?;
-    if let Some(ids) = media.vp8 {
-        let (picture_id, tl0) = (ids.picture_id.unwrap_or(0), ids.tl0_pic_idx.unwrap_or(0));
+    if media.ids.picture_id.is_some() || media.ids.tl0_pic_idx.is_some() {
+        let (picture_id, tl0) = (media.ids.picture_id.unwrap_or(0), media.ids.tl0_pic_idx.unwrap_or(0));
         vp8::rewrite(&mut out[layout.payload], picture_id, tl0);
     }
     transport.protect_rtp(out, layout.len).map_err(|_| DropReason::Protect)
@@ -347,7 +356,7 @@ mod tests {
                 pt: PayloadType(96),
                 seq: SeqNo(0),
                 timestamp: RtpTime(0),
-                vp8: None,
+                ids: Ids::default(),
                 osn: None,
                 mid: Mid::new("0").unwrap(),
                 clock_offset: None,

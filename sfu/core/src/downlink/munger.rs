@@ -1,4 +1,4 @@
-//! What a packet of the source becomes on the slot's own stream: sequence number, timestamp, VP8 picture ids. The
+//! What a packet of the source becomes on the slot's own stream: sequence number, timestamp, frame ids. The
 //! receiver sees one stream without a seam, whatever is bound to the slot and whichever layer is sent.
 
 use packet::codec::vp8::{PictureId, Vp8Descriptor};
@@ -107,52 +107,87 @@ impl TimeMunger {
     }
 }
 
-/// A packet's VP8 identifiers, as received or as sent.
+/// Numbers of a packet's frame, as received or as sent: what its codec or its dependency descriptor carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Vp8Ids {
+pub(crate) struct Ids {
+    /// VP8, 7 or 15 bits.
     pub picture_id: Option<u16>,
+    /// VP8.
     pub tl0_pic_idx: Option<u8>,
+    /// Of the dependency descriptor.
+    pub frame_number: Option<u16>,
 }
 
-impl Vp8Ids {
-    pub fn of(descriptor: &Vp8Descriptor) -> Self {
-        Self { picture_id: descriptor.picture_id.map(PictureId::value), tl0_pic_idx: descriptor.tl0_pic_idx }
+impl Ids {
+    pub fn of_vp8(descriptor: &Vp8Descriptor) -> Self {
+        Self {
+            picture_id: descriptor.picture_id.map(PictureId::value),
+            tl0_pic_idx: descriptor.tl0_pic_idx,
+            frame_number: None,
+        }
     }
 }
 
-/// VP8 picture ids (15 bits; a source with 7 bits keeps their width) and TL0PICIDX (8 bits) by an offset per source.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Vp8Munger {
-    shift: (u16, u8),
-    newest: Option<(u16, u8)>,
+/// One counter of `bits` bits that goes on across sources by an offset each.
+#[derive(Clone, Copy, Debug)]
+struct Counter {
+    bits: u32,
+    shift: u16,
+    newest: Option<u16>,
 }
 
-impl Vp8Munger {
+impl Counter {
+    fn new(bits: u32) -> Self {
+        Self { bits, shift: 0, newest: None }
+    }
+    fn cut(self, value: u16) -> u16 {
+        value & (u16::MAX >> (16 - self.bits))
+    }
+    /// `first` follows the newest that was sent.
+    fn switch(&mut self, first: Option<u16>) {
+        let Some(first) = first else { return };
+        let next = self.newest.map_or(first, |newest| newest.wrapping_add(1));
+        self.shift = next.wrapping_sub(first);
+    }
+    fn next(&mut self, value: Option<u16>) -> Option<u16> {
+        let sent = self.cut(value?.wrapping_add(self.shift));
+        let newer = |newest: u16| (sent.wrapping_sub(newest) << (16 - self.bits)) as i16 > 0;
+        if self.newest.is_none_or(newer) {
+            self.newest = Some(sent);
+        }
+        Some(sent)
+    }
+}
+
+/// Picture ids (15 bits; a source with 7 bits keeps their width), TL0PICIDX (8 bits) and frame numbers (16 bits).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IdMunger {
+    picture: Counter,
+    tl0: Counter,
+    frame: Counter,
+}
+
+impl Default for IdMunger {
+    fn default() -> Self {
+        Self { picture: Counter::new(15), tl0: Counter::new(8), frame: Counter::new(16) }
+    }
+}
+
+impl IdMunger {
     /// The frame with these ids follows the newest that was sent.
-    pub fn switch(&mut self, first: Vp8Ids) {
-        let (picture, tl0) = self
-            .newest
-            .map_or((first.picture_id.unwrap_or(0), first.tl0_pic_idx.unwrap_or(0)), |(picture, tl0)| {
-                (picture.wrapping_add(1), tl0.wrapping_add(1))
-            });
-        self.shift.0 = picture.wrapping_sub(first.picture_id.unwrap_or(0));
-        self.shift.1 = tl0.wrapping_sub(first.tl0_pic_idx.unwrap_or(0));
+    pub fn switch(&mut self, first: Ids) {
+        self.picture.switch(first.picture_id);
+        self.tl0.switch(first.tl0_pic_idx.map(u16::from));
+        self.frame.switch(first.frame_number);
     }
 
     /// The ids to send; what the source does not have stays absent.
-    pub fn next(&mut self, ids: Vp8Ids) -> Vp8Ids {
-        let sent = Vp8Ids {
-            picture_id: ids.picture_id.map(|v| v.wrapping_add(self.shift.0) & 0x7fff),
-            tl0_pic_idx: ids.tl0_pic_idx.map(|v| v.wrapping_add(self.shift.1)),
-        };
-        let (picture, tl0) = self.newest.unwrap_or_default();
-        let newer = |new: u16, old: u16, bits: u32| (new.wrapping_sub(old) << (16 - bits)) as i16 > 0;
-        let first = self.newest.is_none();
-        let picture = sent.picture_id.filter(|&v| first || newer(v, picture, 15)).unwrap_or(picture);
-        let tl0_newer = |&v: &u8| first || newer(u16::from(v), u16::from(tl0), 8);
-        let tl0 = sent.tl0_pic_idx.filter(tl0_newer).unwrap_or(tl0);
-        self.newest = Some((picture, tl0));
-        sent
+    pub fn next(&mut self, ids: Ids) -> Ids {
+        Ids {
+            picture_id: self.picture.next(ids.picture_id),
+            tl0_pic_idx: self.tl0.next(ids.tl0_pic_idx.map(u16::from)).map(|v| v as u8),
+            frame_number: self.frame.next(ids.frame_number),
+        }
     }
 }
 
@@ -286,8 +321,9 @@ mod tests {
 
     #[test]
     fn vp8_ids_go_on_across_sources_and_wraps() {
-        let ids = |picture, tl0| Vp8Ids { picture_id: Some(picture), tl0_pic_idx: Some(tl0) };
-        let mut vp8 = Vp8Munger::default();
+        let ids =
+            |picture, tl0| Ids { picture_id: Some(picture), tl0_pic_idx: Some(tl0), frame_number: None };
+        let mut vp8 = IdMunger::default();
         vp8.switch(ids(0x7ffe, 254));
         assert_eq!(vp8.next(ids(0x7ffe, 254)), ids(0x7ffe, 254));
         assert_eq!(vp8.next(ids(0x7fff, 255)), ids(0x7fff, 255));
@@ -299,8 +335,15 @@ mod tests {
         vp8.switch(ids(0x7fff, 200));
         assert_eq!(vp8.next(ids(0x7fff, 200)), ids(4, 4));
         assert_eq!(vp8.next(ids(0, 201)), ids(5, 5));
-        let none = Vp8Ids::default();
+        let none = Ids::default();
         vp8.switch(none);
         assert_eq!(vp8.next(none), none, "what the source does not have is not made up");
+        vp8.switch(ids(77, 77));
+        assert_eq!(vp8.next(ids(77, 77)), ids(6, 6), "and a source without does not reset the others");
+        let frame = |n| Ids { frame_number: Some(n), ..Ids::default() };
+        vp8.switch(frame(65_534));
+        assert_eq!([65_534, 0].map(|n| vp8.next(frame(n))), [65_534, 0].map(frame));
+        vp8.switch(frame(500));
+        assert_eq!([500, 502, 501].map(|n| vp8.next(frame(n))), [1, 3, 2].map(frame));
     }
 }

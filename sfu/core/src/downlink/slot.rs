@@ -10,7 +10,7 @@
 
 use super::egress::{Item, Media, Queue, Queued, stream_of};
 use super::history::{History, Sent};
-use super::munger::{SeqMunger, TimeMunger, Vp8Munger, seq};
+use super::munger::{IdMunger, SeqMunger, TimeMunger, seq};
 use super::{Session, SourceRef};
 use crate::DropReason;
 use crate::clock::{Nanos, PublisherClock, SlotLine, ticks};
@@ -18,7 +18,7 @@ use crate::meter::Meter;
 use crate::payloads::{Mapped, Payloads};
 use crate::random::Random;
 use crate::uplink::{Layer, Stored, Track};
-use packet::ext::{TransportSequence, Values};
+use packet::ext::{AbsCaptureTime, PlayoutDelay, TransportSequence, Values};
 use packet::media::MediaKind;
 use packet::rtcp::{ReceptionReport, SenderReport};
 use packet::rtp::FIXED_HEADER_LEN;
@@ -81,7 +81,9 @@ pub(crate) struct Slot {
     announced: bool,
     seq: SeqMunger,
     time: TimeMunger,
-    vp8: Vp8Munger,
+    ids: IdMunger,
+    /// Which extensions the last packet had, and how long they were together.
+    extensions_len: Option<(Shape, usize)>,
     line: Option<SlotLine>,
     last_sent: Option<Nanos>,
     rtx_seq: SeqNo,
@@ -113,8 +115,8 @@ const REPORT_PATIENCE: Duration = Duration::from_secs(5);
 impl Slot {
     pub fn new(index: usize, described: &packet::media::Slot, random: &mut Random) -> Self {
         let (rate, history) = match described.kind {
-            MediaKind::Audio => (48_000, 128),
-            // One second of 6 Mb/s in 1100-byte packets, to the next power of two.
+            MediaKind::Audio => (48_000, 256),
+            // One second of 8 Mb/s in 1000-byte packets.
             MediaKind::Video => (90_000, 1024),
         };
         Self {
@@ -131,7 +133,8 @@ impl Slot {
             // Below 2^15: SRTP receivers guess the rollover counter from the first packet (RFC 3711 section 3.3.1).
             seq: SeqMunger::new(random.next() & 0x3fff),
             time: TimeMunger::default(),
-            vp8: Vp8Munger::default(),
+            ids: IdMunger::default(),
+            extensions_len: None,
             line: None,
             last_sent: None,
             rtx_seq: SeqNo(random.next() as u16 & 0x3fff),
@@ -160,8 +163,10 @@ impl Slot {
         self.reports = 0;
     }
 
-    pub fn forget_payload_type(&mut self) {
+    /// Payload types and extension ids may have changed.
+    pub fn forget_session(&mut self) {
         self.mapped = None;
+        self.extensions_len = None;
     }
 
     /// The layer being sent, if its numbering still holds.
@@ -231,9 +236,7 @@ impl Slot {
             self.gather(from, first, highest);
         }
         self.seq.switch(first);
-        if let Some(ids) = stored.vp8 {
-            self.vp8.switch(ids);
-        }
+        self.ids.switch(stored.ids);
         self.current = Some(source.reference(layer));
         self.catching_up = Some(first);
         let first_frame = (!std::mem::replace(&mut self.announced, true))
@@ -375,7 +378,7 @@ impl Slot {
         }
         let sent_seq = self.seq.next(stored.ext_seq).ok_or(DropReason::BeforeSwitch)?;
         let timestamp = self.time.next(stored.header.timestamp, ticks(FRAME_STEP, self.rate));
-        let vp8 = stored.vp8.map(|ids| self.vp8.next(ids));
+        let ids = self.ids.next(stored.ids);
         let reference = source.reference(layer);
         let media = Media {
             source: reference,
@@ -384,16 +387,30 @@ impl Slot {
             pt: mapped.pt,
             seq: seq(sent_seq),
             timestamp,
-            vp8,
+            ids,
             osn: None,
             mid: self.mid,
             clock_offset: source.clock.offset(),
             keep: self.rtx.is_none() && self.kind == MediaKind::Audio && mapped.nack,
         };
-        let len = media.len(stored, session);
+        // Nearly every packet of a stream carries the same extensions: the walk through them is done once.
+        let shape = Shape::of(stored, media.clock_offset.is_some());
+        let extensions_len = match self.extensions_len {
+            Some((known, len)) if known == shape => len,
+            _ => media.extensions_len(stored, session),
+        };
+        self.extensions_len = Some((shape, extensions_len));
+        let len = FIXED_HEADER_LEN + extensions_len + payload_len + session.overhead;
         queue.push(Queued { stream: stream_of(self.index, false), len, item: Item::Media(media) })?;
-        let sent =
-            Sent { sent_seq, source: reference, source_seq: stored.ext_seq, timestamp, vp8, resent: None };
+        let sent = Sent {
+            sent_seq,
+            source: reference,
+            source_seq: stored.ext_seq,
+            timestamp,
+            ids,
+            at: now,
+            resent: None,
+        };
         self.history.insert(sent);
         self.packets += 1;
         self.bytes += len as u64;
@@ -436,7 +453,7 @@ impl Slot {
             pt: mapped.rtx.ok_or(DropReason::NackWithoutRtx)?,
             seq: self.rtx_seq,
             timestamp: sent.timestamp,
-            vp8: sent.vp8,
+            ids: sent.ids,
             osn: Some(lost),
             mid: self.mid,
             clock_offset,
@@ -492,10 +509,10 @@ impl Media {
         let map = &session.extensions;
         let feedback = map.id(Extension::TransportSequence).is_some();
         // The publisher's capture clock becomes the router's; without a known offset it would mislead.
-        let abs_capture_time = stored.abs_capture_time.zip(self.clock_offset).map(|(mut time, offset)| {
-            time.capture = Nanos(Nanos::from_ntp(time.capture).0 + offset).ntp();
-            time.clock_offset = None;
-            time
+        let captured = stored.abs_capture_time.bytes(packet).and_then(AbsCaptureTime::read);
+        let abs_capture_time = captured.zip(self.clock_offset).map(|(time, offset)| AbsCaptureTime {
+            capture: Nanos(Nanos::from_ntp(time.capture).0.wrapping_add(offset)).ntp(),
+            clock_offset: None,
         });
         Values {
             mid: Some(self.mid),
@@ -503,28 +520,54 @@ impl Media {
             transport_sequence: feedback.then_some(TransportSequence(0)),
             // One of the two is enough for any estimator, and this one is longer.
             abs_send_time: (!feedback).then(Default::default),
-            playout_delay: stored.playout_delay,
+            playout_delay: stored.playout_delay.and_then(|bytes| PlayoutDelay::read(&bytes)),
             video_orientation: stored.video_orientation,
             abs_capture_time,
-            dependency_descriptor: stored
-                .dependency_descriptor
-                .and_then(|(start, end)| packet.get(usize::from(start)..usize::from(end))),
+            dependency_descriptor: stored.dependency_descriptor.bytes(packet),
             ..Values::default()
         }
     }
 
+    /// Bytes of the extensions on the wire, with their padding.
+    fn extensions_len(&self, stored: &Stored, session: &Session) -> usize {
+        // Their bytes do not matter here, their lengths do.
+        const ZEROS: [u8; 255] = [0; 255];
+        let mut values = self.extensions(stored, &[], session);
+        if !stored.abs_capture_time.is_empty() && self.clock_offset.is_some() {
+            values.abs_capture_time = AbsCaptureTime::read(&ZEROS[..8]);
+        }
+        if !stored.dependency_descriptor.is_empty() {
+            values.dependency_descriptor = Some(&ZEROS[..stored.dependency_descriptor.len()]);
+        }
+        values.wire_len(&session.extensions)
+    }
+
     /// Bytes on the wire, encrypted.
     pub fn len(&self, stored: &Stored, session: &Session) -> usize {
-        // The descriptor's bytes do not matter, its length does.
-        const ZEROS: [u8; 256] = [0; 256];
-        let mut values = self.extensions(stored, &[], session);
-        values.dependency_descriptor = stored
-            .dependency_descriptor
-            .map(|(start, end)| &ZEROS[..usize::from(end.saturating_sub(start)).min(ZEROS.len())]);
-        FIXED_HEADER_LEN
-            + values.wire_len(&session.extensions)
-            + if self.osn.is_some() { 2 } else { 0 }
-            + stored.header.payload_range().len()
-            + session.overhead
+        let osn = if self.osn.is_some() { packet::rtp::rtx::OSN_LEN } else { 0 };
+        let payload = stored.header.payload_range().len();
+        FIXED_HEADER_LEN + self.extensions_len(stored, session) + osn + payload + session.overhead
+    }
+}
+
+/// Which extensions a packet has: what their length depends on within one slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Shape {
+    audio_level: bool,
+    video_orientation: bool,
+    playout_delay: bool,
+    capture_time: bool,
+    dependency_descriptor: usize,
+}
+
+impl Shape {
+    fn of(stored: &Stored, clock_known: bool) -> Self {
+        Self {
+            audio_level: stored.audio_level.is_some(),
+            video_orientation: stored.video_orientation.is_some(),
+            playout_delay: stored.playout_delay.is_some(),
+            capture_time: clock_known && !stored.abs_capture_time.is_empty(),
+            dependency_descriptor: stored.dependency_descriptor.len(),
+        }
     }
 }

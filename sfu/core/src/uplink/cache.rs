@@ -5,7 +5,8 @@
 //!  entries: ring by sequence number -> where    bytes: ring in arrival order, a packet never crosses the end
 //! ```
 
-use packet::ext::{AbsCaptureTime, AudioLevel, PlayoutDelay, VideoOrientation};
+use crate::downlink::Ids;
+use packet::ext::{AudioLevel, VideoOrientation};
 use packet::media::{Codec, MediaKind};
 use packet::rtp::RtpHeader;
 use std::time::{Duration, Instant};
@@ -19,15 +20,44 @@ pub(crate) struct Stored {
     pub arrived: Instant,
     pub codec: Codec,
     pub keyframe_start: bool,
-    pub vp8: Option<crate::downlink::Vp8Ids>,
+    pub ids: Ids,
     pub audio_level: Option<AudioLevel>,
     pub video_orientation: Option<VideoOrientation>,
-    pub playout_delay: Option<PlayoutDelay>,
-    pub abs_capture_time: Option<AbsCaptureTime>,
-    /// Start and end in the packet.
-    pub dependency_descriptor: Option<(u16, u16)>,
+    pub playout_delay: Option<[u8; 3]>,
+    /// Where the extension's bytes are in the packet; empty: it has none. So for the next.
+    pub abs_capture_time: Span,
+    pub dependency_descriptor: Span,
     position: u64,
     len: u16,
+}
+
+/// A range of a packet's bytes; a header has at most 255 words of extensions behind 76 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Span {
+    start: u16,
+    len: u8,
+}
+
+impl Span {
+    /// `part` as a part of `packet`; empty if it is none.
+    pub fn of(part: &[u8], packet: &[u8]) -> Self {
+        let start = (part.as_ptr() as usize).wrapping_sub(packet.as_ptr() as usize);
+        let inside = start <= packet.len() && part.len() <= packet.len() - start;
+        match (u16::try_from(start), u8::try_from(part.len())) {
+            (Ok(start), Ok(len)) if inside => Self { start, len },
+            _ => Self::default(),
+        }
+    }
+    pub fn len(self) -> usize {
+        usize::from(self.len)
+    }
+    pub fn is_empty(self) -> bool {
+        self.len == 0
+    }
+    pub fn bytes(self, packet: &[u8]) -> Option<&[u8]> {
+        let start = usize::from(self.start);
+        packet.get(start..start + self.len()).filter(|bytes| !bytes.is_empty())
+    }
 }
 
 impl Stored {
@@ -38,12 +68,12 @@ impl Stored {
             arrived,
             codec,
             keyframe_start: false,
-            vp8: None,
+            ids: Ids::default(),
             audio_level: None,
             video_orientation: None,
             playout_delay: None,
-            abs_capture_time: None,
-            dependency_descriptor: None,
+            abs_capture_time: Span::default(),
+            dependency_descriptor: Span::default(),
             position: 0,
             len: 0,
         }
@@ -70,8 +100,9 @@ struct Limits {
     bytes_max: usize,
 }
 
-/// Both rings double until they hold this much time, or reach their limit. Two rounds of NACK at 400 ms round trip.
-const KEEP: Duration = Duration::from_millis(1000);
+/// Both rings double until they hold this much time, or reach their limit. Two rounds of NACK at 300 ms round
+/// trip, and the oldest group of pictures that is replayed.
+const KEEP: Duration = Duration::from_millis(800);
 
 impl PacketCache {
     pub fn new(kind: MediaKind) -> Self {
@@ -154,14 +185,17 @@ impl PacketCache {
         let at = self.head % size;
         if at + len as u64 > size {
             self.head += size - at;
-            let lap = self.lap_since.replace(now).map(|since| now.saturating_duration_since(since));
-            if lap.is_none_or(|lap| lap < KEEP) && self.bytes.len() < self.limits.bytes_max {
+            // How old is what will be overwritten next? After growing, the next lap begins with the same packet.
+            let since = self.lap_since.unwrap_or(now);
+            if now.saturating_duration_since(since) < KEEP && self.bytes.len() < self.limits.bytes_max {
                 // The lap just finished keeps its place: positions are the same modulo the doubled size.
                 let mut doubled = vec![0; self.bytes.len() * 2];
                 self.floor = self.head - size;
-                let from = ((self.head - size) % (2 * size)) as usize;
+                let from = (self.floor % (2 * size)) as usize;
                 doubled[from..from + self.bytes.len()].copy_from_slice(&self.bytes);
                 self.bytes = doubled;
+            } else {
+                self.lap_since = Some(now);
             }
         }
         self.lap_since.get_or_insert(now);
@@ -184,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_of_video_is_kept_at_any_rate_across_the_wrap() {
+    fn most_of_a_second_of_video_is_kept_at_any_rate_across_the_wrap() {
         for rate_kbps in [200u64, 2_500, 6_000] {
             let mut cache = PacketCache::new(MediaKind::Video);
             let step = Duration::from_micros(1_000 * 8_000 / rate_kbps);
@@ -200,10 +234,16 @@ mod tests {
             for (at, ext_seq, bytes) in &sent {
                 match cache.get(*ext_seq) {
                     Some((_, kept)) => assert_eq!(kept, &bytes[..]),
-                    None => assert!(end - *at > Duration::from_millis(900), "{rate_kbps} {ext_seq}"),
+                    None => assert!(end - *at > Duration::from_millis(750), "{rate_kbps} {ext_seq}"),
                 }
             }
-            assert!(cache.bytes.len() <= 1 << 20 && cache.entries.len() <= 2048);
+            // Doubling keeps at most twice of what is needed.
+            let needed = (rate_kbps * 1000 / 8 * 8 / 10) as usize;
+            assert!(
+                cache.bytes.len() <= (2 * needed).max(64 << 10) && cache.entries.len() <= 2048,
+                "{}",
+                cache.bytes.len()
+            );
         }
     }
 

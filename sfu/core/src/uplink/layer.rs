@@ -1,15 +1,15 @@
 //! One stream of a publisher: an audio track, a video track, or one simulcast layer of it.
 
-use super::cache::{PacketCache, Stored};
+use super::cache::{PacketCache, Span, Stored};
 use super::keyframe::KeyframeRequests;
 use super::nack::{Gap, NackGenerator};
 use super::reception::Reception;
 use crate::DropReason;
 use crate::clock::{LayerClock, Nanos};
-use crate::downlink::Vp8Ids;
+use crate::downlink::Ids;
 use crate::meter::Meter;
 use packet::codec::{is_keyframe_start, vp8::Vp8Descriptor};
-use packet::ext::Values;
+use packet::ext::{Extension, ExtensionMap, Values};
 use packet::media::{Codec, MediaKind};
 use packet::rtp::RtpHeader;
 use packet::{Rid, RtpTime, Ssrc};
@@ -51,6 +51,7 @@ pub(super) struct Arrived<'a> {
     pub recovered: bool,
     /// Negotiated for its payload type.
     pub nack: bool,
+    pub extensions: &'a ExtensionMap,
 }
 
 /// A number this far from the newest is another stream on the same source (a sender that restarted), not a gap.
@@ -112,7 +113,7 @@ impl Layer {
         values: &Values,
         epochs: &mut u32,
     ) -> Result<(u64, bool, bool), DropReason> {
-        let Arrived { now, nanos, header, packet, codec, recovered, nack } = arrived;
+        let Arrived { now, nanos, header, packet, codec, recovered, nack, extensions } = arrived;
         let mut ext_seq = self.reception.extend(header.seq);
         if let Some(highest) = self.reception.highest() {
             if ext_seq.abs_diff(highest) > RESTART_DISTANCE {
@@ -143,17 +144,24 @@ impl Layer {
         let mut stored = Stored::new(ext_seq, header, now, codec);
         stored.audio_level = values.audio_level;
         stored.video_orientation = values.video_orientation;
-        stored.playout_delay = values.playout_delay;
-        stored.abs_capture_time = values.abs_capture_time;
-        // VP8 says everything in its own descriptor, which is rewritten at every switch. Frame numbers of simulcast run
-        // through all layers: one layer of them, forwarded as it is, is a stream that Chromium never decodes.
-        stored.dependency_descriptor =
-            values.dependency_descriptor.filter(|_| codec != Codec::Vp8).map(|bytes| {
-                let start = bytes.as_ptr() as usize - packet.as_ptr() as usize;
-                (start as u16, (start + bytes.len()) as u16)
-            });
-        if codec == Codec::Vp8 {
-            stored.vp8 = Vp8Descriptor::parse(payload).map(|d| Vp8Ids::of(&d));
+        stored.playout_delay = values.playout_delay.map(|delay| delay.bytes());
+        for element in header.elements(packet) {
+            match extensions.extension(element.id) {
+                Some(Extension::AbsCaptureTime) => stored.abs_capture_time = Span::of(element.bytes, packet),
+                // VP8 says everything in its own descriptor. Frame numbers of simulcast run through all layers: one layer
+                // of them, forwarded as it is, is a stream that Chromium never decodes.
+                Some(Extension::DependencyDescriptor) if codec != Codec::Vp8 && self.rid.is_none() => {
+                    stored.dependency_descriptor = Span::of(element.bytes, packet);
+                    let number = element.bytes.get(1..3).and_then(|b| b.first_chunk::<2>());
+                    stored.ids.frame_number = number.map(|b| u16::from_be_bytes(*b));
+                }
+                _ => {}
+            }
+        }
+        if codec == Codec::Vp8
+            && let Some(descriptor) = Vp8Descriptor::parse(payload)
+        {
+            stored.ids = Ids::of_vp8(&descriptor);
         }
         stored.keyframe_start = self.kind == MediaKind::Video && is_keyframe_start(codec, payload);
         let keyframe_start = stored.keyframe_start;

@@ -3,6 +3,7 @@
 use super::peer::{Peer, mid};
 use packet::{NtpTime, PeerId, RoomId};
 use sfu_core::{Command, Config, Event, Output, Router};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -11,6 +12,18 @@ use transport::{Candidate, Certificate, DtlsSetup, IceCredentials, Remote};
 
 pub const EPOCH: NtpTime = NtpTime(3_950_000_000 << 32);
 pub const ROOM: RoomId = RoomId(1);
+
+thread_local! {
+    /// True while the router works: `memory.rs` counts what it allocates.
+    pub static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+fn inside<T>(work: impl FnOnce() -> T) -> T {
+    INSIDE.set(true);
+    let done = work();
+    INSIDE.set(false);
+    done
+}
 
 pub fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -66,7 +79,7 @@ impl World {
         Self {
             start,
             now: start,
-            router: Router::new(config),
+            router: inside(|| Router::new(config)),
             peers: BTreeMap::new(),
             events: Vec::new(),
             links: BTreeMap::new(),
@@ -84,16 +97,14 @@ impl World {
         let mut peer = Peer::new(number, self.start, rids, slots);
         let local =
             IceCredentials { ufrag: format!("00{number}"), pwd: format!("router-{number}-0123456789abcdef") };
-        self.router.handle_command(
-            self.now,
-            Command::AddPeer {
-                peer: peer.id,
-                room: ROOM,
-                local: local.clone(),
-                remote: peer.remote(),
-                media: peer.media.clone(),
-            },
-        );
+        let command = Command::AddPeer {
+            peer: peer.id,
+            room: ROOM,
+            local: local.clone(),
+            remote: peer.remote(),
+            media: peer.media.clone(),
+        };
+        inside(|| self.router.handle_command(self.now, command));
         let remote = Remote {
             ice: local,
             fingerprint: self.certificate.fingerprint(),
@@ -129,7 +140,7 @@ impl World {
     }
 
     pub fn command(&mut self, command: Command) {
-        self.router.handle_command(self.now, command);
+        inside(|| self.router.handle_command(self.now, command));
         self.pump();
     }
 
@@ -164,7 +175,7 @@ impl World {
 
     /// A datagram from an address, at once.
     pub fn inject(&mut self, from: SocketAddr, mut datagram: Vec<u8>) {
-        self.router.handle_datagram(self.now, self.server, from, &mut datagram);
+        inside(|| self.router.handle_datagram(self.now, self.server, from, &mut datagram));
         self.pump();
     }
 
@@ -197,7 +208,7 @@ impl World {
         while let Some((&key, _)) = self.flying.first_key_value().filter(|((at, _), _)| *at <= self.now) {
             let (to, from, mut bytes) = self.flying.remove(&key).unwrap();
             match to {
-                None => self.router.handle_datagram(self.now, self.server, from, &mut bytes),
+                None => inside(|| self.router.handle_datagram(self.now, self.server, from, &mut bytes)),
                 Some(number) => {
                     let Some(peer) = self.peers.get_mut(&number) else { continue };
                     let answers = peer.receive(self.now, peer.address, from, bytes);
@@ -206,7 +217,7 @@ impl World {
             }
         }
         if self.router_wake.is_some_and(|at| at <= self.now) {
-            self.router.handle_timeout(self.now);
+            inside(|| self.router.handle_timeout(self.now));
         }
         let numbers: Vec<u64> = self.peers.keys().copied().collect();
         for &number in &numbers {
@@ -225,7 +236,7 @@ impl World {
     fn pump(&mut self) {
         let mut out = Vec::new();
         loop {
-            match self.router.poll_output() {
+            match inside(|| self.router.poll_output()) {
                 Output::Transmit(transmit) => {
                     assert!(transmit.segment_size > 0 && transmit.bytes.len() <= 65_000);
                     self.batches.push(transmit.segments());

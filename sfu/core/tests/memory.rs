@@ -1,0 +1,86 @@
+//! What the router allocates: nothing per packet in steady state, and little per participant.
+
+#[allow(dead_code)]
+#[path = "scenarios/peer.rs"]
+mod peer;
+#[allow(dead_code)]
+#[path = "scenarios/world.rs"]
+mod world;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use world::{INSIDE, World, ms};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static BYTES: Cell<i64> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is passed on to the system's allocator; the counters are plain thread-locals without destructors.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if INSIDE.get() {
+            ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+            BYTES.set(BYTES.get() + layout.size() as i64);
+        }
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        if INSIDE.get() {
+            BYTES.set(BYTES.get() - layout.size() as i64);
+        }
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A room of `people` in which everybody gets everybody.
+fn room(people: u64) -> World {
+    let mut world = World::new();
+    for number in 1..=people {
+        world.join(number, &[], people as usize - 1);
+    }
+    world.bind_all();
+    world.until_connected();
+    world
+}
+
+/// Allocations and forwarded packets of three seconds.
+fn window(world: &mut World) -> (u64, u64) {
+    let before = (ALLOCATIONS.get(), world.router.stats().packets_forwarded);
+    world.run(ms(3000));
+    (ALLOCATIONS.get() - before.0, world.router.stats().packets_forwarded - before.1)
+}
+
+#[test]
+fn forwarding_allocates_nothing_per_packet() {
+    let mut world = room(4);
+    world.run(ms(4000));
+    let (slow, few) = window(&mut world);
+    for number in 1..=4 {
+        world.peer(number).video(0).packets_per_frame = 15;
+    }
+    // Buffers grow to the new rate.
+    world.run(ms(3000));
+    let (fast, many) = window(&mut world);
+    println!("{slow} allocations for {few} forwarded packets, {fast} for {many}");
+    // Feedback, reports and timers allocate a little, at a rate that does not depend on the packets'.
+    assert!(many > 3 * few);
+    assert!((fast - slow) * 20 < many - few, "{slow} for {few} packets, {fast} for {many}");
+}
+
+#[test]
+fn a_participant_costs_little_memory() {
+    for (people, kib_max) in [(2, 180), (6, 256)] {
+        let before = BYTES.get();
+        let mut world = room(people);
+        world.run(ms(4000));
+        let kib = (BYTES.get() - before) / 1024 / people as i64;
+        println!("{people} people: {kib} KiB each");
+        assert!(kib < kib_max, "{people} people: {kib} KiB each");
+    }
+}
