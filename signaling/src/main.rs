@@ -55,11 +55,12 @@ async fn run(args: cli::Args) -> anyhow::Result<()> {
     // Before anything else, so that no signal is missed.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let server = Server::start(args.options()).await?;
+    let mut server = Server::start(args.options()).await?;
     announce(&server);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        () = server.failed() => anyhow::bail!("the sessions failed, see above; start again and report this"),
     }
     tracing::info!("going down: every client is told");
     tokio::select! {

@@ -145,6 +145,13 @@ impl Server {
         &self.shared.sfu
     }
 
+    /// Resolves when the task that owns all sessions has failed: nothing can be saved then, and a new process serves
+    /// everybody better. Otherwise never.
+    pub async fn failed(&mut self) {
+        let _ = (&mut self.engine).await;
+        self.shared.is_ready.store(false, Ordering::Relaxed);
+    }
+
     /// Tells every client, waits until they have read it but not for long, and says goodbye to the media peers.
     pub async fn shut_down(self) {
         self.shared.is_ready.store(false, Ordering::Relaxed);
