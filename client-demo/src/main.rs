@@ -118,20 +118,34 @@ async fn run(join: &Join) -> Result<Report> {
     };
     let seconds = join.seconds;
     let stop = async move {
-        match seconds {
-            Some(seconds) => {
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs_f64(seconds.max(0.0))) => {}
-                    _ = tokio::signal::ctrl_c() => {}
-                }
+        let time = async {
+            match seconds {
+                Some(seconds) => tokio::time::sleep(Duration::from_secs_f64(seconds.max(0.0))).await,
+                None => std::future::pending().await,
             }
-            None => drop(tokio::signal::ctrl_c().await),
+        };
+        tokio::select! {
+            () = time => {}
+            () = interrupted() => {}
         }
     };
     match join.engine {
         Engine::Own => own::run(&options, watch, stop).await,
         Engine::Webrtc => client_demo::independent::run(&options, stop).await,
     }
+}
+
+/// Ctrl-C, or the wish of a service manager.
+async fn interrupted() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    drop(tokio::signal::ctrl_c().await);
 }
 
 fn file(path: Option<&Path>, none: bool, sample: &'static [u8]) -> Result<Option<Arc<[u8]>>> {

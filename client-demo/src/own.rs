@@ -78,7 +78,7 @@ pub async fn run(
     let mut stop = pin!(stop);
     let mut buffer = vec![0; DATAGRAM_MAX];
     let mut over = false;
-    while !over {
+    loop {
         let mut wake = loop {
             match client.poll_output() {
                 Output::Message(message) => over |= connection.sender.send(message).is_err(),
@@ -93,6 +93,9 @@ pub async fn run(
                 Output::Timeout(at, _) => break at,
             }
         };
+        if over {
+            break;
+        }
         wake = player.due().map_or(wake, |due| due.min(wake));
         tokio::select! {
             biased;
@@ -101,7 +104,7 @@ pub async fn run(
                 Some(message) => client.handle_message(Instant::now(), message),
                 None => {
                     report.errors.push("the server closed the connection".to_owned());
-                    over = true;
+                    break;
                 }
             },
             readable = socket.readable() => {

@@ -1,0 +1,104 @@
+//! Native participants, on our own client and on the `webrtc` crate, in one room of a real server on real sockets.
+
+use client_demo::own::{self, Options};
+use client_demo::playback::{SAMPLE_AUDIO, SAMPLE_VIDEO};
+use client_demo::report::{Received, Report};
+use client_demo::{independent, websocket::Url};
+use signaling::server::{Listen, Options as ServerOptions, Server, Tls};
+use std::time::Duration;
+
+/// Long enough for a slow start of the other implementation, short enough to run always.
+const TALK: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_implementations_receive_each_other() {
+    let server = start(Tls::Off).await;
+    let url = server.url();
+    let (own, webrtc) = (options(&url, "ann"), options(&url, "ben"));
+    let talk = || tokio::time::sleep(TALK);
+    let (ann, ben) = tokio::join!(own::run(&own, |_| {}, talk()), independent::run(&webrtc, talk()));
+    let (ann, ben) = (ann.unwrap(), ben.unwrap());
+    for (report, other) in [(&ann, "ben"), (&ben, "ann")] {
+        assert!(report.connected && report.errors.is_empty(), "{report:#?}");
+        let received = one(report, other);
+        assert!(received.video.frames >= 50, "{report:#?}");
+        assert!(received.audio.packets >= 100, "{report:#?}");
+        assert_eq!((received.audio.lost, received.video.lost), (0, 0), "{report:#?}");
+    }
+    server.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_third_receives_both_and_more_slots_are_offered_in_time() {
+    let server = start(Tls::Off).await;
+    let url = server.url();
+    let talk = || tokio::time::sleep(TALK);
+    // One spare pair at the start: everybody has to offer more while media flows.
+    let one_pair = |name| Options { slot_pairs: 1, ..options(&url, name) };
+    let (ann, ben, cem) = (one_pair("ann"), one_pair("ben"), one_pair("cem"));
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        own::run(&cem, |_| {}, tokio::time::sleep(TALK - Duration::from_secs(1))).await
+    };
+    let (ann, ben, cem) = tokio::join!(own::run(&ann, |_| {}, talk()), own::run(&ben, |_| {}, talk()), late);
+    for (report, others) in [(ann, ["ben", "cem"]), (ben, ["ann", "cem"]), (cem, ["ann", "ben"])] {
+        let report = report.unwrap();
+        assert!(report.errors.is_empty() && report.slot_pairs > 1, "{report:#?}");
+        for other in others {
+            let received = one(&report, other);
+            assert!(received.video.frames >= 40 && received.audio.packets >= 80, "{report:#?}");
+        }
+    }
+    server.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_self_signed_server_is_joined_only_when_asked_to_trust_it() {
+    let server = start(Tls::SelfSigned).await;
+    let careful = options(&server.url(), "ann");
+    assert!(careful.server.tls);
+    let short = || tokio::time::sleep(Duration::from_secs(1));
+    let refused = own::run(&careful, |_| {}, short()).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("--insecure"), "{refused:#}");
+    let trusting = Options { insecure: true, ..careful };
+    assert!(own::run(&trusting, |_| {}, short()).await.unwrap().connected);
+    server.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_join_ends_with_the_reason() {
+    let server = start(Tls::Off).await;
+    let nameless = Options { name: "  ".to_owned(), ..options(&server.url(), "") };
+    let report = own::run(&nameless, |_| {}, tokio::time::sleep(TALK)).await.unwrap();
+    assert!(report.participant.is_none() && report.errors.len() == 1, "{report:#?}");
+    assert!(report.seconds < 2.0, "{report:#?}");
+    server.shut_down().await;
+}
+
+async fn start(tls: Tls) -> Server {
+    Server::start(ServerOptions { listen: Listen::Localhost(0), tls, ..ServerOptions::default() })
+        .await
+        .unwrap()
+}
+
+fn options(url: &str, name: &str) -> Options {
+    Options {
+        server: Url::parse(url).unwrap(),
+        insecure: false,
+        room: "native".to_owned(),
+        name: name.to_owned(),
+        audio: Some(SAMPLE_AUDIO.into()),
+        video: Some(SAMPLE_VIDEO.into()),
+        slot_pairs: 4,
+        dtls: own::dtls(),
+        start: None,
+    }
+}
+
+fn one<'a>(report: &'a Report, name: &str) -> &'a Received {
+    report
+        .received
+        .iter()
+        .find(|received| received.name == name)
+        .unwrap_or_else(|| panic!("nothing of {name}: {report:#?}"))
+}
