@@ -65,21 +65,40 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
         udp_ports: options.udp_ports,
         paced: !options.unpaced,
     };
-    let result = fanout.measure()?;
-    result.report(&mut report, "", &fanout)?;
+    if let Some(load) = busy() {
+        report.note(format!(
+            "The machine was busy when the bench began ({load:.1} threads wanted to run): others' work lengthens delays and \
+             empties caches. Measure on a quiet machine."
+        ));
+    }
+    let mut runs = vec![("", "as the options say", fanout)];
     if !options.only {
-        // In calls of two everything that is sent has come in before, so the ring counts most.
+        let bursts = Run { paced: false, ..fanout };
+        // In calls of two everything that is sent has come in before, so the ring between workers counts most.
         let calls = Shape { rooms: 25, participants: 2, publishers: 2 };
-        for (prefix, udp_ports) in [("calls_one_port_", false), ("calls_udp_ports_", true)] {
-            let run = Run { shape: calls, workers: 2, udp_ports, ..fanout };
-            run.measure()?.report(&mut report, prefix, &run)?;
-        }
-        report.note(
-            "calls_: 25 rooms of two that both publish, two workers; one port hands datagrams over by ring, udp_ports has \
-             none to hand over.",
-        );
+        let calls = Run { shape: calls, workers: 2, udp_ports: false, ..fanout };
+        runs.extend([
+            ("bursts_", "the same, every frame sent at once instead of in portions of 5 ms", bursts),
+            ("calls_one_port_", "25 rooms of two, two workers on one port", calls),
+            (
+                "calls_udp_ports_",
+                "25 rooms of two, two workers with a port each",
+                Run { udp_ports: true, ..calls },
+            ),
+        ]);
+    }
+    for (prefix, heading, run) in runs {
+        report.heading(format!("{heading}:"));
+        run.measure()?.report(&mut report, prefix, &run)?;
     }
     Ok(report)
+}
+
+/// The machine's load average of the last minute, if others keep it busy.
+fn busy() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let load: f64 = text.split_whitespace().next()?.parse().ok()?;
+    (load > 1.0).then_some(load)
 }
 
 #[derive(Clone, Copy)]

@@ -9,9 +9,15 @@ use std::time::Instant;
 pub struct Report {
     bench: &'static str,
     start: Instant,
-    figures: Vec<Figure>,
+    rows: Vec<Row>,
     absent: Vec<(String, String)>,
     notes: Vec<String>,
+}
+
+/// A measured value, or the heading of those that follow.
+enum Row {
+    Heading(String),
+    Figure(Figure),
 }
 
 struct Figure {
@@ -22,17 +28,29 @@ struct Figure {
 
 impl Report {
     pub fn new(bench: &'static str) -> Self {
-        Self { bench, start: Instant::now(), figures: Vec::new(), absent: Vec::new(), notes: Vec::new() }
+        Self { bench, start: Instant::now(), rows: Vec::new(), absent: Vec::new(), notes: Vec::new() }
     }
 
     /// `name` ends with its unit. A value that is not a number is listed as absent.
     pub fn figure(&mut self, name: impl Into<String>, value: f64, meaning: impl Into<String>) {
         let name = name.into();
         if value.is_finite() {
-            self.figures.push(Figure { name, value, meaning: meaning.into() });
+            self.rows.push(Row::Figure(Figure { name, value, meaning: meaning.into() }));
         } else {
             self.absent(name, "nothing was counted to compute it from");
         }
+    }
+
+    /// The figures that follow belong together; for the table only.
+    pub fn heading(&mut self, text: impl Into<String>) {
+        self.rows.push(Row::Heading(text.into()));
+    }
+
+    fn figures(&self) -> impl Iterator<Item = &Figure> {
+        self.rows.iter().filter_map(|row| match row {
+            Row::Figure(figure) => Some(figure),
+            Row::Heading(_) => None,
+        })
     }
 
     /// A figure that could not be measured, and why.
@@ -48,8 +66,7 @@ impl Report {
     /// `{"bench", "commit", "machine", "seconds", "figures": {"name_with_unit": number}}`, and what is absent with its
     /// reason.
     pub fn json(&self) -> String {
-        let figures: Map<String, Value> =
-            self.figures.iter().map(|f| (f.name.clone(), number(f.value))).collect();
+        let figures: Map<String, Value> = self.figures().map(|f| (f.name.clone(), number(f.value))).collect();
         let absent: Map<String, Value> =
             self.absent.iter().map(|(name, why)| (name.clone(), why.clone().into())).collect();
         let mut object = serde_json::json!({
@@ -69,11 +86,16 @@ impl Report {
     }
 
     pub fn table(&self) -> String {
-        let names = self.figures.iter().map(|f| &f.name).chain(self.absent.iter().map(|(name, _)| name));
+        let names = self.figures().map(|f| &f.name).chain(self.absent.iter().map(|(name, _)| name));
         let width = names.map(String::len).max().unwrap_or(0);
         let mut text = format!("{} at {} on {}\n\n", self.bench, commit(), machine());
-        for Figure { name, value, meaning } in &self.figures {
-            let _ = writeln!(text, "  {name:width$}  {:>12}  {meaning}", readable(*value));
+        for row in &self.rows {
+            let _ = match row {
+                Row::Heading(heading) => writeln!(text, "{heading}"),
+                Row::Figure(Figure { name, value, meaning }) => {
+                    writeln!(text, "  {name:width$}  {:>12}  {meaning}", readable(*value))
+                }
+            };
         }
         for (name, why) in &self.absent {
             let _ = writeln!(text, "  {name:width$}  {:>12}  not measured: {why}", "-");

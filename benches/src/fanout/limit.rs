@@ -101,3 +101,18 @@ fn thread_cpu() -> Duration {
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn larger_batches_cost_less_per_packet() {
+        let cost = |segments| {
+            let duration = Duration::from_millis(200);
+            measure(Profile::AeadAes128Gcm, 1200, segments, 4, duration).unwrap()
+        };
+        let (single, batched) = (cost(1.0), cost(16.0));
+        assert!(batched > 0.0 && batched < single, "{batched} of {single} us");
+    }
+}
