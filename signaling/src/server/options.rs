@@ -60,3 +60,25 @@ impl Default for Options {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_protocol_document_states_the_limits_of_a_server_without_options() {
+        let document = include_str!("../../wire/PROTOCOL.md");
+        let options = Options::default();
+        let limits = [
+            format!("not even a pong, for {} s", options.silence.as_secs()),
+            format!("{} messages or {} MiB", options.queue_messages, options.queue_bytes >> 20),
+            format!("| tracks of a participant | {} |", options.rooms.tracks_per_participant),
+            format!("| slot pairs of a participant | {} |", options.rooms.slots_per_participant),
+            format!("| names | {} characters |", options.rooms.room_name_chars),
+        ];
+        for limit in limits {
+            assert!(document.contains(&limit), "PROTOCOL.md does not say `{limit}`");
+        }
+        assert_eq!(options.rooms.room_name_chars, options.rooms.participant_name_chars);
+    }
+}
