@@ -172,6 +172,8 @@ impl Router {
                 transport::Output::Transmit(datagram) => self.agenda.datagrams.push_back(datagram),
                 transport::Output::Event(event) => self.on_transport_event(index, event),
                 transport::Output::Timeout(at, _) => {
+                    // Never now again: one timer must not keep the others waiting.
+                    let at = at.max(self.now + Duration::from_millis(1));
                     self.agenda.timers.set((Owner::Peer(index), TimeoutReason::Transport), at);
                     break;
                 }

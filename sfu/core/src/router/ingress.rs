@@ -106,24 +106,29 @@ impl Router {
             let at = self.now + crate::speakers::TICK;
             self.agenda.timers.set_no_later((Owner::Room(link.room), TimeoutReason::Speakers), at);
         }
-        self.forward(index, received);
+        let waiting = self.forward(index, received);
         if better {
             self.ask_for_waiting(index, place.track);
         }
-        if received.gap {
+        if waiting {
+            // Also after the source changed under a slot; requests are merged and repeated at their own pace.
+            self.uplinks[index].layer_mut(place).keyframes.want();
+        }
+        if received.gap || waiting {
             self.poll_keyframes(index);
         }
     }
 
-    /// One packet to everybody who has a slot bound to its track.
-    fn forward(&mut self, index: usize, received: Received) {
+    /// One packet to everybody who has a slot bound to its track. True if somebody waits for a keyframe of this layer.
+    fn forward(&mut self, index: usize, received: Received) -> bool {
+        let mut waiting = false;
         let now = (self.now, self.nanos());
         let place = received.place;
         let Uplink { tracks, payloads, clock, .. } = &self.uplinks[index];
         let track = &tracks[usize::from(place.track)];
         let source = Source { index, track_index: place.track, track, payloads, clock };
         let Some((stored, _)) = track.layers[usize::from(place.layer)].cache.get(received.ext_seq) else {
-            return;
+            return false;
         };
         for &to in &track.subscribers {
             let Downlink { session, slots, queue } = &mut self.downlinks[to.peer];
@@ -131,8 +136,10 @@ impl Router {
                 continue;
             };
             let done = slot.on_packet(now, &source, place.layer, stored, session, queue);
+            waiting |= done == Err(DropReason::WaitingForKeyframe);
             self.agenda.forwarded(self.now, done, to, link, slot);
         }
+        waiting
     }
 
     /// Asks for a keyframe of the track's chosen layer if somebody waits for one.
