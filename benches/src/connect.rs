@@ -35,6 +35,8 @@ struct Joins {
     prefix: &'static str,
     who: &'static str,
     stages: Vec<Stages>,
+    /// When the browser presented the first frame; native clients present nothing.
+    shown_ms: Vec<f64>,
     /// Joins that did not come to sound and picture in time.
     failed: usize,
 }
@@ -83,7 +85,7 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
 }
 
 fn figures(report: &mut Report, joins: &Joins) {
-    let Joins { prefix, who, stages, failed } = joins;
+    let Joins { prefix, who, stages, shown_ms, failed } = joins;
     let first_media = |s: &Stages| match (s.first_audio_ms, s.first_frame_ms) {
         (Some(audio), Some(frame)) => Some(audio.min(frame)),
         (audio, frame) => audio.or(frame),
@@ -107,6 +109,10 @@ fn figures(report: &mut Report, joins: &Joins) {
     }
     let meaning = format!("{who}: first sound or picture");
     figure_pair(report, &format!("{prefix}_first_media"), &meaning, stages.iter().filter_map(first_media));
+    if !shown_ms.is_empty() {
+        let meaning = format!("{who}: first picture presented (requestVideoFrameCallback)");
+        figure_pair(report, &format!("{prefix}_first_shown"), &meaning, shown_ms.iter().copied());
+    }
     if *failed > 0 {
         report.figure(
             format!("{prefix}_failed_joins"),

@@ -45,7 +45,8 @@ impl Talker {
 
 /// One after the other into `room`.
 pub async fn joins(url: &str, room: &str, count: usize) -> Result<Joins> {
-    let mut joins = Joins { prefix: "native", who: "native client", stages: Vec::new(), failed: 0 };
+    let mut joins =
+        Joins { prefix: "native", who: "native client", stages: Vec::new(), shown_ms: Vec::new(), failed: 0 };
     for number in 0..count {
         joins.add(join(options(url, room, &format!("joiner {number}"))?, None).await?);
         tokio::time::sleep(PAUSE).await;
@@ -56,7 +57,8 @@ pub async fn joins(url: &str, room: &str, count: usize) -> Result<Joins> {
 /// Two at a time, each time into a room of its own.
 pub async fn together(url: &str, count: usize) -> Result<Joins> {
     let who = "two native clients at once";
-    let mut joins = Joins { prefix: "native_together", who, stages: Vec::new(), failed: 0 };
+    let mut joins =
+        Joins { prefix: "native_together", who, stages: Vec::new(), shown_ms: Vec::new(), failed: 0 };
     for number in 0..count {
         let room = format!("pair {number}");
         let barrier = Arc::new(Barrier::new(2));

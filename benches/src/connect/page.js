@@ -19,6 +19,7 @@ async function prepared(media) {
   const call = new Call({ url: `ws://${location.host}/ws` });
   const elements = [];
   const seen = new Set();
+  const one = { call, shown: null };
   call.on('bound', (view) => {
     if (seen.has(view)) return;
     seen.add(view);
@@ -27,6 +28,7 @@ async function prepared(media) {
     document.body.append(video, audio);
     elements.push(video, audio);
     view.attach(video);
+    video.requestVideoFrameCallback((now) => (one.shown ??= now));
     audio.play().catch(() => {});
   });
   const reachable = new Promise((resolve) => call.on('reachable', (is) => is && resolve()));
@@ -36,39 +38,40 @@ async function prepared(media) {
   await call.publish('camera', video);
   await reachable;
   await sleep(PAUSE_MS);
-  const leave = () => {
+  one.leave = () => {
     call.leave();
     for (const element of elements) element.remove();
     for (const track of [audio, video]) track.stop();
   };
-  return { call, leave };
+  return one;
 }
 
-async function join({ call }, room, name) {
+async function join(one, room, name) {
+  const { call } = one;
   const start = performance.now();
   await call.join({ room, name, start_ms: start });
   while (performance.now() - start < LIMIT_MS) {
     const { first_audio_ms, first_frame_ms } = call.stages;
-    if (first_audio_ms !== undefined && first_frame_ms !== undefined) break;
+    if (first_audio_ms !== undefined && first_frame_ms !== undefined && one.shown !== null) break;
     await sleep(10);
   }
-  return call.stages;
+  return { stages: call.stages, shown_ms: one.shown === null ? undefined : one.shown - start };
 }
 
 async function alone(number) {
   const media = await camera;
   const one = await prepared(media);
-  const stages = await join(one, query.get('room'), `page ${number}`);
+  const result = await join(one, query.get('room'), `page ${number}`);
   one.leave();
-  tell({ type: 'join', together: false, warm: number >= 0, stages });
+  tell({ type: 'join', together: false, warm: number >= 0, ...result });
 }
 
 async function together(number) {
   const media = await camera;
   const both = [await prepared(media), await prepared(media)];
-  const stages = await Promise.all(both.map((one, index) => join(one, `pages ${number}`, `page ${index}`)));
+  const results = await Promise.all(both.map((one, index) => join(one, `pages ${number}`, `page ${index}`)));
   for (const one of both) one.leave();
-  for (const each of stages) tell({ type: 'join', together: true, warm: number >= 0, stages: each });
+  for (const result of results) tell({ type: 'join', together: true, warm: number >= 0, ...result });
 }
 
 const camera = navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 960, height: 540, frameRate: 15 } });

@@ -62,7 +62,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Told {
-    Join { together: bool, warm: bool, stages: Stages },
+    Join { together: bool, warm: bool, stages: Stages, shown_ms: Option<f64> },
     Failed { why: String },
     Done,
 }
@@ -75,9 +75,15 @@ pub async fn run(browser: &Path, url: &str, site: &Site, room: &str, count: usiz
         format!("{url}/connect.html?room={room}&joins={count}&warm_up={WARM_UP}&report=ws://{report}/");
     let _browser = Browser::start(browser, site, &address)?;
     eprintln!("page: {count} joins, and {count} times two at the same moment");
-    let mut alone = Joins { prefix: "page", who: "page", stages: Vec::new(), failed: 0 };
-    let mut together =
-        Joins { prefix: "page_together", who: "two pages at once", stages: Vec::new(), failed: 0 };
+    let mut alone =
+        Joins { prefix: "page", who: "page", stages: Vec::new(), shown_ms: Vec::new(), failed: 0 };
+    let mut together = Joins {
+        prefix: "page_together",
+        who: "two pages at once",
+        stages: Vec::new(),
+        shown_ms: Vec::new(),
+        failed: 0,
+    };
     let (stream, _) =
         tokio::time::timeout(SILENCE, listener.accept()).await.context("the browser is silent")??;
     let mut socket = tokio_tungstenite::accept_async(stream).await?;
@@ -89,10 +95,11 @@ pub async fn run(browser: &Path, url: &str, site: &Site, room: &str, count: usiz
             Told::Done => return Ok((alone, together)),
             Told::Failed { why } => bail!("the page failed: {why}"),
             Told::Join { warm: false, .. } => {}
-            Told::Join { together: both, stages, .. } => {
+            Told::Join { together: both, stages, shown_ms, .. } => {
                 let joins = if both { &mut together } else { &mut alone };
                 joins.failed += usize::from(stages.first_frame_ms.is_none());
                 joins.stages.push(stages);
+                joins.shown_ms.extend(shown_ms);
             }
         }
     }

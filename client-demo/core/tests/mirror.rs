@@ -103,6 +103,22 @@ fn more_slots_are_offered_when_the_server_needs_them() {
 }
 
 #[test]
+fn an_ice_restart_keeps_the_call() {
+    let mut world = World::new();
+    world.run(Duration::from_secs(1));
+    let before = world.client.stats().received[0].video;
+    world.client.restart_ice();
+    world.run(Duration::from_secs(2));
+    assert_eq!(world.mirror.restarts, 1);
+    let after = world.client.stats().received[0].video;
+    assert!(after.frames - before.frames >= 49, "{after:?}");
+    assert_eq!((after.lost, after.freezes), (0, 0));
+    // Consent lasts 30 s (RFC 7675): if checks still carried the old credentials, it would be gone.
+    world.run(Duration::from_secs(35));
+    assert!(world.client.is_connected());
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes() {
     let sent = || {
         let mut world = World::new();
@@ -251,6 +267,8 @@ struct Mirror {
     transport: Option<Transport>,
     media: PeerMedia,
     version: u64,
+    remote_ufrag: Option<String>,
+    restarts: u64,
     out: Vec<Vec<u8>>,
     /// By slot SSRC and number: what was sent, for retransmission.
     history: BTreeMap<(Ssrc, u16), Vec<u8>>,
@@ -269,6 +287,8 @@ impl Mirror {
             transport: None,
             media: PeerMedia::default(),
             version: 0,
+            remote_ufrag: None,
+            restarts: 0,
             out: Vec::new(),
             history: BTreeMap::new(),
             rtx_seq: 1,
@@ -288,7 +308,14 @@ impl Mirror {
             _ => return None,
         };
         self.version += 1;
-        let ice = IceCredentials { ufrag: "mirr".into(), pwd: "mirrormirrormirrormirror".into() };
+        let offer = sdp::Offer::parse(offer).unwrap();
+        let restart = self.remote_ufrag.as_ref().is_some_and(|known| *known != offer.ice().ufrag);
+        self.remote_ufrag = Some(offer.ice().ufrag.clone());
+        self.restarts += u64::from(restart);
+        let ice = IceCredentials {
+            ufrag: format!("mirr{}", self.restarts),
+            pwd: "mirrormirrormirrormirror".into(),
+        };
         let candidates = [transport::Candidate { address: server_address() }];
         let previous = self.media.clone();
         let params = sdp::AnswerParams {
@@ -304,8 +331,12 @@ impl Mirror {
             session_id: 9,
             session_version: self.version,
         };
-        let (answer, media, remote) = sdp::answer(&sdp::Offer::parse(offer).unwrap(), &params).unwrap();
+        let (answer, media, remote) = sdp::answer(&offer, &params).unwrap();
         self.media = media;
+        if let Some(transport) = self.transport.as_mut().filter(|_| restart) {
+            transport.restart_ice(now, ice, Some(remote)).unwrap();
+            return Some(ServerMessage::Answer { re: id, answer });
+        }
         if self.version > 1 {
             return Some(ServerMessage::Answer { re: id, answer });
         }
