@@ -18,7 +18,7 @@ use packet::ext::{AudioLevel, ExtensionMap, Values};
 use packet::media::{Codec, MediaKind, PeerMedia, SendTrack};
 use packet::rtp::{RtpHeader, rtx};
 use packet::{Mid, Ssrc};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Where a synchronisation source belongs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,9 +76,6 @@ pub(crate) struct Received {
     pub layer_began: bool,
     pub keyframe_start: bool,
 }
-
-/// No frame rate in use has its frames further apart while another layer of the same picture goes on.
-const LAYER_SILENT: Duration = Duration::from_millis(700);
 
 impl Uplink {
     pub fn new(
@@ -272,7 +269,7 @@ impl Uplink {
         if let Some(level) = values.audio_level.filter(|_| track.kind == MediaKind::Audio) {
             track.audio_level = Some(level);
         }
-        let silent = track.layers[usize::from(place.layer)].is_silent(now, LAYER_SILENT);
+        let silent = track.layers[usize::from(place.layer)].has_paused(now);
         let layer = &mut track.layers[usize::from(place.layer)];
         let arrived = layer::Arrived {
             now,
@@ -300,10 +297,7 @@ impl Uplink {
         let track = &mut self.tracks[usize::from(track)];
         let newest = track.layers.iter().filter_map(|l| l.last_arrival).max();
         // A layer is gone when another one of the same picture went on for a while without it.
-        let arrives = |l: &Layer| match (l.last_arrival, newest) {
-            (Some(at), Some(newest)) => newest.saturating_duration_since(at) < LAYER_SILENT,
-            _ => false,
-        };
+        let arrives = |l: &Layer| newest.is_some_and(|newest| !l.has_paused(newest));
         let best = track.layers.iter().rposition(arrives).map(|i| i as u8);
         // Nothing at all arrives: a muted camera comes back as what it was.
         if best.is_none() || best == track.best {

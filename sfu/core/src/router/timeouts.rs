@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// Between two portions of a cached group of pictures.
 pub(super) const REPLAY_STEP: Duration = Duration::from_millis(5);
-/// How often layers that stopped are looked for; a viewer notices half a second.
-pub(super) const LAYERS_INTERVAL: Duration = Duration::from_millis(200);
+/// How often layers that stopped are looked for.
+pub(super) const LAYERS_INTERVAL: Duration = Duration::from_millis(50);
 /// Round trip to a publisher that has reported none: the first repetition of a NACK waits this long.
 const DEFAULT_RTT: Duration = Duration::from_millis(80);
 

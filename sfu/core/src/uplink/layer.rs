@@ -30,6 +30,9 @@ pub(crate) struct Layer {
     pub keyframes: KeyframeRequests,
     pub clock: LayerClock,
     pub last_arrival: Option<Instant>,
+    /// Between frames, smoothed; `None` before the second.
+    frame_interval: Option<Duration>,
+    last_frame: Option<(RtpTime, Instant)>,
     /// Where the newest keyframe starts, and when it came.
     pub group: Option<(u64, Instant)>,
     pub meter: Meter,
@@ -57,6 +60,9 @@ pub(super) struct Arrived<'a> {
 /// A number this far from the newest is another stream on the same source (a sender that restarted), not a gap.
 const RESTART_DISTANCE: u64 = 3000;
 
+/// A layer that is silent for so long has stopped: at least, at most. A viewer notices the sum of this and a keyframe.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(700));
+
 impl Layer {
     pub fn new(kind: MediaKind, rate: u32, rid: Option<Rid>, epochs: &mut u32) -> Self {
         *epochs += 1;
@@ -73,6 +79,8 @@ impl Layer {
             keyframes: KeyframeRequests::default(),
             clock: LayerClock::new(rate),
             last_arrival: None,
+            frame_interval: None,
+            last_frame: None,
             group: None,
             meter: Meter::default(),
             packets: 0,
@@ -93,11 +101,32 @@ impl Layer {
         self.clock = LayerClock::new(self.rate);
         self.group = None;
         self.keyframe_timestamp = None;
+        self.last_frame = None;
     }
 
     /// Nothing arrived for `time` (or ever).
     pub fn is_silent(&self, now: Instant, time: Duration) -> bool {
         self.last_arrival.is_none_or(|at| now.saturating_duration_since(at) > time)
+    }
+
+    /// True if several frames did not come that should have: at 30 frames a second after a quarter of a second, at five
+    /// or less after most of one.
+    pub fn has_paused(&self, now: Instant) -> bool {
+        let time = self.frame_interval.map_or(PAUSE.1, |interval| (interval * 5).clamp(PAUSE.0, PAUSE.1));
+        self.is_silent(now, time)
+    }
+
+    fn on_frame(&mut self, now: Instant, timestamp: RtpTime) {
+        match self.last_frame {
+            Some((newest, _)) if timestamp.since(newest) <= 0 => return,
+            Some((_, at)) => {
+                let interval = now.saturating_duration_since(at).min(PAUSE.1);
+                let smoothed = self.frame_interval.get_or_insert(interval);
+                *smoothed = (*smoothed * 7 + interval) / 8;
+            }
+            None => {}
+        }
+        self.last_frame = Some((timestamp, now));
     }
 
     pub fn on_goodbye(&mut self) {
@@ -131,6 +160,7 @@ impl Layer {
             self.reception.on_packet(now, ext_seq, header.timestamp);
             self.clock.on_packet(nanos, header.timestamp);
             self.last_arrival = Some(now);
+            self.on_frame(now, header.timestamp);
         }
         if self.cache.contains(ext_seq) {
             return Err(DropReason::Duplicate);
