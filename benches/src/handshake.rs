@@ -13,7 +13,7 @@ use netem::{Link, LinkConfig, Loss};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -28,6 +28,9 @@ pub struct Options {
     /// Connections per role, version and network
     #[arg(long, default_value_t = 30)]
     trials: usize,
+    /// `chromium` or `firefox-esr`, or a path
+    #[arg(long, default_value = "chromium")]
+    browser: String,
     /// Only roles whose name contains this, e.g. `server_12`
     #[arg(long, default_value = "")]
     role: String,
@@ -40,8 +43,6 @@ pub struct Options {
     /// As DTLS client, offer AES-CM too
     #[arg(long)]
     offer_all: bool,
-    #[arg(long, default_value = "chromium")]
-    browser: String,
     /// Give up one connection after this many seconds
     #[arg(long, default_value_t = 15)]
     patience: u64,
@@ -65,6 +66,19 @@ const NETWORKS: [(&str, u64, f64); 5] = [
     ("rtt100_loss30", 100, 0.3),
     ("rtt300_loss10", 300, 0.1),
 ];
+
+const CHROMIUM: &str = "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run \
+    --disable-background-networking --disable-component-update --disable-sync \
+    --autoplay-policy=no-user-gesture-required --disable-background-timer-throttling --disable-renderer-backgrounding";
+
+/// Sound without a click, and candidates without a camera permission.
+const FIREFOX_PREFERENCES: &str = "user_pref('media.autoplay.default', 0);
+user_pref('media.autoplay.blocking_policy', 0);
+user_pref('media.peerconnection.ice.loopback', true);
+user_pref('media.peerconnection.ice.obfuscate_host_addresses', false);
+user_pref('browser.shell.checkDefaultBrowser', false);
+user_pref('datareporting.policy.dataSubmissionEnabled', false);
+";
 
 const PAGE: &str = r#"<!doctype html><title>handshakes</title><script type="module">
 const post = async (path, body) => (await fetch(path, { method: 'POST', body })).text();
@@ -212,7 +226,7 @@ struct Bench {
 
 impl Bench {
     fn start(options: &Options) -> anyhow::Result<Self> {
-        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        let socket = UdpSocket::bind((own_address(), 0))?;
         let local = socket.local_addr()?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}/", listener.local_addr()?);
@@ -227,15 +241,16 @@ impl Bench {
             }
         });
         let profile = std::env::temp_dir().join(format!("handshake-{}", std::process::id()));
-        let browser = Command::new(&options.browser)
-            .args("--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run".split(' '))
-            .args("--disable-background-networking --disable-component-update --disable-sync".split(' '))
-            .args(
-                "--autoplay-policy=no-user-gesture-required --disable-background-timer-throttling".split(' '),
-            )
-            .args(["--disable-renderer-backgrounding", "--use-fake-ui-for-media-stream"])
-            .arg(format!("--user-data-dir={}", profile.display()))
-            .arg(url)
+        std::fs::create_dir_all(&profile)?;
+        let mut command = Command::new(&options.browser);
+        if options.browser.contains("firefox") {
+            std::fs::write(profile.join("user.js"), FIREFOX_PREFERENCES)?;
+            command.args(["--headless", "--no-remote", "--profile"]).arg(&profile).arg(url);
+        } else {
+            command.args(CHROMIUM.split(' '));
+            command.arg(format!("--user-data-dir={}", profile.display())).arg(url);
+        }
+        let browser = command
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -345,6 +360,16 @@ impl Bench {
             let _ = verdict.send("stop".to_owned());
         }
     }
+}
+
+/// The machine's own address, because Firefox does not send to 127.0.0.1; connecting a UDP socket sends nothing.
+fn own_address() -> IpAddr {
+    let towards_anywhere = || {
+        let socket = UdpSocket::bind("0.0.0.0:0")?;
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    };
+    towards_anywhere().map_or(IpAddr::from([127, 0, 0, 1]), |address: SocketAddr| address.ip())
 }
 
 impl Drop for Bench {
