@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use transport::{
-    Candidate, Certificate, Config, DtlsConfig, DtlsSetup, DtlsVersion, Event, IceCredentials, IceMode,
+    Candidate, Certificate, Config, DtlsConfig, DtlsVersion, Event, IceCredentials, IceMode,
     Incoming, Output, Profile, Transport,
 };
 
@@ -330,11 +330,10 @@ impl Bench {
             ufrag: format!("hs{number:06}"),
             pwd: format!("handshake-password-{number:06}"),
         };
-        let setup = if case.dtls.active_if_free { DtlsSetup::Active } else { DtlsSetup::Passive };
         let params = sdp::AnswerParams {
             ice: ice.clone(),
             fingerprint: self.certificate.fingerprint(),
-            setup,
+            setup: case.dtls.setup(),
             candidates: &[Candidate { address: self.local }],
             ice_lite: true,
             pairs: &[],

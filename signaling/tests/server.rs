@@ -131,7 +131,7 @@ async fn two_clients_join_and_see_each_other_come_and_go() {
     let ServerMessage::Joined { re: 1, answer, participants, server_ms, .. } = ann.hear().await else {
         panic!()
     };
-    assert!(participants.is_empty() && answer.contains("a=candidate:") && answer.contains("a=setup:passive"));
+    assert!(participants.is_empty() && answer.contains("a=candidate:") && answer.contains("a=setup:active"));
     assert!(server_ms > 0.0 && server_ms < 5000.0, "{server_ms}");
 
     let mut ben = Client::open(address).await;

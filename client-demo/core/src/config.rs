@@ -68,8 +68,8 @@ impl Config {
         }
     }
 
-    /// DTLS client of version 1.2, which connects fastest to our own server.
+    /// Any version, so that the server's choice of role and version stands.
     pub fn dtls_default() -> DtlsConfig {
-        DtlsConfig { version: DtlsVersion::V12, active_if_free: true, ..DtlsConfig::default() }
+        DtlsConfig { version: DtlsVersion::Auto, ..DtlsConfig::default() }
     }
 }

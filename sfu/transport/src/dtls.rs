@@ -17,8 +17,12 @@ use std::time::{Duration, Instant};
 /// The handshake must be over by then, counted from the first path. People have left long before.
 pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(30);
 
-/// How often a flight is repeated, by number of repeats: unhurried only when the call cannot connect in time any more.
-const REPEATS: [(u32, u32); 3] = [(30, 1), (45, 4), (u32::MAX, 20)];
+/// How a flight is repeated: so many times at `repeat_after`, then at a multiple of it, when the call cannot connect in time
+/// any more. `dimpl` repeats a 1.3 flight 32 times at most; what follows are copies.
+const REPEATS: [(u32, u32); 2] = [(30, 1), (u32::MAX, 20)];
+
+/// Enough for [`HANDSHAKE_TIME`]. A 1.3 client that was never acknowledged repeats its last flight beyond that time.
+const REPEATS_MAX: u32 = 80;
 
 /// `dimpl` waits this long for its first repeat, on a clock that we wind.
 const FIRST_REPEAT: Duration = Duration::from_nanos(1);
@@ -56,11 +60,15 @@ pub(crate) struct Dtls {
     keyed: bool,
     /// The handshake is over.
     finished: bool,
-    /// What the drain under way has sent so far.
+    /// The peer uses the keys: what we sent has arrived.
+    heard: bool,
+    /// What was sent last, in one go, until then.
     flight: Vec<Vec<u8>>,
     just_keyed: bool,
     farewell: Option<Farewell>,
     repeats: u32,
+    /// `dimpl` does not repeat this flight any more.
+    exhausted: bool,
     repeat_at: Option<Instant>,
     deadline: Option<Instant>,
     buffer: Vec<u8>,
@@ -157,10 +165,12 @@ impl Dtls {
             pending: None,
             keyed: false,
             finished: false,
+            heard: false,
             flight: Vec::new(),
             just_keyed: false,
             farewell: None,
             repeats: 0,
+            exhausted: false,
             repeat_at: None,
             deadline: None,
             buffer: vec![0; BUFFER_LEN],
@@ -184,13 +194,17 @@ impl Dtls {
         if !is_record(packet) {
             return Err(DropReason::DtlsRejected);
         }
+        // Before the keys anybody can write an alert, and `dimpl` would believe it. A true one is missed: the deadline stays.
+        if !self.keyed && has_clear_alert(packet) {
+            return Err(DropReason::DtlsRejected);
+        }
         // A client that offers two versions takes anything but the answer to its hello for an error.
         if self.setup.active && inner.protocol_version().is_none() && !answers_hello(packet) {
             return Err(DropReason::DtlsNotExpected);
         }
         let result = inner.handle_packet(packet);
         self.drain(now, steps);
-        if result.is_err() {
+        if result.as_ref().is_err_and(|error| *error != dimpl::Error::TransmitHistoryFull) {
             // What `dimpl` calls an error ends its association. A session does not end with it: before the keys the
             // handshake begins anew until its deadline, afterwards media goes on by the keys that were exported.
             self.begin_anew(now, steps);
@@ -233,29 +247,53 @@ impl Dtls {
         self.repeat_at = None;
         let Some(inner) = self.inner.as_mut() else { return };
         self.repeats += 1;
+        if self.exhausted {
+            return self.send_copies(now, steps);
+        }
         // Jump to what it waits for; a fresh association of a client just needs to be asked for its hello.
         self.clock = self.due.take().unwrap_or(self.clock);
-        if inner.handle_timeout(self.clock).is_err() {
-            self.begin_anew(now, steps);
+        match inner.handle_timeout(self.clock) {
+            Ok(()) => self.drain(now, steps),
+            Err(dimpl::Error::TransmitHistoryFull) => {
+                self.exhausted = true;
+                self.send_copies(now, steps);
+            }
+            Err(_) => {
+                self.begin_anew(now, steps);
+                self.drain(now, steps);
+            }
         }
-        self.drain(now, steps);
+    }
+
+    /// The last flight once more, byte for byte: a replay to a peer that has it, the flight to one that has not.
+    fn send_copies(&mut self, now: Instant, steps: &mut Vec<Step>) {
+        if self.repeats > REPEATS_MAX {
+            self.exhausted = false;
+            return;
+        }
+        steps.extend(self.flight.iter().cloned().map(Step::Send));
+        self.repeat_at = Some(now + self.interval());
     }
 
     /// Asks for everything there is, then notes what it waits for.
     fn drain(&mut self, now: Instant, steps: &mut Vec<Step>) {
         let mut forged_goodbye = false;
-        self.flight.clear();
+        let mut begun = false;
         loop {
             let Some(inner) = self.inner.as_mut() else { return };
             match inner.poll_output(&mut self.buffer) {
                 dimpl::Output::Packet(bytes) => {
                     // The wait for an answer counts from the last transmission.
                     self.repeat_at = None;
+                    self.exhausted = false;
                     let mut bytes = bytes.to_vec();
                     if self.setup.gcm_only && !self.keyed {
                         offer::rewrite_datagram(&mut bytes);
                     }
-                    if !self.keyed || self.just_keyed {
+                    if !std::mem::replace(&mut begun, true) {
+                        self.flight.clear();
+                    }
+                    if !self.heard {
                         self.flight.push(bytes.clone());
                     }
                     steps.push(Step::Send(bytes));
@@ -323,7 +361,10 @@ impl Dtls {
     fn arm(&mut self, now: Instant, at: Instant) {
         let interval = at.saturating_duration_since(self.clock);
         if interval > FLIGHT_INTERVAL_MAX {
-            (self.repeat_at, self.due) = (None, None);
+            self.due = None;
+            if !self.exhausted {
+                self.repeat_at = None;
+            }
             return;
         }
         if interval <= FIRST_REPEAT {
@@ -345,7 +386,10 @@ impl Dtls {
 
     /// The peer uses the keys.
     pub fn heard(&mut self) {
+        self.heard = true;
         self.farewell = None;
+        self.exhausted = false;
+        self.flight.clear();
     }
 
     fn interval(&self) -> Duration {
@@ -379,6 +423,7 @@ impl Dtls {
     }
 }
 
+const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 const SERVER_HELLO: u8 = 2;
 const HELLO_VERIFY_REQUEST: u8 = 3;
@@ -394,6 +439,19 @@ fn is_record(datagram: &[u8]) -> bool {
         [first, ..] => first >> 5 == 1,
         [] => false,
     }
+}
+
+/// Any of the datagram's records is an alert of epoch 0.
+fn has_clear_alert(datagram: &[u8]) -> bool {
+    let mut rest = datagram;
+    while let [kind, _, _, epoch_high, epoch_low, _, _, _, _, _, _, high, low, ref body @ ..] = *rest {
+        if kind == ALERT && epoch_high == 0 && epoch_low == 0 {
+            return true;
+        }
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        rest = body.get(len..).unwrap_or_default();
+    }
+    false
 }
 
 /// A record in the clear that begins with the server's first message.

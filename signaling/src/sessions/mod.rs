@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use packet::PeerId;
 use rooms::Rooms;
-use transport::{Candidate, DtlsSetup, Fingerprint};
+use transport::{Candidate, DtlsConfig, DtlsSetup, Fingerprint};
 use wire::{ClientMessage, ErrorCode, ServerMessage};
 
 use connection::{Connection, Peer, State};
@@ -56,7 +56,7 @@ impl Config {
             joins: Rate { burst: 100, per_second: 10.0 },
             workers,
             fingerprint,
-            setup: DtlsSetup::Passive,
+            setup: DtlsConfig::default().setup(),
             red: true,
             seed,
         }

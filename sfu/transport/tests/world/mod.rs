@@ -93,8 +93,7 @@ pub struct World {
 impl World {
     /// The server has the offer; the client gets the answer at once.
     pub fn new(server: DtlsConfig, client: DtlsConfig) -> Self {
-        let setup = if server.active_if_free { DtlsSetup::Active } else { DtlsSetup::Passive };
-        Self::with(config(SERVER, server), config(CLIENT, client), setup)
+        Self::with(config(SERVER, server), config(CLIENT, client), server.setup())
     }
 
     pub fn with(server: Config, client: Config, server_setup: DtlsSetup) -> Self {
