@@ -95,7 +95,8 @@ fn web(root: &Path) -> Result<Counted> {
 
 fn browser(root: &Path) -> Result<Counted> {
     install_node_packages(root)?;
-    cargo(root, &["build", "--locked", "-p", "signaling", "-p", "client-demo", "--bins"]).run(TIME_LIMIT)?;
+    // All targets, as the tests were built: fewer would switch other features on and compile most crates once more.
+    cargo(root, &["build", "--workspace", "--all-targets", "--locked"]).run(TIME_LIMIT)?;
     let built = target_directory(root)?.join("debug");
     let mut calls = npm_run(root, "calls");
     calls.environment("SAMPAN_BIN", built.join("sampan"));
