@@ -91,9 +91,10 @@ fn str0m_repairs_ten_percent_loss_with_our_retransmissions() {
     for (receiver, sender) in [(ours, str0m), (str0m, ours)] {
         let (from, to) = (world.now() - seconds(10), world.now() - seconds(1));
         let pictures = World::flow(receiver, sender, MediaKind::Video);
-        let arrived = world.ledger.share(pictures, from, to, Duration::from_millis(400));
+        // Three rounds of repair may be needed, so this is not the deadline of a conversation.
+        let arrived = world.ledger.share(pictures, from, to, seconds(1));
         assert!(
-            arrived.is_some_and(|share| share > 0.9),
+            arrived.is_some_and(|share| share > 0.95),
             "{}: {arrived:?}\n{stats:#?}",
             world.name(receiver)
         );
