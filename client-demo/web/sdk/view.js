@@ -43,9 +43,17 @@ export class SlotView extends Emitter {
     return this.#shown;
   }
 
+  /**
+   * What was played or shown last: its RTP timestamp, when, and how loud. The browser may know nothing yet.
+   * @param {Kind} kind @returns {RTCRtpSynchronizationSource | undefined}
+   */
+  newest(kind) {
+    return this.#pair[kind].receiver.getSynchronizationSources?.()[0];
+  }
+
   /** When the newest sound or picture was delivered, in ms of `performance.now()`; null: never. @param {Kind} kind */
   delivered_ms(kind) {
-    const newest = this.#newest(kind);
+    const newest = this.newest(kind);
     return newest ? newest.timestamp - performance.timeOrigin : null;
   }
 
@@ -79,7 +87,7 @@ export class SlotView extends Emitter {
     const presented = (now_ms, metadata) => {
       this.#watching = false;
       const exact = metadata?.rtpTimestamp;
-      const received = this.#newest('video')?.rtpTimestamp;
+      const received = this.newest('video')?.rtpTimestamp;
       if (exact !== undefined) this.slot.gate.frame(exact);
       else if (received !== undefined) this.slot.gate.frame(received, false);
       if (metadata) this.emit('frame', now_ms);
@@ -87,10 +95,5 @@ export class SlotView extends Emitter {
     };
     if ('requestVideoFrameCallback' in element) element.requestVideoFrameCallback(presented);
     else requestAnimationFrame((now_ms) => presented(now_ms));
-  }
-
-  /** What was delivered last, where the browser tells. @param {Kind} kind @returns {RTCRtpSynchronizationSource | undefined} */
-  #newest(kind) {
-    return this.#pair[kind].receiver.getSynchronizationSources?.()[0];
   }
 }
