@@ -5,7 +5,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { launchChromium } from '../lib/browsers.js';
 import { Person, until } from '../lib/person.js';
 import { startServer } from '../lib/server.js';
-import { HUES, installPerformers } from '../lib/witness.js';
+import { HUES, installStage } from '../lib/witness.js';
 
 const TIMEOUT = { timeout: 180_000 };
 
@@ -131,7 +131,7 @@ describe('a call in Chromium', () => {
     contexts.push(context);
     const stage = await context.newPage();
     await stage.goto(server.url);
-    await stage.evaluate(installPerformers);
+    await stage.evaluate(installStage);
     for (const [index, name] of ['One', 'Two', 'Three', 'Four', 'Five'].entries()) {
       await stage.evaluate((what) => window.startPerformer(what), { room: 'many', name, hue: HUES[index], width: 320, fps: 5 });
       await watcher.sees(name);
