@@ -92,23 +92,54 @@ impl Extension {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ExtensionMap {
     ids: [u8; Extension::ALL.len()],
+    /// The way back for ids of the one-byte form, which every packet takes several times.
+    by_id: [Option<Extension>; 16],
     /// `a=extmap-allow-mixed` (RFC 8285 section 6): one- and two-byte forms may both appear. Without it the one-byte
     /// form is used and an element that does not fit it (longer than 16 bytes) is left out.
     pub allow_mixed: bool,
 }
 
 impl ExtensionMap {
-    /// `id` 1-14 fits the one-byte form; 15 is reserved; 16-255 needs the two-byte form. Zero removes.
+    /// `id` 1-14 fits the one-byte form; 15 is reserved; 16-255 needs the two-byte form. Zero removes. Of two extensions
+    /// with the same id the first in the order of [`Extension::ALL`] is read.
     pub fn set(&mut self, extension: Extension, id: u8) {
         self.ids[extension as usize] = id;
+        for (id, known) in (0..).zip(&mut self.by_id) {
+            *known = Extension::ALL.into_iter().find(|&e| id != 0 && self.ids[e as usize] == id);
+        }
     }
     pub fn id(&self, extension: Extension) -> Option<u8> {
         Some(self.ids[extension as usize]).filter(|&id| id != 0)
     }
     pub fn extension(&self, id: u8) -> Option<Extension> {
-        Extension::ALL.into_iter().find(|&e| id != 0 && self.ids[e as usize] == id)
+        match self.by_id.get(usize::from(id)) {
+            Some(known) => *known,
+            None => Extension::ALL.into_iter().find(|&e| self.ids[e as usize] == id),
+        }
     }
     pub fn iter(&self) -> impl Iterator<Item = (Extension, u8)> + '_ {
         Extension::ALL.into_iter().filter_map(|e| self.id(e).map(|id| (e, id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_found_both_ways() {
+        for (first, second) in [(1, 15), (15, 16), (16, 255)] {
+            let mut map = ExtensionMap::default();
+            map.set(Extension::Rid, first);
+            map.set(Extension::Mid, second);
+            assert_eq!(map.extension(first), Some(Extension::Rid));
+            assert_eq!(map.extension(second), Some(Extension::Mid));
+            assert_eq!(map.extension(0), None);
+            assert_eq!(map.iter().collect::<Vec<_>>(), [(Extension::Mid, second), (Extension::Rid, first)]);
+            map.set(Extension::Mid, 0);
+            assert_eq!((map.extension(second), map.id(Extension::Mid)), (None, None));
+            map.set(Extension::Mid, first);
+            assert_eq!(map.extension(first), Some(Extension::Mid), "the first of two with the same id");
+        }
     }
 }

@@ -69,13 +69,29 @@ pub struct Mid(ArrayString<16>);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Rid(ArrayString<16>);
 
+/// Characters of a `token` (RFC 4566 section 9); a table, because packets carry these texts.
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let others = b"!#$%&'*+-.^_`{|}~";
+    let mut i = 0;
+    while i < table.len() {
+        table[i] = (i as u8).is_ascii_alphanumeric();
+        i += 1;
+    }
+    let mut i = 0;
+    while i < others.len() {
+        table[others[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
 macro_rules! short_text {
     ($name:ident) => {
         impl $name {
             /// None if empty, longer than 16 bytes or not made of token characters (RFC 4566 `token`).
             pub fn new(text: &str) -> Option<Self> {
-                let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`{|}~".contains(&b);
-                if text.is_empty() || !text.bytes().all(token) {
+                if text.is_empty() || !text.bytes().all(|b| TOKEN[usize::from(b)]) {
                     return None;
                 }
                 ArrayString::from(text).ok().map(Self)
@@ -106,3 +122,52 @@ pub struct PeerId(pub u64);
 /// One room; everything in a room lives on one worker. Chosen by signaling.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RoomId(pub u64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_take_the_shorter_way_round() {
+        for (later, earlier, distance) in
+            [(1, 0, 1), (0, 0xffff, 1), (0xffff, 0, -1), (0x7fff, 0, 0x7fff), (0x8000, 0, -0x8000), (5, 5, 0)]
+        {
+            assert_eq!(SeqNo(later).since(SeqNo(earlier)), distance, "{later} - {earlier}");
+            assert_eq!(SeqNo(later).is_newer_than(SeqNo(earlier)), distance > 0);
+        }
+        assert_eq!(RtpTime(10).since(RtpTime(u32::MAX)), 11);
+        assert_eq!(RtpTime(u32::MAX).plus(11), RtpTime(10));
+    }
+
+    #[test]
+    fn extended_numbers_cross_the_wrap_both_ways() {
+        for (known, seq, expected) in [
+            (0x0_ffff, 0x0000, 0x1_0000),
+            (0x1_0000, 0xffff, 0x0_ffff),
+            (0x1_0005, 0x0004, 0x1_0004),
+            (0x1_8000, 0x0001, 0x1_0001),
+        ] {
+            assert_eq!(ExtSeq(known).nearest(SeqNo(seq)), ExtSeq(expected), "{seq:#x} near {known:#x}");
+        }
+        assert_eq!((ExtSeq(0x3_0007).roc(), ExtSeq(0x3_0007).seq()), (3, SeqNo(7)));
+    }
+
+    #[test]
+    fn names_are_tokens_of_1_to_16_bytes() {
+        for (text, good) in [
+            ("0", true),
+            ("audio-1.hi", true),
+            ("{}|~!#$%&'*+^_`", true),
+            ("0123456789abcdef", true),
+            ("0123456789abcdefg", false),
+            ("", false),
+            ("a b", false),
+            ("a:b", false),
+            ("\u{e9}", false),
+            ("a\0", false),
+        ] {
+            assert_eq!(Mid::new(text).map(|m| m.to_string()), good.then(|| text.to_owned()), "{text:?}");
+            assert_eq!(Rid::new(text).is_some(), good, "{text:?}");
+        }
+    }
+}

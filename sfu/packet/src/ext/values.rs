@@ -107,13 +107,20 @@ pub(crate) struct Block {
     pub abs_send_time: Option<usize>,
 }
 
-/// True if an element to be written does not fit the one-byte form and the receiver takes the other.
+/// True if an element to be written does not fit the one-byte form and the receiver takes the other. By length that is
+/// only the dependency descriptor: everything else is 1 to 16 bytes.
 fn needs_two_byte(values: &Values, map: &ExtensionMap) -> bool {
+    let descriptor =
+        values.dependency_descriptor.filter(|_| map.id(Extension::DependencyDescriptor).is_some());
+    if map.allow_mixed && descriptor.is_some_and(|bytes| !(1..=16).contains(&bytes.len())) {
+        return true;
+    }
+    if map.iter().all(|(_, id)| id <= 14) {
+        return false;
+    }
     let mut needed = false;
-    let _ = values.each(|extension, bytes| -> Result<(), NoRoom> {
-        if let Some(id) = map.id(extension) {
-            needed |= id > 14 || map.allow_mixed && (bytes.is_empty() || bytes.len() > 16);
-        }
+    let _ = values.each(|extension, _| -> Result<(), NoRoom> {
+        needed |= map.id(extension).is_some_and(|id| id > 14);
         Ok(())
     });
     needed
