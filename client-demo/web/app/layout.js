@@ -10,13 +10,15 @@ const WIDEST = 16 / 9;
 const PICTURE = 16 / 9;
 /** Smaller tiles show nobody; from here on the grid scrolls. */
 const SMALLEST = { width: 88, height: 72 };
+/** At most what browsers take for a thin one. */
+const SCROLL_BAR = 12;
 
 /**
  * @param {number} count tiles, at least 1
  * @param {number} width of the space, in CSS pixels @param {number} height
  * @param {number} gap between tiles
  * @param {number} [narrowest] width by height; for a screen, which must not be cut, that of the screen
- * @returns {{columns: number, width: number, height: number}} of one tile; more rows than fit means scrolling
+ * @returns {{columns: number, width: number, height: number, scrolls: boolean}} of one tile; `scrolls`: more rows than fit
  */
 export function tileSize(count, width, height, gap, narrowest = height > width ? NARROWEST_UPRIGHT : NARROWEST) {
   let best = { columns: 1, width: 0, height: 0, score: -1 };
@@ -36,9 +38,10 @@ export function tileSize(count, width, height, gap, narrowest = height > width ?
     if (score > best.score) best = { columns, width: Math.floor(tileWidth), height: Math.floor(tileHeight), score };
   }
   if (best.score < 0) {
+    width -= SCROLL_BAR;
     const columns = Math.max(1, Math.floor((width + gap) / (SMALLEST.width + gap)));
     const tileWidth = Math.max(1, Math.floor((width - gap * (columns - 1)) / columns));
-    return { columns, width: tileWidth, height: Math.floor(tileWidth / (4 / 3)) };
+    return { columns, width: tileWidth, height: Math.floor(tileWidth / (4 / 3)), scrolls: true };
   }
-  return { columns: best.columns, width: best.width, height: best.height };
+  return { columns: best.columns, width: best.width, height: best.height, scrolls: false };
 }

@@ -78,7 +78,7 @@ function stagesView(stages) {
 /** @param {CallStats} stats */
 function ownView(stats) {
   const rows = [
-    ['Round trip', stats.rtt_ms === null ? '–' : `${stats.rtt_ms.toFixed(0)} ms`],
+    ['Round trip', stats.rtt_ms === null ? '–' : `${stats.rtt_ms.toFixed(stats.rtt_ms < 10 ? 1 : 0)} ms`],
     ['Sending', `${kbps(stats.send_kbps)}, ${stats.send_loss_pct.toFixed(1)} % lost`],
     ['Receiving', kbps(stats.receive_kbps)],
     ['Could send', stats.available_send_kbps === null ? '–' : kbps(stats.available_send_kbps)],

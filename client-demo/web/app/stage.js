@@ -203,11 +203,12 @@ export class Stage {
     const space = list.getBoundingClientRect();
     if (count === 0 || space.width === 0) return;
     // Whole pixels, rounded down: a fraction too much and the last of a row wraps.
-    const { width, height } = tileSize(count, Math.floor(space.width), Math.floor(space.height), GAP, narrowest);
+    const { width, height, scrolls } = tileSize(count, Math.floor(space.width), Math.floor(space.height), GAP, narrowest);
     list.style.setProperty('--tile-width', `${width}px`);
     list.style.setProperty('--tile-height', `${height}px`);
     list.style.setProperty('--avatar', `${Math.round(Math.min(width, height) * 0.4)}px`);
     list.classList.toggle('small', width < 150);
+    list.classList.toggle('scrolls', scrolls);
   }
 }
 

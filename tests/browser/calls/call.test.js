@@ -68,7 +68,7 @@ describe('a call in Chromium', () => {
     assert.deepEqual(ms, [...ms].sort((a, b) => a - b), 'stages come in their order');
     const panel = (pattern) => until(`the panel tells ${pattern}`, async () => pattern.test(await grace.text('#quality')), { explain: () => grace.text('#quality') });
     await panel(/Ada\d+p · \d+/);
-    await panel(/Round trip\d+ ms/);
+    await panel(/Round trip[\d.]+ ms/);
     await panel(/Path(udp|tcp) /);
     await panel(/Layers sent240×135, 480×270, 960×540/);
     await grace.screenshot('quality');

@@ -40,6 +40,8 @@ describe('other ends', () => {
     await Promise.all([fiona.sees('Charlie'), charlie.sees('Fiona')]);
     await Promise.all([fiona.receives(1), charlie.receives(1)]);
     await Promise.all([fiona.screenshot('firefox'), charlie.screenshot('chromium-with-firefox')]);
+    const cut = await fiona.page.evaluate(() => document.getElementById('grid').scrollHeight - document.getElementById('grid').clientHeight);
+    assert.ok(cut <= 0, `${cut} px of the tiles are cut off`);
     await charlie.click('#toggle-screen');
     await fiona.sees('Charlie’s screen');
     await charlie.click('#leave');
@@ -50,16 +52,19 @@ describe('other ends', () => {
     test(`the native participant (engine ${engine}) and a browser receive each other`, TIMEOUT, async () => {
       const room = `native-${engine}`;
       const ada = await (await inChromium('Ada', room)).join();
-      const bot = startBot(['join', '--server', server.url, '--room', room, '--name', 'Bot', '--engine', engine]);
+      const bot = startBot(['join', '--server', server.url, '--room', room, '--name', 'Bot', '--json', '--engine', engine]);
       cleanups.push(() => bot.stop('SIGKILL'));
       bot.finished.then(({ code, log }) => code === 0 || console.error(`the bot ended with ${code}:\n${log}`));
       await ada.sees('Bot');
+      await ada.receives(1);
       await ada.receives(1);
       await ada.screenshot(`native-${engine}`);
       bot.stop('SIGINT');
       const { code, output, log } = await bot.finished;
       assert.equal(code, 0, log);
-      assert.ok(JSON.parse(output), output);
+      const [received] = JSON.parse(output).received;
+      assert.equal(received.name, 'Ada');
+      assert.ok(received.audio.packets > 50 && received.video.frames > 20, output);
       await ada.seesNot('Bot');
     });
   }

@@ -182,7 +182,8 @@ for (const [device, width, height] of [['phone', 374, 690], ['desktop', 1240, 64
 
 test('more than fit scroll, at the smallest size', () => {
   const tile = tileSize(200, 374, 690, 10);
-  assert.ok(tile.width >= 88 && tile.columns === 3);
+  assert.ok(tile.scrolls && tile.width >= 88 && tile.columns === 3);
+  assert.ok(!tileSize(20, 374, 690, 10).scrolls);
 });
 
 test('names have colours far apart', () => {
