@@ -107,17 +107,6 @@ pub fn sharpen_timers() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1000 as libc::c_ulong, 0, 0, 0) };
 }
 
-/// Niceness of a worker (default 0, lower goes first). A packet that waits for a core is late for everybody behind it; at
-/// this value the rest of the machine still gets a tenth of a core that a worker wants for itself.
-const NICENESS: libc::c_int = -10;
-
-/// The calling thread goes before others when cores are scarce; false where the process may not ask for that
-/// (`CAP_SYS_NICE`), and then all are equal.
-pub fn go_first() -> bool {
-    // SAFETY: plain system call; on Linux it is about the calling thread.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) == 0 }
-}
-
 fn timespec(duration: Duration) -> libc::timespec {
     libc::timespec {
         tv_sec: libc::time_t::try_from(duration.as_secs()).unwrap_or(libc::time_t::MAX),
@@ -154,16 +143,6 @@ mod tests {
         wake.wake();
         waiter.wait(Some(Duration::ZERO));
         assert!(!waiter.is_ready(0));
-    }
-
-    #[test]
-    fn a_worker_goes_first_where_it_may_and_nobody_else_does() {
-        // SAFETY: plain system call.
-        let niceness = || unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
-        let before = niceness();
-        let (granted, after) = std::thread::spawn(move || (go_first(), niceness())).join().unwrap();
-        assert_eq!(after, if granted { NICENESS } else { before });
-        assert_eq!(niceness(), before, "only the thread that asked");
     }
 
     #[test]

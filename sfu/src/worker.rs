@@ -19,7 +19,7 @@ use crate::ring::{self, Head};
 use crate::socket::{RECEIVE_BUFFER_LEN, Received, Socket};
 use crate::stats::{ReceiveDrop, ReceiveStats, SendDrop, WorkerStats};
 use crate::steer::{Steer, claim_record, is_check};
-use crate::wake::{Waiter, Wake, go_first, sharpen_timers};
+use crate::wake::{Waiter, Wake, sharpen_timers};
 use packet::PeerId;
 use sfu_core::{CloseReason, Command, Event, Output, PeerStats, Router};
 use std::collections::BTreeSet;
@@ -137,7 +137,6 @@ impl<F: Fn(Event)> Worker<F> {
     /// Runs until told to shut down.
     pub fn run(mut self) {
         sharpen_timers();
-        go_first();
         while !self.shutdown {
             // What a datagram can break is caught closer to it; this keeps the other workers' calls, and the process.
             let turn = catch_unwind(AssertUnwindSafe(|| self.turn()));
