@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use transport::{
-    Candidate, Certificate, Config, DtlsConfig, DtlsVersion, Event, IceCredentials, IceMode,
-    Incoming, Output, Profile, Transport,
+    Candidate, Certificate, Config, DtlsConfig, DtlsVersion, Event, IceCredentials, IceMode, Incoming,
+    Output, Profile, Transport,
 };
 
 #[derive(clap::Args)]

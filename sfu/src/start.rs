@@ -78,6 +78,7 @@ impl Sfu {
             let mut router =
                 sfu_core::Config::new(clock, seed.wrapping_add(index as u64), sfu.certificate.clone());
             router.candidates = candidates.clone();
+            router.dtls.offer_gcm_only = !config.aes_cm;
             let (requests, receiver) = mpsc::channel();
             let parts = Parts {
                 index,

@@ -38,6 +38,10 @@ pub struct Args {
     #[arg(long, value_name = "IP")]
     announce_ip: Vec<IpAddr>,
 
+    /// Offer clients AES-CM too, for those without AES-GCM. Browsers then choose it, at several times the CPU a packet
+    #[arg(long)]
+    aes_cm: bool,
+
     /// Serve HTTPS with a certificate made at every start. Browsers warn about it once
     #[arg(long, value_name = "KIND", conflicts_with_all = ["tls_cert", "tls_key"])]
     tls: Option<TlsKind>,
@@ -106,6 +110,7 @@ impl Args {
         options.rooms.participants_per_room = self.max_participants;
         options.media.udp_port = self.udp_port.unwrap_or(self.http.port());
         options.media.port_per_worker = self.udp_ports;
+        options.media.aes_cm = self.aes_cm;
         options.media.workers = self.workers.unwrap_or(0);
         options.media.announce_ips = self.announce_ip.clone();
         options

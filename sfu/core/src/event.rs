@@ -87,6 +87,8 @@ pub enum CloseReason {
     ClosedByPeer,
     /// The handshake failed or the certificate was not the announced one.
     Handshake,
+    /// The peer has none of the SRTP protection profiles that were offered.
+    NoSrtpProfile,
     /// Nothing arrived in time to connect.
     NeverConnected,
     /// The router failed and was made anew by its shell; the client has to join again.

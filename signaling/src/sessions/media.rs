@@ -80,6 +80,10 @@ fn explain(reason: CloseReason) -> (&'static str, &'static str) {
             ("consent_expired", "nothing was heard from your network for 30 seconds")
         }
         CloseReason::ClosedByPeer => ("closed_by_peer", "your side closed the media connection"),
+        CloseReason::NoSrtpProfile => (
+            "no_srtp_profile",
+            "this client cannot encrypt with AES-GCM; the server has to be started with --aes-cm for it",
+        ),
         CloseReason::Handshake => ("handshake", "the media connection could not be secured"),
         CloseReason::NeverConnected => {
             ("never_connected", "no media connection came up: a firewall may block the server's UDP port")

@@ -200,9 +200,8 @@ impl Router {
                 let reason = match reason {
                     From::ConsentExpired => CloseReason::ConsentExpired,
                     From::PeerClosed | From::Local => CloseReason::ClosedByPeer,
-                    From::HandshakeTimeout | From::FingerprintMismatch | From::NoSrtpProfile => {
-                        CloseReason::Handshake
-                    }
+                    From::HandshakeTimeout | From::FingerprintMismatch => CloseReason::Handshake,
+                    From::NoSrtpProfile => CloseReason::NoSrtpProfile,
                 };
                 self.agenda.events.push_back(Event::Closed { peer, reason });
                 self.forget(index);
