@@ -159,6 +159,17 @@ impl LayerClock {
         self.anchor(publisher).map(|a| a.time_of(rtp, self.rate))
     }
 
+    /// Ticks from `here` on this layer to `there` on another layer of the same track. Through reports of both, or else
+    /// through arrivals of both: the two disagree by what the encoder takes.
+    pub fn ticks_ahead(&self, here: RtpTime, other: &Self, there: RtpTime) -> Option<i64> {
+        let (a, b) = match (self.report, other.report) {
+            (Some(a), Some(b)) => (a, b),
+            _ => (self.soonest?, other.soonest?),
+        };
+        let apart = b.time_of(there, self.rate).0 - a.time_of(here, self.rate).0;
+        Some((i128::from(apart) * i128::from(self.rate) / 1_000_000_000) as i64)
+    }
+
     /// The layer's timestamp of a sample captured at `at`.
     pub fn rtp_at(&self, at: Nanos, publisher: &PublisherClock) -> Option<RtpTime> {
         self.anchor(publisher).map(|a| a.rtp.plus(nanos_to_ticks(at.0 - a.at.0, self.rate)))

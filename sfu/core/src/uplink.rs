@@ -1,5 +1,6 @@
 //! What one peer sends us: its tracks, their layers, and which synchronisation source is which.
 
+mod alive;
 mod cache;
 mod feedback;
 mod keyframe;
@@ -7,6 +8,7 @@ mod layer;
 mod nack;
 mod reception;
 
+pub(crate) use alive::LayerSet;
 pub(crate) use cache::Stored;
 pub(crate) use feedback::FeedbackRecorder;
 pub(crate) use layer::Layer;
@@ -42,6 +44,8 @@ pub(crate) struct Track {
     pub codec: Option<Codec>,
     pub layers: Vec<Layer>,
     pub subscribers: Vec<Subscriber>,
+    /// Layers that arrive; while nothing does, those that did last: a muted camera comes back as what it was.
+    pub alive: LayerSet,
     /// The layer everybody gets: the highest that arrives.
     pub best: Option<u8>,
     /// Declared (source, its RTX), for layers whose source is known before its RTX is.
@@ -72,8 +76,8 @@ pub(crate) struct Received {
     pub recovered: bool,
     /// Packets before it are missing now: the NACK timer.
     pub gap: bool,
-    /// The layer has just begun or come back: the choice of layers is made again.
-    pub layer_began: bool,
+    /// Layers of the track began, ended or came back: the choice of layers is made again.
+    pub layers_changed: bool,
     pub keyframe_start: bool,
 }
 
@@ -269,7 +273,6 @@ impl Uplink {
         if let Some(level) = values.audio_level.filter(|_| track.kind == MediaKind::Audio) {
             track.audio_level = Some(level);
         }
-        let silent = track.layers[usize::from(place.layer)].has_paused(now);
         let layer = &mut track.layers[usize::from(place.layer)];
         let arrived = layer::Arrived {
             now,
@@ -281,8 +284,12 @@ impl Uplink {
             nack,
             extensions: &self.extensions,
         };
-        let (ext_seq, gap, keyframe_start) = layer.on_packet(arrived, &values, epochs)?;
-        Ok(Received { place, ext_seq, recovered, gap, layer_began: silent, keyframe_start })
+        let layer::Taken { ext_seq, gap, keyframe_start, new_frame } =
+            layer.on_packet(arrived, &values, epochs)?;
+        let many = track.layers.len() > 1;
+        let may_change = many && new_frame || !track.alive.contains(place.layer);
+        let layers_changed = may_change && track.check_layers();
+        Ok(Received { place, ext_seq, recovered, gap, layers_changed, keyframe_start })
     }
 
     /// BYE (RFC 3550 section 6.6): the source has stopped. It may come back, under its mid or its declaration.
@@ -292,19 +299,16 @@ impl Uplink {
         Some(place)
     }
 
+    /// Looks again which layers arrive; true if others do than before.
+    pub fn check_layers(&mut self, track: u8) -> bool {
+        self.tracks[usize::from(track)].check_layers()
+    }
+
     /// Chooses the layer everybody gets; true if it is another one than before.
     pub fn choose_layer(&mut self, track: u8) -> bool {
         let track = &mut self.tracks[usize::from(track)];
-        let newest = track.layers.iter().filter_map(|l| l.last_arrival).max();
-        // A layer is gone when another one of the same picture went on for a while without it.
-        let arrives = |l: &Layer| newest.is_some_and(|newest| !l.has_paused(newest));
-        let best = track.layers.iter().rposition(arrives).map(|i| i as u8);
-        // Nothing at all arrives: a muted camera comes back as what it was.
-        if best.is_none() || best == track.best {
-            return false;
-        }
-        track.best = best;
-        true
+        let best = track.alive.highest();
+        best != std::mem::replace(&mut track.best, best)
     }
 }
 
@@ -325,9 +329,15 @@ impl Track {
             codec: None,
             layers,
             subscribers: Vec::new(),
+            alive: LayerSet::default(),
             best: None,
             declared: Vec::new(),
             audio_level: None,
         }
+    }
+
+    fn check_layers(&mut self) -> bool {
+        let alive = alive::alive(&self.layers);
+        !alive.is_empty() && alive != std::mem::replace(&mut self.alive, alive)
     }
 }

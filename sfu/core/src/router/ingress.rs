@@ -89,9 +89,9 @@ impl Router {
         self.agenda.stats.packets_in += 1;
         self.agenda.stats.packets_recovered += u64::from(received.recovered);
         let place = received.place;
-        let better = received.layer_began && self.uplinks[index].choose_layer(place.track);
+        let another = received.layers_changed && self.uplinks[index].choose_layer(place.track);
         let track = &self.uplinks[index].tracks[usize::from(place.track)];
-        if received.layer_began && track.layers.len() > 1 {
+        if received.layers_changed && track.layers.len() > 1 {
             let at = self.now + super::timeouts::LAYERS_INTERVAL;
             self.agenda.timers.set_no_later((owner, TimeoutReason::Layers), at);
         }
@@ -107,8 +107,8 @@ impl Router {
             self.agenda.timers.set_no_later((Owner::Room(link.room), TimeoutReason::Speakers), at);
         }
         let waiting = self.forward(index, received);
-        if better {
-            self.ask_for_waiting(index, place.track);
+        if another {
+            self.start_or_ask(index, place.track);
         }
         if waiting {
             // Also after the source changed under a slot; requests are merged and repeated at their own pace.
@@ -142,15 +142,22 @@ impl Router {
         waiting
     }
 
-    /// Asks for a keyframe of the track's chosen layer if somebody waits for one.
-    pub(super) fn ask_for_waiting(&mut self, index: usize, track_index: u8) {
-        let Uplink { tracks, payloads, clock, .. } = &self.uplinks[index];
-        let track = &tracks[usize::from(track_index)];
-        let source = Source { index, track_index, track, payloads, clock };
-        let waits = |to: &crate::uplink::Subscriber| {
-            self.downlinks[to.peer].slots.get(to.slot).is_some_and(|slot| slot.wants_keyframe(&source))
-        };
-        if track.kind == MediaKind::Video && track.subscribers.iter().any(waits) {
+    /// The track's chosen layer is another one: who lost the old one starts with the cached group of the new one, which
+    /// an encoder began when it stopped the other; for the rest a keyframe is asked.
+    pub(super) fn start_or_ask(&mut self, index: usize, track_index: u8) {
+        let mut asks = false;
+        for n in 0..self.uplinks[index].tracks[usize::from(track_index)].subscribers.len() {
+            let Uplink { tracks, payloads, clock, .. } = &self.uplinks[index];
+            let track = &tracks[usize::from(track_index)];
+            let (to, source) = (track.subscribers[n], Source { index, track_index, track, payloads, clock });
+            let Some(slot) = self.downlinks[to.peer].slots.get(to.slot) else { continue };
+            if !slot.wants_keyframe(&source) {
+                continue;
+            }
+            let goes_on = slot.current.is_some_and(|sent| track.alive.contains(sent.layer));
+            asks |= goes_on || !self.start_cached(to);
+        }
+        if asks {
             self.want_keyframe(index, track_index, None);
         }
     }
@@ -168,22 +175,34 @@ impl Router {
 
     /// Starts a bound slot with what is cached, or asks for what it needs.
     pub(super) fn start_slot(&mut self, to: crate::uplink::Subscriber) {
+        let slot = self.downlinks[to.peer].slots.get(to.slot);
+        let Some(bound) = slot.filter(|s| s.kind == MediaKind::Video).and_then(|s| s.bound) else { return };
+        if !self.start_cached(to) {
+            self.want_keyframe(bound.index, bound.track, None);
+        }
+    }
+
+    /// Starts a video slot with a cached group of pictures; true if there is one. Before the subscriber is connected
+    /// the group only promises that one will be.
+    fn start_cached(&mut self, to: crate::uplink::Subscriber) -> bool {
         let now = (self.now, self.nanos());
         let Downlink { session, slots, queue } = &mut self.downlinks[to.peer];
-        let (Some(slot), Some(link)) = (slots.get_mut(to.slot), self.links[to.peer].as_mut()) else { return };
-        let Some(bound) = slot.bound.filter(|_| slot.kind == MediaKind::Video) else { return };
+        let (Some(slot), Some(link)) = (slots.get_mut(to.slot), self.links[to.peer].as_mut()) else {
+            return false;
+        };
+        let Some(bound) = slot.bound else { return false };
         let Uplink { tracks, payloads, clock, .. } = &self.uplinks[bound.index];
         let track = &tracks[usize::from(bound.track)];
         let source = Source { index: bound.index, track_index: bound.track, track, payloads, clock };
-        let Some(best) = track.best else { return };
-        if let Some(first) = track.layers[usize::from(best)].fresh_group(now.0, GROUP_AGE_MAX) {
-            if session.connected {
-                let done = slot.start(now, &source, best, first, session, queue);
-                self.agenda.forwarded(self.now, done, to, link, slot);
-            }
-            return;
+        let Some(best) = track.best else { return false };
+        let Some(first) = track.layers[usize::from(best)].fresh_group(now.0, GROUP_AGE_MAX) else {
+            return false;
+        };
+        if session.connected {
+            let done = slot.start(now, &source, best, first, session, queue);
+            self.agenda.forwarded(self.now, done, to, link, slot);
         }
-        self.want_keyframe(bound.index, bound.track, None);
+        true
     }
 }
 

@@ -130,8 +130,9 @@ impl Router {
 
     fn on_goodbye(&mut self, index: usize, ssrc: Ssrc) {
         let Some(place) = self.uplinks[index].on_goodbye(ssrc) else { return };
-        if self.uplinks[index].choose_layer(place.track) {
-            self.ask_for_waiting(index, place.track);
+        let uplink = &mut self.uplinks[index];
+        if uplink.check_layers(place.track) && uplink.choose_layer(place.track) {
+            self.start_or_ask(index, place.track);
         }
         let at = self.now + super::timeouts::LAYERS_INTERVAL;
         if self.uplinks[index].tracks[usize::from(place.track)].layers.len() > 1 {

@@ -144,8 +144,9 @@ impl Router {
                 continue;
             }
             any = true;
-            if self.uplinks[index].choose_layer(track as u8) {
-                self.ask_for_waiting(index, track as u8);
+            let (uplink, track) = (&mut self.uplinks[index], track as u8);
+            if uplink.check_layers(track) && uplink.choose_layer(track) {
+                self.start_or_ask(index, track);
             }
         }
         if any {

@@ -1,5 +1,6 @@
 //! One stream of a publisher: an audio track, a video track, or one simulcast layer of it.
 
+use super::alive::Frames;
 use super::cache::{PacketCache, Span, Stored};
 use super::keyframe::KeyframeRequests;
 use super::nack::{Gap, NackGenerator};
@@ -30,9 +31,7 @@ pub(crate) struct Layer {
     pub keyframes: KeyframeRequests,
     pub clock: LayerClock,
     pub last_arrival: Option<Instant>,
-    /// Between frames, smoothed; `None` before the second.
-    frame_interval: Option<Duration>,
-    last_frame: Option<(RtpTime, Instant)>,
+    pub frames: Frames,
     /// Where the newest keyframe starts, and when it came.
     pub group: Option<(u64, Instant)>,
     pub meter: Meter,
@@ -57,11 +56,18 @@ pub(super) struct Arrived<'a> {
     pub extensions: &'a ExtensionMap,
 }
 
+/// What a packet meant for its layer.
+pub(super) struct Taken {
+    /// Extended sequence number.
+    pub ext_seq: u64,
+    /// Packets before it are missing now.
+    pub gap: bool,
+    pub keyframe_start: bool,
+    pub new_frame: bool,
+}
+
 /// A number this far from the newest is another stream on the same source (a sender that restarted), not a gap.
 const RESTART_DISTANCE: u64 = 3000;
-
-/// A layer that is silent for so long has stopped: at least, at most. A viewer notices the sum of this and a keyframe.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(700));
 
 impl Layer {
     pub fn new(kind: MediaKind, rate: u32, rid: Option<Rid>, epochs: &mut u32) -> Self {
@@ -79,8 +85,7 @@ impl Layer {
             keyframes: KeyframeRequests::default(),
             clock: LayerClock::new(rate),
             last_arrival: None,
-            frame_interval: None,
-            last_frame: None,
+            frames: Frames::default(),
             group: None,
             meter: Meter::default(),
             packets: 0,
@@ -101,7 +106,7 @@ impl Layer {
         self.clock = LayerClock::new(self.rate);
         self.group = None;
         self.keyframe_timestamp = None;
-        self.last_frame = None;
+        self.frames = Frames::default();
     }
 
     /// Nothing arrived for `time` (or ever).
@@ -109,39 +114,19 @@ impl Layer {
         self.last_arrival.is_none_or(|at| now.saturating_duration_since(at) > time)
     }
 
-    /// True if several frames did not come that should have: at 30 frames a second after a quarter of a second, at five
-    /// or less after most of one.
-    pub fn has_paused(&self, now: Instant) -> bool {
-        let time = self.frame_interval.map_or(PAUSE.1, |interval| (interval * 5).clamp(PAUSE.0, PAUSE.1));
-        self.is_silent(now, time)
-    }
-
-    fn on_frame(&mut self, now: Instant, timestamp: RtpTime) {
-        match self.last_frame {
-            Some((newest, _)) if timestamp.since(newest) <= 0 => return,
-            Some((_, at)) => {
-                let interval = now.saturating_duration_since(at).min(PAUSE.1);
-                let smoothed = self.frame_interval.get_or_insert(interval);
-                *smoothed = (*smoothed * 7 + interval) / 8;
-            }
-            None => {}
-        }
-        self.last_frame = Some((timestamp, now));
-    }
-
     pub fn on_goodbye(&mut self) {
         self.last_arrival = None;
+        self.frames = Frames::default();
         self.nack = NackGenerator::default();
         self.keyframes.give_up();
     }
 
-    /// Extended sequence number, whether packets before it are missing, whether a keyframe starts here.
     pub(super) fn on_packet(
         &mut self,
         arrived: Arrived,
         values: &Values,
         epochs: &mut u32,
-    ) -> Result<(u64, bool, bool), DropReason> {
+    ) -> Result<Taken, DropReason> {
         let Arrived { now, nanos, header, packet, codec, recovered, nack, extensions } = arrived;
         let mut ext_seq = self.reception.extend(header.seq);
         if let Some(highest) = self.reception.highest() {
@@ -160,7 +145,6 @@ impl Layer {
             self.reception.on_packet(now, ext_seq, header.timestamp);
             self.clock.on_packet(nanos, header.timestamp);
             self.last_arrival = Some(now);
-            self.on_frame(now, header.timestamp);
         }
         if self.cache.contains(ext_seq) {
             return Err(DropReason::Duplicate);
@@ -171,6 +155,8 @@ impl Layer {
         self.meter.add(now, packet.len());
 
         let payload = header.payload(packet);
+        // A source that only pads (to measure the path) is no picture.
+        let new_frame = !payload.is_empty() && self.frames.on_packet(now, header.timestamp);
         let mut stored = Stored::new(ext_seq, header, now, codec);
         stored.audio_level = values.audio_level;
         stored.video_orientation = values.video_orientation;
@@ -206,7 +192,8 @@ impl Layer {
         if keyframe_start {
             self.on_keyframe(now, ext_seq, header.timestamp);
         }
-        Ok((ext_seq, matches!(gap, Some(Gap::New | Gap::Outage)), keyframe_start))
+        let gap = matches!(gap, Some(Gap::New | Gap::Outage));
+        Ok(Taken { ext_seq, gap, keyframe_start, new_frame })
     }
 
     fn on_keyframe(&mut self, now: Instant, ext_seq: u64, timestamp: RtpTime) {

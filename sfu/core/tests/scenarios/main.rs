@@ -1,6 +1,7 @@
 //! The router between simulated peers, in virtual time: what each of them would notice.
 
 mod call;
+mod ended_layers;
 mod hostile;
 mod layers;
 mod lip_sync;
