@@ -23,6 +23,11 @@ pub enum Capacity {
     #[default]
     Unlimited,
     Constant(Bitrate),
+    /// A token bucket without a queue: what conforms passes at once, everything else is dropped (RFC 2697 with one colour).
+    Policed {
+        rate: Bitrate,
+        burst_bytes: usize,
+    },
     /// Rates that change over time, repeated for ever.
     Segments(Arc<Segments>),
     /// Chances to send 1500 bytes, repeated for ever (mahimahi).
@@ -149,6 +154,8 @@ pub(crate) struct Sender {
     free_from: Duration,
     /// The opportunity in use and the bytes that still fit into it.
     opportunity: Option<(u64, usize)>,
+    /// What a policer had left at this moment, in bits times a second's nanoseconds; None: nothing was sent yet.
+    tokens: Option<(Duration, u128)>,
 }
 
 impl Sender {
@@ -166,8 +173,11 @@ impl Sender {
         longest_wait: Option<Duration>,
     ) -> Option<(Duration, Self)> {
         let from = self.free_from.max(now);
+        if let Capacity::Policed { rate, burst_bytes } = *capacity {
+            return self.police(now, bytes, rate, burst_bytes).map(|after| (now, after));
+        }
         let (first, last, opportunity) = match capacity {
-            Capacity::Unlimited => (now, now, None),
+            Capacity::Unlimited | Capacity::Policed { .. } => (now, now, None),
             Capacity::Constant(Bitrate(0)) => return None,
             Capacity::Constant(rate) => {
                 let nanos = rate.nanos_for(bytes as u128 * 8) as u64;
@@ -185,7 +195,18 @@ impl Sender {
         if longest_wait.is_some_and(|longest| first.saturating_sub(now) > longest) {
             return None;
         }
-        Some((last, Self { free_from: last, opportunity }))
+        Some((last, Self { free_from: last, opportunity, tokens: None }))
+    }
+
+    /// None: the packet does not conform.
+    fn police(&self, now: Duration, bytes: usize, rate: Bitrate, burst_bytes: usize) -> Option<Self> {
+        const SECOND: u128 = 1_000_000_000;
+        let full = burst_bytes as u128 * 8 * SECOND;
+        let tokens = self.tokens.map_or(full, |(at, left)| {
+            (left + now.saturating_sub(at).as_nanos() * u128::from(rate.0)).min(full)
+        });
+        let left = tokens.checked_sub(bytes as u128 * 8 * SECOND)?;
+        Some(Self { free_from: now, opportunity: None, tokens: Some((now, left)) })
     }
 
     fn use_opportunities(
@@ -293,6 +314,25 @@ mod tests {
         assert!(busy.send(ms(0), 100, &capacity, Some(ms(9))).is_none());
         assert!(busy.send(ms(0), 100, &capacity, Some(ms(10))).is_some());
         assert!(busy.send(ms(0), 1, &Capacity::Constant(Bitrate(0)), None).is_none());
+    }
+
+    #[test]
+    fn a_policer_passes_its_rate_and_one_burst_and_never_delays() {
+        let capacity = Capacity::Policed { rate: Bitrate::kbps(800), burst_bytes: 3000 };
+        let mut sender = Sender::default();
+        let passes = |sender: &mut Sender, at| match sender.send(ms(at), 1000, &capacity, None) {
+            Some((left, after)) => {
+                assert_eq!(left, ms(at), "nothing waits");
+                *sender = after;
+                true
+            }
+            None => false,
+        };
+        let burst: Vec<bool> = (0..5).map(|_| passes(&mut sender, 0)).collect();
+        assert_eq!(burst, [true, true, true, false, false]);
+        assert!(!passes(&mut sender, 9) && passes(&mut sender, 10), "1000 bytes take 10 ms");
+        let twice_the_rate = (4..1004).filter(|step| passes(&mut sender, step * 5)).count();
+        assert!((500..=503).contains(&twice_the_rate), "{twice_the_rate} of 1000 packets");
     }
 
     #[test]

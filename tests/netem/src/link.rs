@@ -141,6 +141,7 @@ pub struct Link<P> {
     /// By arrival, then by the order of being handed in.
     in_flight: BTreeMap<(Duration, u64), (usize, P)>,
     handed_in: u64,
+    waits: Duration,
     stats: Stats,
 }
 
@@ -155,7 +156,7 @@ impl<P: Clone> Link<P> {
             let period = match &config.capacity {
                 Capacity::Segments(segments) => segments.period(),
                 Capacity::Opportunities(opportunities) => opportunities.period(),
-                Capacity::Unlimited | Capacity::Constant(_) => Duration::ZERO,
+                Capacity::Unlimited | Capacity::Constant(_) | Capacity::Policed { .. } => Duration::ZERO,
             };
             capacity_shift = Duration::from_millis(shifts.below(period.as_millis() as u64));
         }
@@ -172,6 +173,7 @@ impl<P: Clone> Link<P> {
             last_arrival: Duration::ZERO,
             in_flight: BTreeMap::new(),
             handed_in: 0,
+            waits: Duration::ZERO,
             stats: Stats::default(),
             now: Duration::ZERO,
             start,
@@ -193,7 +195,8 @@ impl<P: Clone> Link<P> {
             self.stats.dropped += 1;
             return Fate::Dropped;
         };
-        self.stats.queue_max = self.stats.queue_max.max(departure - now);
+        self.waits = departure - now;
+        self.stats.queue_max = self.stats.queue_max.max(self.waits);
         // Lost behind the queue: on radio a packet that nobody receives has used its share of the capacity all the same.
         if drawn.lost {
             self.stats.lost += 1;
@@ -237,6 +240,11 @@ impl<P: Clone> Link<P> {
             self.sender.leave_opportunity();
         }
         self.config = config;
+    }
+
+    /// From being handed in to having left the queue, of the last packet that got into it.
+    pub fn waits(&self) -> Duration {
+        self.waits
     }
 
     pub fn config(&self) -> &LinkConfig {
