@@ -149,7 +149,7 @@ impl Player {
     fn event(&mut self, event: &Event, report: &mut Report) -> bool {
         match event {
             Event::Connected => self.start(Instant::now()),
-            Event::KeyframeWanted { mid } if Some(*mid) == self.camera => {
+            Event::KeyframeWanted { mid, .. } if Some(*mid) == self.camera => {
                 if let Some(video) = &mut self.video {
                     video.keyframe_wanted(Instant::now());
                 }
@@ -196,13 +196,14 @@ impl Player {
         if let (Some(audio), Some(mid)) = (&mut self.audio, self.microphone) {
             while let Some(frame) = audio.take(now) {
                 let (timestamp, audio_level) = (frame.timestamp, Some(frame.level));
-                let _ = client.send_frame(now, mid, Frame { timestamp, data: frame.data, audio_level });
+                let _ =
+                    client.send_frame(now, mid, Frame { audio_level, ..Frame::new(timestamp, frame.data) });
             }
         }
         if let (Some(video), Some(mid)) = (&mut self.video, self.camera) {
             while let Some(frame) = video.take(now) {
                 let timestamp = frame.timestamp;
-                let _ = client.send_frame(now, mid, Frame { timestamp, data: frame.data, audio_level: None });
+                let _ = client.send_frame(now, mid, Frame::new(timestamp, frame.data));
             }
         }
     }

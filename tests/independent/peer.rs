@@ -104,7 +104,7 @@ impl Peer {
     fn see(&mut self, event: Event) -> Option<Seen> {
         match event {
             Event::Connected => Some(Seen::Connected),
-            Event::KeyframeRequest(_) => Some(Seen::KeyframeWanted),
+            Event::KeyframeRequest(_) => Some(Seen::KeyframeWanted { layer: 0 }),
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
                 Some(Seen::Ended("the path is gone".to_owned()))
             }

@@ -30,8 +30,8 @@ pub enum SendError {
     NotConnected,
     #[error("no such track, or the server refused it")]
     UnknownTrack,
-    #[error("the frame does not fit a packet")]
-    TooLarge,
+    #[error("no such layer was negotiated")]
+    UnknownLayer,
 }
 
 pub struct Client {
@@ -74,7 +74,7 @@ impl Client {
         self.session.infos.iter().find(|t| t.source == source).and_then(|t| Mid::new(&t.mid))
     }
 
-    /// Sends one frame at once.
+    /// Sends one frame: sound at once, a picture at the pace of the estimate.
     pub fn send_frame(&mut self, now: Instant, mid: Mid, frame: Frame<'_>) -> Result<(), SendError> {
         self.media.send_frame(now, mid, frame)
     }
@@ -243,7 +243,7 @@ impl Client {
             stages: media.stages(),
             round_trip: media.round_trip,
             slot_pairs: self.session.pairs(),
-            sent: media.tracks.iter().map(|t| t.sent.clone()).collect(),
+            sent: media.sender.tracks.iter().map(|t| t.sent.clone()).collect(),
             received: media.reception.received(),
             feedbacks_sent: media.feedbacks_sent,
             feedbacks_received: media.feedbacks_received,

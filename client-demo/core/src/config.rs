@@ -13,6 +13,18 @@ pub struct Publish {
     pub source: Source,
     /// False: offered ahead of need, nothing is sent until [`crate::Client::set_track`] says so.
     pub active: bool,
+    /// Simulcast layers of a picture, three at most; 1: a single stream.
+    pub layers: u8,
+}
+
+/// Where sequence numbers, timestamps and picture ids begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Counters {
+    /// From the seed.
+    #[default]
+    Random,
+    /// Each wraps around in the first seconds: for tests.
+    AboutToWrap,
 }
 
 impl Publish {
@@ -37,6 +49,7 @@ pub struct Config {
     /// One moment on both clocks, for sender reports.
     pub clock: (Instant, NtpTime),
     pub dtls: DtlsConfig,
+    pub counters: Counters,
     /// Hand every received frame out as an event with its bytes. Off: only counted.
     pub deliver_frames: bool,
     /// SSRCs, ICE credentials and DTLS randoms come from it: unpredictable outside tests.
@@ -53,7 +66,7 @@ impl Config {
         clock: (Instant, NtpTime),
         seed: u64,
     ) -> Self {
-        let publish = |source| Publish { source, active: true };
+        let publish = |source| Publish { source, active: true, layers: 1 };
         Self {
             room: room.to_owned(),
             name: name.to_owned(),
@@ -63,6 +76,7 @@ impl Config {
             local_addresses,
             clock,
             dtls: Self::dtls_default(),
+            counters: Counters::Random,
             deliver_frames: false,
             seed,
         }

@@ -64,9 +64,10 @@ pub enum Event {
     FirstFrame {
         participant: ParticipantId,
     },
-    /// Somebody needs a keyframe of the track we send on this m-line.
+    /// Somebody needs a keyframe of this layer of the track we send on this m-line.
     KeyframeWanted {
         mid: Mid,
+        layer: u8,
     },
     /// With [`crate::Config::deliver_frames`].
     Frame(ReceivedFrame),

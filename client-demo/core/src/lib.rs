@@ -21,12 +21,14 @@ mod random;
 mod receive;
 mod reception;
 mod reports;
+mod sender;
 mod session;
 mod stats;
+mod stream;
 mod transport_feedback;
 
 pub use client::{Client, SendError};
-pub use config::{Config, Publish};
+pub use config::{Config, Counters, Publish};
 pub use event::{Event, Output, Reason, ReceivedFrame};
 pub use publish::Frame;
 pub use reception::{Reception, SlotPacket};

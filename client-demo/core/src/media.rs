@@ -1,17 +1,19 @@
 //! The media half: the transport, tracks going out, slots coming in, RTCP both ways.
 
-use crate::config::Config;
+use crate::config::{Config, Counters};
 use crate::event::{Event, Output, Reason};
-use crate::publish::{Frame, Repeat, Track, Unprotected};
+use crate::publish::{Frame, Track};
 use crate::random::Random;
 use crate::reception::{Reception, SlotPacket};
+use crate::sender::{Leaving, Sender};
+use crate::stream::Unprotected;
 use crate::transport_feedback::Arrivals;
 use crate::{SendError, reports};
 use packet::ext::{ExtensionMap, Values};
 use packet::media::{CodecConfig, PeerMedia};
 use packet::rtcp::{Compound, Nack, Packet, Pli, ReceptionReport};
 use packet::rtp::{RtpHeader, rtx};
-use packet::{ExtSeq, Mid, NtpTime, SeqNo, Ssrc};
+use packet::{ExtSeq, Mid, NtpTime, Ssrc};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -26,7 +28,8 @@ pub(crate) struct Media {
     pub transport: Transport,
     clock: (Instant, NtpTime),
     start: Instant,
-    pub tracks: Vec<Track>,
+    pub sender: Sender,
+    counters: Counters,
     pub reception: Reception,
     /// Media and retransmission SSRCs of the slots: position and whether it is the latter.
     by_ssrc: BTreeMap<Ssrc, (usize, bool)>,
@@ -34,7 +37,6 @@ pub(crate) struct Media {
     extensions: ExtensionMap,
     own_ssrc: Ssrc,
     pub cname: String,
-    transport_sequence: u16,
     arrivals: Arrivals,
     report_at: Instant,
     transport_at: Option<Instant>,
@@ -56,14 +58,17 @@ impl Media {
             transport,
             clock: config.clock,
             start: now,
-            tracks: Vec::new(),
+            sender: Sender::new(match config.counters {
+                Counters::Random => 1,
+                Counters::AboutToWrap => u16::MAX - 500,
+            }),
+            counters: config.counters,
             reception: Reception::new(config.deliver_frames),
             by_ssrc: BTreeMap::new(),
             codecs: Vec::new(),
             extensions: ExtensionMap::default(),
             own_ssrc,
             cname: String::new(),
-            transport_sequence: 1,
             arrivals: Arrivals::new(now),
             report_at: now + REPORT_INTERVAL,
             transport_at: None,
@@ -87,9 +92,9 @@ impl Media {
         for track in &media.tracks {
             let codec = self.codecs.iter().find(|c| c.codec.kind() == track.kind);
             if let Some(codec) = codec
-                && !self.tracks.iter().any(|t| t.mid == track.mid)
+                && !self.sender.tracks.iter().any(|t| t.mid == track.mid)
             {
-                self.tracks.extend(Track::new(track, codec.clone(), random));
+                self.sender.tracks.extend(Track::new(track, codec.clone(), self.counters, random));
             }
         }
         for slot in media.slots {
@@ -123,18 +128,30 @@ impl Media {
         if !self.connected {
             return Err(SendError::NotConnected);
         }
-        let track = self.tracks.iter_mut().find(|t| t.mid == mid).ok_or(SendError::UnknownTrack)?;
-        let packets = track
-            .packets(now, frame, &self.extensions, &mut self.transport_sequence)
-            .map_err(|_| SendError::TooLarge)?;
-        for packet in packets {
-            let Some(bytes) = protect(&mut self.transport, packet, &mut self.dropped) else { continue };
-            if let Some(track) = self.tracks.iter_mut().find(|t| t.mid == mid) {
-                track.keep_protected(&bytes);
-            }
+        self.sender.frame(mid, frame)?;
+        self.send_media(now);
+        Ok(())
+    }
+
+    /// Everything that may leave now.
+    fn send_media(&mut self, now: Instant) {
+        while let Some(leaving) = self.sender.poll(now, &self.extensions) {
+            let bytes = match leaving {
+                Leaving::New { track, stream, packet } => {
+                    let Some(bytes) = protect(&mut self.transport, packet, &mut self.dropped) else {
+                        continue;
+                    };
+                    self.sender.keep_protected(track, stream, &bytes);
+                    bytes
+                }
+                Leaving::Rtx(packet) => match protect(&mut self.transport, packet, &mut self.dropped) {
+                    Some(bytes) => bytes,
+                    None => continue,
+                },
+                Leaving::Again(bytes) => bytes,
+            };
             self.transmit(bytes);
         }
-        Ok(())
     }
 
     pub fn handle_datagram(
@@ -201,7 +218,10 @@ impl Media {
                     self.handle_reports(now, &report.reports);
                 }
                 Ok(Packet::ReceiverReport(report)) => self.handle_reports(now, &report.reports),
-                Ok(Packet::Nack(nack)) => self.repeat(&nack),
+                Ok(Packet::Nack(nack)) => {
+                    self.sender.repeat(&nack);
+                    self.send_media(now);
+                }
                 Ok(Packet::Pli(pli)) => self.keyframe_wanted(pli.media),
                 Ok(Packet::Fir(fir)) => {
                     fir.entries.iter().for_each(|entry| self.keyframe_wanted(entry.media));
@@ -217,7 +237,8 @@ impl Media {
     }
 
     fn handle_reports(&mut self, now: Instant, reports: &[ReceptionReport]) {
-        let ours = |r: &&ReceptionReport| self.tracks.iter().any(|t| t.ssrc == r.ssrc);
+        let ours =
+            |r: &&ReceptionReport| self.sender.tracks.iter().any(|track| track.layer_of(r.ssrc).is_some());
         let ntp = self.ntp(now);
         if let Some(rtt) = reports.iter().filter(ours).find_map(|r| r.round_trip(ntp)) {
             self.round_trip = Some(rtt);
@@ -225,26 +246,10 @@ impl Media {
     }
 
     fn keyframe_wanted(&mut self, ssrc: Ssrc) {
-        if let Some(track) = self.tracks.iter_mut().find(|t| t.ssrc == ssrc) {
+        if let Some((track, layer)) = self.sender.find(ssrc) {
             track.sent.keyframes_wanted += 1;
-            self.out.push_back(Output::Event(Event::KeyframeWanted { mid: track.mid }));
-        }
-    }
-
-    fn repeat(&mut self, nack: &Nack) {
-        let Some(index) = self.tracks.iter().position(|t| t.ssrc == nack.media) else { return };
-        let lost: Vec<SeqNo> = nack.lost().collect();
-        for seq in lost {
-            let track = &mut self.tracks[index];
-            let bytes = match track.repeat(seq, &self.extensions, &mut self.transport_sequence) {
-                None => continue,
-                Some(Repeat::Again(bytes)) => bytes,
-                Some(Repeat::Rtx(packet)) => match protect(&mut self.transport, packet, &mut self.dropped) {
-                    Some(bytes) => bytes,
-                    None => continue,
-                },
-            };
-            self.transmit(bytes);
+            let event = Event::KeyframeWanted { mid: track.mid, layer: layer as u8 };
+            self.out.push_back(Output::Event(event));
         }
     }
 
@@ -288,7 +293,7 @@ impl Media {
         if self.report_at <= now {
             self.report_at = now + REPORT_INTERVAL;
             let ntp = self.ntp(now);
-            let (tracks, slots) = (self.tracks.iter(), self.reception.slots.iter_mut());
+            let (tracks, slots) = (self.sender.tracks.iter(), self.reception.slots.iter_mut());
             for compound in reports::write(now, ntp, self.own_ssrc, &self.cname, tracks, slots) {
                 self.send_rtcp(compound);
             }

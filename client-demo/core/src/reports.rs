@@ -22,7 +22,7 @@ pub(crate) fn write<'a>(
     let mut compounds = Vec::new();
     let mut names = vec![(own, cname.to_owned())];
     let mut first = Vec::new();
-    for report in tracks.filter_map(|track| track.sender_report(now, ntp)) {
+    for report in tracks.flat_map(|track| track.sender_reports(now, ntp)) {
         if report.ssrc != own {
             names.push((report.ssrc, cname.to_owned()));
         }

@@ -3,11 +3,14 @@
 use crate::config::Config;
 use crate::random::Random;
 use packet::media::{CodecConfig, MediaKind, PeerMedia, SendTrack};
-use packet::{Mid, Ssrc};
+use packet::{Mid, Rid, Ssrc};
 use sdp::OfferParams;
 use std::collections::BTreeSet;
 use transport::{Candidate, DtlsSetup, Fingerprint, IceCredentials, Remote};
 use wire::{ClientMessage, Kind, SlotPair, TrackInfo};
+
+/// Simulcast layers, low to high, named as the page names them.
+const RIDS: [&str; 3] = ["l", "m", "h"];
 
 /// More slots than this are not offered, whatever the server wants.
 const PAIRS_MAX: u32 = 60;
@@ -48,12 +51,18 @@ impl Session {
         let mut infos = Vec::new();
         for (index, publish) in config.publish.iter().enumerate() {
             let mid = index_mid(index);
-            let (kind, rtx) = match publish.kind() {
-                Kind::Audio => (MediaKind::Audio, None),
-                Kind::Video => (MediaKind::Video, Some(random.ssrc(taken))),
+            let (kind, layers) = match publish.kind() {
+                Kind::Audio => (MediaKind::Audio, 1),
+                Kind::Video => (MediaKind::Video, usize::from(publish.layers.clamp(1, RIDS.len() as u8))),
             };
-            let ssrcs = vec![(random.ssrc(taken), rtx)];
-            tracks.push(SendTrack { mid, kind, rids: Vec::new(), ssrcs });
+            let mut ssrcs = Vec::new();
+            for _ in 0..layers {
+                let rtx = (kind == MediaKind::Video).then(|| random.ssrc(taken));
+                ssrcs.push((random.ssrc(taken), rtx));
+            }
+            let rids = if layers == 1 { &[] } else { &RIDS[..layers] };
+            let rids = rids.iter().filter_map(|rid| Rid::new(rid)).collect();
+            tracks.push(SendTrack { mid, kind, rids, ssrcs });
             infos.push(TrackInfo {
                 mid: mid.to_string(),
                 kind: publish.kind(),

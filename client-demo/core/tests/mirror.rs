@@ -236,14 +236,13 @@ impl World {
         while self.next_frame <= self.now {
             let mut data = vec![0u8; 3000];
             data[0] = u8::from(!std::mem::take(&mut self.keyframe_next));
-            let frame =
-                Frame { timestamp: RtpTime(self.picture as u32 * 3600), data: &data, audio_level: None };
+            let frame = Frame::new(RtpTime(self.picture as u32 * 3600), &data);
             self.client.send_frame(self.now, camera, frame).unwrap();
             self.picture += 1;
             self.next_frame += Duration::from_millis(40);
         }
         while self.next_packet <= self.now {
-            let frame = Frame { timestamp: RtpTime(0), data: &[0xf8; 80], audio_level: None };
+            let frame = Frame::new(RtpTime(0), &[0xf8; 80]);
             self.client.send_frame(self.now, microphone, frame).unwrap();
             self.next_packet += Duration::from_millis(20);
         }

@@ -6,7 +6,7 @@ use crate::parse::{Direction, Feedback, Media, Session};
 use crate::write::{Writer, line};
 use packet::ext::{Extension, ExtensionMap};
 use packet::media::{Codec, CodecConfig, MediaKind, PeerMedia, SendTrack, Slot};
-use packet::{Mid, PayloadType, Ssrc};
+use packet::{Mid, PayloadType, Rid, Ssrc};
 use std::fmt::Write;
 use transport::{Candidate, DtlsSetup, Fingerprint, IceCredentials, Remote};
 
@@ -181,7 +181,16 @@ fn accept_line(params: &OfferParams<'_>, line: &Media, media: &mut PeerMedia) {
     let they_send = matches!(line.direction, Direction::SendOnly | Direction::SendRecv);
     if let Some(track) = params.tracks.iter().find(|t| t.mid == mid && they_receive) {
         let mut track = track.clone();
-        track.rids.retain(|rid| line.simulcast_recv.contains(rid));
+        let taken = |rid: &Rid| line.simulcast_recv.contains(rid);
+        if track.rids.iter().any(taken) {
+            // The sources stay beside the layers they are for.
+            let mut kept = track.rids.iter().map(taken);
+            track.ssrcs.retain(|_| kept.next().unwrap_or(false));
+            track.rids.retain(taken);
+        } else {
+            track.rids.clear();
+            track.ssrcs.truncate(1);
+        }
         media.tracks.push(track);
     } else if they_send {
         let is_rtx = |ssrc: &Ssrc| line.fid.iter().any(|f| f.1 == *ssrc);

@@ -1,0 +1,194 @@
+//! One SSRC we send with: its numbers, its packets for retransmission, its sender reports. A track has one, or one for
+//! each simulcast layer.
+
+use crate::config::Counters;
+use crate::random::Random;
+use packet::ext::{AudioLevel, ExtensionMap, TransportSequence, Values};
+use packet::media::CodecConfig;
+use packet::rtcp::SenderReport;
+use packet::rtp::{NoRoom, Outgoing};
+use packet::{Mid, NtpTime, Rid, RtpTime, SeqNo, Ssrc};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// Packets kept for retransmission: a second at 5 Mbit/s.
+const HISTORY: usize = 512;
+/// A whole packet with all extensions and the SRTP tag.
+const BUFFER: usize = 1500;
+
+pub(crate) struct Stream {
+    pub ssrc: Ssrc,
+    pub rid: Option<Rid>,
+    pub rtx_ssrc: Option<Ssrc>,
+    next_seq: SeqNo,
+    next_rtx_seq: SeqNo,
+    pub next_picture: u16,
+    /// Number of the newest frame of temporal layer zero.
+    pub base_picture: u8,
+    history: VecDeque<Stored>,
+    /// RTP time of the last frame and when it left.
+    last: Option<(RtpTime, Instant)>,
+    packets: u32,
+    octets: u32,
+}
+
+/// A packet without the numbers that it gets when it leaves.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    pub seq: SeqNo,
+    pub marker: bool,
+    pub timestamp: RtpTime,
+    pub audio_level: Option<AudioLevel>,
+    pub payload: Vec<u8>,
+    /// As it went out, when the codec has no retransmission format: then the same bytes are sent again.
+    pub protected: Option<Vec<u8>>,
+}
+
+/// A packet to protect and send; `buffer` has room for the tag behind `len`.
+pub(crate) struct Unprotected {
+    pub buffer: Vec<u8>,
+    pub len: usize,
+}
+
+impl Stream {
+    pub fn new(
+        (ssrc, rtx_ssrc): (Ssrc, Option<Ssrc>),
+        rid: Option<Rid>,
+        counters: Counters,
+        random: &mut Random,
+    ) -> Self {
+        // In the lower half, so that no rollover happens among the first packets (RFC 3711 section 3.3.1).
+        let mut seq = || SeqNo(random.next() as u16 & 0x7fff);
+        let (first, first_rtx) = (seq(), seq());
+        let (picture, base) = (random.next() as u16 & 0x7fff, random.next() as u8);
+        let (next_seq, next_rtx_seq, next_picture, base_picture) = match counters {
+            Counters::Random => (first, first_rtx, picture, base),
+            Counters::AboutToWrap => {
+                (SeqNo(u16::MAX - 500), SeqNo(u16::MAX - 20), 0x7fff - 100, u8::MAX - 20)
+            }
+        };
+        Self {
+            ssrc,
+            rid,
+            rtx_ssrc,
+            next_seq,
+            next_rtx_seq,
+            next_picture,
+            base_picture,
+            history: VecDeque::new(),
+            last: None,
+            packets: 0,
+            octets: 0,
+        }
+    }
+
+    /// The next packet's number.
+    pub fn number(&mut self) -> SeqNo {
+        let seq = self.next_seq;
+        self.next_seq = seq.plus(1);
+        seq
+    }
+
+    /// Writes a packet that leaves now for the first time, and keeps it.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        mid: Mid,
+        codec: &CodecConfig,
+        stored: Stored,
+        map: &ExtensionMap,
+        transport_sequence: u16,
+    ) -> Result<Unprotected, NoRoom> {
+        let packet = self.write(mid, codec, &stored, None, map, transport_sequence)?;
+        if self.last.is_none_or(|(timestamp, _)| timestamp != stored.timestamp) {
+            self.last = Some((stored.timestamp, now));
+        }
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(stored.payload.len() as u32);
+        self.history.push_back(stored);
+        if self.history.len() > HISTORY {
+            self.history.pop_front();
+        }
+        Ok(packet)
+    }
+
+    /// Keeps the bytes of the packet that just went out, for codecs without a retransmission format.
+    pub fn keep_protected(&mut self, bytes: &[u8]) {
+        if let Some(last) = self.history.back_mut() {
+            last.protected = Some(bytes.to_vec());
+        }
+    }
+
+    /// What was sent as `seq`; None: too old, or not sent yet.
+    pub fn sent(&self, seq: SeqNo) -> Option<&Stored> {
+        let newest = self.history.back()?.seq;
+        let back = usize::try_from(newest.since(seq)).ok()?;
+        let index = self.history.len().checked_sub(back + 1)?;
+        self.history.get(index)
+    }
+
+    /// `stored` in the retransmission format.
+    pub fn repeat(
+        &mut self,
+        mid: Mid,
+        codec: &CodecConfig,
+        stored: &Stored,
+        map: &ExtensionMap,
+        transport_sequence: u16,
+    ) -> Result<Unprotected, NoRoom> {
+        let seq = self.next_rtx_seq;
+        self.next_rtx_seq = seq.plus(1);
+        self.write(mid, codec, stored, Some(seq), map, transport_sequence)
+    }
+
+    fn write(
+        &self,
+        mid: Mid,
+        codec: &CodecConfig,
+        stored: &Stored,
+        rtx: Option<SeqNo>,
+        map: &ExtensionMap,
+        transport_sequence: u16,
+    ) -> Result<Unprotected, NoRoom> {
+        let plain = Outgoing {
+            marker: stored.marker,
+            pt: codec.pt,
+            seq: stored.seq,
+            timestamp: stored.timestamp,
+            ssrc: self.ssrc,
+            extensions: Values {
+                mid: Some(mid),
+                rid: self.rid,
+                audio_level: stored.audio_level,
+                transport_sequence: Some(TransportSequence(transport_sequence)),
+                ..Values::default()
+            },
+            payload: &stored.payload,
+            ..Outgoing::default()
+        };
+        let outgoing = match (rtx, codec.rtx, self.rtx_ssrc) {
+            (Some(seq), Some(pt), Some(ssrc)) => {
+                let extensions = Values { rid: None, repaired_rid: self.rid, ..plain.extensions };
+                Outgoing { pt, seq, ssrc, extensions, osn: Some(stored.seq), ..plain }
+            }
+            _ => plain,
+        };
+        let mut buffer = vec![0; BUFFER.max(stored.payload.len() + 200)];
+        let len = outgoing.write(map, &mut buffer)?.len;
+        Ok(Unprotected { buffer, len })
+    }
+
+    /// None before the first packet.
+    pub fn sender_report(&self, now: Instant, ntp: NtpTime, clock_rate: u32) -> Option<SenderReport> {
+        let (timestamp, at) = self.last?;
+        let elapsed = now.saturating_duration_since(at).as_nanos() * u128::from(clock_rate) / 1_000_000_000;
+        Some(SenderReport {
+            ssrc: self.ssrc,
+            ntp,
+            rtp: timestamp.plus(elapsed as u32),
+            packets: self.packets,
+            octets: self.octets,
+            reports: Vec::new(),
+        })
+    }
+}
