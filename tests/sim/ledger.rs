@@ -13,48 +13,67 @@ pub struct Flow {
     pub kind: MediaKind,
 }
 
+/// A frame that could be shown or played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    pub number: u32,
+    pub layer: u8,
+    pub at: Instant,
+}
+
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Moment of sending, by number of the frame.
-    sent: BTreeMap<(u16, MediaKind), Vec<Instant>>,
-    /// Number of the frame and moment of arrival, in order of arrival.
-    received: BTreeMap<Flow, Vec<(u32, Instant)>>,
+    sent: BTreeMap<(u16, MediaKind), BTreeMap<u32, Instant>>,
+    /// In order of arrival.
+    received: BTreeMap<Flow, Vec<Arrival>>,
     /// Frames that came in a slot of somebody else, or damaged.
     pub wrong: u64,
 }
 
 impl Ledger {
     pub fn sent(&mut self, now: Instant, stamp: Stamp) {
-        self.sent.entry((stamp.sender, stamp.kind)).or_default().push(now);
+        self.sent.entry((stamp.sender, stamp.kind)).or_default().entry(stamp.number).or_insert(now);
     }
 
     pub fn received(&mut self, now: Instant, receiver: u16, stamp: Stamp) {
         let flow = Flow { receiver, sender: stamp.sender, kind: stamp.kind };
-        self.received.entry(flow).or_default().push((stamp.number, now));
+        let arrival = Arrival { number: stamp.number, layer: stamp.layer, at: now };
+        self.received.entry(flow).or_default().push(arrival);
+    }
+
+    /// Everything that arrived, in order.
+    pub fn arrivals(&self, flow: Flow) -> &[Arrival] {
+        self.received.get(&flow).map_or(&[], Vec::as_slice)
+    }
+
+    /// When a frame was sent.
+    pub fn sent_at(&self, flow: Flow, number: u32) -> Option<Instant> {
+        self.sent.get(&(flow.sender, flow.kind))?.get(&number).copied()
     }
 
     /// The first arrival at or after `since`.
     pub fn first(&self, flow: Flow, since: Instant) -> Option<Instant> {
-        let arrivals = self.received.get(&flow)?;
-        arrivals.iter().map(|(_, at)| *at).find(|at| *at >= since)
+        self.arrivals(flow).iter().map(|arrival| arrival.at).find(|at| *at >= since)
     }
 
     /// The last arrival.
     pub fn last(&self, flow: Flow) -> Option<Instant> {
-        self.received.get(&flow)?.last().map(|(_, at)| *at)
+        self.arrivals(flow).last().map(|arrival| arrival.at)
     }
 
     /// Of the frames sent in `[from, to)`, the share that arrived within `deadline` of being sent. None if none was sent.
     pub fn share(&self, flow: Flow, from: Instant, to: Instant, deadline: Duration) -> Option<f64> {
         let sent = self.sent.get(&(flow.sender, flow.kind))?;
-        let wanted: BTreeMap<u32, Instant> =
-            (0..).zip(sent.iter().copied()).filter(|(_, at)| (from..to).contains(at)).collect();
+        let wanted: BTreeMap<u32, Instant> = sent
+            .iter()
+            .map(|(number, at)| (*number, *at))
+            .filter(|(_, at)| (from..to).contains(at))
+            .collect();
         let mut in_time: Vec<u32> = self
-            .received
-            .get(&flow)
-            .into_iter()
-            .flatten()
-            .filter_map(|(number, at)| {
+            .arrivals(flow)
+            .iter()
+            .filter_map(|Arrival { number, at, .. }| {
                 let sent = wanted.get(number)?;
                 (*at <= *sent + deadline).then_some(*number)
             })
@@ -66,7 +85,7 @@ impl Ledger {
 
     /// The longest time without an arrival in `[from, to)`, its edges counted as arrivals.
     pub fn longest_gap(&self, flow: Flow, from: Instant, to: Instant) -> Duration {
-        let arrivals = self.received.get(&flow).into_iter().flatten().map(|(_, at)| *at);
+        let arrivals = self.arrivals(flow).iter().map(|arrival| arrival.at);
         let mut last = from;
         let mut longest = Duration::ZERO;
         for at in arrivals.filter(|at| (from..to).contains(at)).chain([to]) {
@@ -79,14 +98,13 @@ impl Ledger {
     /// How late the latest of those was that arrived in `[from, to)`.
     pub fn latest(&self, flow: Flow, from: Instant, to: Instant) -> Option<Duration> {
         let sent = self.sent.get(&(flow.sender, flow.kind))?;
-        let arrivals = self.received.get(&flow)?.iter().filter(|(_, at)| (from..to).contains(at));
-        arrivals.filter_map(|(number, at)| Some(*at - *sent.get(*number as usize)?)).max()
+        let arrivals = self.arrivals(flow).iter().filter(|arrival| (from..to).contains(&arrival.at));
+        arrivals.filter_map(|arrival| Some(arrival.at - *sent.get(&arrival.number)?)).max()
     }
 
     /// Frames that arrived more than once.
     pub fn repeated(&self, flow: Flow) -> usize {
-        let mut numbers: Vec<u32> =
-            self.received.get(&flow).into_iter().flatten().map(|(number, _)| *number).collect();
+        let mut numbers: Vec<u32> = self.arrivals(flow).iter().map(|arrival| arrival.number).collect();
         let all = numbers.len();
         numbers.sort();
         numbers.dedup();
@@ -110,11 +128,11 @@ mod tests {
         for number in 0..10 {
             ledger.sent(
                 start + 20 * ms(number),
-                Stamp { sender: 0, kind: MediaKind::Audio, number: number as u32 },
+                Stamp { sender: 0, kind: MediaKind::Audio, number: number as u32, layer: 0 },
             );
         }
         for &(number, late) in arrive {
-            let stamp = Stamp { sender: 0, kind: MediaKind::Audio, number };
+            let stamp = Stamp { sender: 0, kind: MediaKind::Audio, number, layer: 0 };
             ledger.received(start + ms(20 * u64::from(number) + late), 1, stamp);
         }
         ledger

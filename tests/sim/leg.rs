@@ -1,5 +1,6 @@
 //! Everything between one participant and the server: two links for datagrams, two pipes for messages.
 
+use crate::meter::{Meter, Passed};
 use crate::pipe::Pipe;
 use netem::{Link, LinkConfig, Random};
 use std::net::SocketAddr;
@@ -16,6 +17,8 @@ pub struct Leg {
     pub to_client: Pipe<ServerMessage>,
     /// As the server sees the participant: a router at home that forgets gives a new one.
     pub public: SocketAddr,
+    pub up_meter: Meter,
+    pub down_meter: Meter,
     is_cut: bool,
 }
 
@@ -28,6 +31,8 @@ impl Leg {
             up: Link::new(up, seeds.next_u64(), now),
             down: Link::new(down, seeds.next_u64(), now),
             public,
+            up_meter: Meter::default(),
+            down_meter: Meter::default(),
             is_cut: false,
         }
     }
@@ -48,13 +53,17 @@ impl Leg {
 
     pub fn send_up(&mut self, now: Instant, bytes: Vec<u8>) {
         if !self.is_cut {
-            self.up.handle_datagram(now, wire_bytes(&bytes), (self.public, bytes));
+            let packet = Passed::of(now, &bytes);
+            let fate = self.up.handle_datagram(now, wire_bytes(&bytes), (self.public, bytes));
+            self.up_meter.add(Passed { waited: self.up.waits(), fate, ..packet });
         }
     }
 
     pub fn send_down(&mut self, now: Instant, from: SocketAddr, bytes: Vec<u8>) {
         if !self.is_cut {
-            self.down.handle_datagram(now, wire_bytes(&bytes), (from, bytes));
+            let packet = Passed::of(now, &bytes);
+            let fate = self.down.handle_datagram(now, wire_bytes(&bytes), (from, bytes));
+            self.down_meter.add(Passed { waited: self.down.waits(), fate, ..packet });
         }
     }
 

@@ -13,14 +13,19 @@
 //!
 //! [`proxy`] is the one part that does wait: the same links on real sockets, for browsers.
 
+pub mod bottleneck;
+pub mod encoder;
 pub mod ledger;
 pub mod leg;
 pub mod media;
+pub mod meter;
 pub mod native;
 pub mod participant;
+pub mod picture;
 pub mod pipe;
 pub mod proxy;
 pub mod script;
+pub mod tcp;
 pub mod world;
 
 pub use participant::Participant;

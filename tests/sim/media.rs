@@ -3,19 +3,24 @@
 //! ```text
 //! audio   TOC | stamp | pattern
 //! video   VP8 frame tag [start code, size] | stamp | pattern
-//! stamp   "SAMP" sender:u16 kind:u8 number:u32, big endian
+//! stamp   "SAMP" sender:u16 kind:u8 layer:u8 number:u32, big endian
 //! ```
 
-use packet::RtpTime;
+use crate::encoder::{Coded, Encoder, FRAME_EVERY};
+use packet::codec::vp8::TemporalLayer;
 use packet::media::MediaKind;
+use packet::{Bitrate, RtpTime};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Who sent a frame, and its number among the sender's frames of this kind.
+/// Who sent a frame, and its number among the sender's frames of this kind. The layers of one picture share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
     pub sender: u16,
     pub kind: MediaKind,
     pub number: u32,
+    /// Simulcast layer, 0 is the smallest.
+    pub layer: u8,
 }
 
 /// One encoded frame, ready for a participant.
@@ -25,10 +30,11 @@ pub struct Frame {
     pub timestamp: RtpTime,
     pub data: Vec<u8>,
     pub keyframe: bool,
+    pub temporal: Option<TemporalLayer>,
 }
 
 const MARK: &[u8; 4] = b"SAMP";
-const STAMP_BYTES: usize = 11;
+const STAMP_BYTES: usize = 12;
 
 /// Opus at 32 kb/s in frames of 20 ms.
 const AUDIO_EVERY: Duration = Duration::from_millis(20);
@@ -37,7 +43,6 @@ const AUDIO_BYTES: usize = 80;
 const AUDIO_TOC: u8 = 31 << 3;
 
 /// 25 pictures a second at 300 kb/s: small, so that twenty people fit into a test.
-const VIDEO_EVERY: Duration = Duration::from_millis(40);
 const VIDEO_BYTES: usize = 1500;
 const KEYFRAME_BYTES: usize = 6000;
 /// Requested keyframes come no faster than an encoder would give them.
@@ -51,13 +56,33 @@ pub struct Source {
     next_video: Instant,
     audio_frames: u32,
     video_frames: u32,
-    keyframe_wanted: bool,
-    last_keyframe: Option<Instant>,
+    camera: Camera,
+    /// Layers of the picture just taken.
+    coded: VecDeque<Frame>,
+}
+
+#[derive(Debug)]
+enum Camera {
+    /// One small layer of constant size.
+    Plain {
+        keyframe_wanted: bool,
+        last_keyframe: Option<Instant>,
+    },
+    Simulcast(Box<Encoder>),
 }
 
 impl Source {
     /// Begins at once, each source at its own moment within a frame so that a room does not tick as one.
     pub fn new(sender: u16, now: Instant) -> Self {
+        Self::with(sender, now, Camera::Plain { keyframe_wanted: true, last_keyframe: None })
+    }
+
+    /// Three layers whose frames vary with the seed.
+    pub fn simulcast(sender: u16, now: Instant, seed: u64) -> Self {
+        Self::with(sender, now, Camera::Simulcast(Box::new(Encoder::new(seed))))
+    }
+
+    fn with(sender: u16, now: Instant, camera: Camera) -> Self {
         let shift = Duration::from_micros(u64::from(sender) * 1_370 % 20_000);
         Self {
             sender,
@@ -65,58 +90,97 @@ impl Source {
             next_video: now + shift,
             audio_frames: 0,
             video_frames: 0,
-            keyframe_wanted: true,
-            last_keyframe: None,
+            camera,
+            coded: VecDeque::new(),
         }
     }
 
-    pub fn want_keyframe(&mut self) {
-        self.keyframe_wanted = true;
+    pub fn want_keyframe(&mut self, layer: u8) {
+        match &mut self.camera {
+            Camera::Plain { keyframe_wanted, .. } => *keyframe_wanted = true,
+            Camera::Simulcast(encoder) => encoder.want_keyframe(layer),
+        }
+    }
+
+    /// Only these layers are watched.
+    pub fn want_layers(&mut self, layers: &[u8]) {
+        if let Camera::Simulcast(encoder) = &mut self.camera {
+            encoder.want_layers(layers);
+        }
+    }
+
+    /// The encoder, if it has layers.
+    pub fn encoder(&self) -> Option<&Encoder> {
+        match &self.camera {
+            Camera::Plain { .. } => None,
+            Camera::Simulcast(encoder) => Some(encoder),
+        }
     }
 
     pub fn poll_timeout(&self) -> Instant {
         self.next_audio.min(self.next_video)
     }
 
-    /// The next frame that is due.
-    pub fn poll(&mut self, now: Instant) -> Option<Frame> {
+    /// The next frame that is due. `budget`: for video, if the sender has an estimate.
+    pub fn poll(&mut self, now: Instant, budget: Option<Bitrate>) -> Option<Frame> {
+        if let Some(frame) = self.coded.pop_front() {
+            return Some(frame);
+        }
         if self.next_audio <= now {
             self.next_audio += AUDIO_EVERY;
-            let stamp = Stamp { sender: self.sender, kind: MediaKind::Audio, number: self.audio_frames };
+            let number = self.audio_frames;
+            let stamp = Stamp { sender: self.sender, kind: MediaKind::Audio, number, layer: 0 };
             self.audio_frames += 1;
-            let timestamp = RtpTime(stamp.number.wrapping_mul(960));
-            return Some(Frame {
-                stamp,
-                timestamp,
-                data: stamped(&[AUDIO_TOC], stamp, AUDIO_BYTES),
-                keyframe: false,
-            });
+            let timestamp = RtpTime(number.wrapping_mul(960));
+            let data = stamped(&[AUDIO_TOC], stamp, AUDIO_BYTES);
+            return Some(Frame { stamp, timestamp, data, keyframe: false, temporal: None });
         }
-        if self.next_video <= now {
-            let at = self.next_video;
-            self.next_video += VIDEO_EVERY;
-            let stamp = Stamp { sender: self.sender, kind: MediaKind::Video, number: self.video_frames };
-            self.video_frames += 1;
-            let timestamp = RtpTime(stamp.number.wrapping_mul(3600));
-            let rested = self.last_keyframe.is_none_or(|last| at >= last + KEYFRAME_PAUSE);
-            let keyframe = self.keyframe_wanted && rested;
-            if keyframe {
-                self.keyframe_wanted = false;
-                self.last_keyframe = Some(at);
+        while self.next_video <= now && self.coded.is_empty() {
+            self.take_picture(budget);
+        }
+        self.coded.pop_front()
+    }
+
+    fn take_picture(&mut self, budget: Option<Bitrate>) {
+        let at = self.next_video;
+        self.next_video += FRAME_EVERY;
+        let number = self.video_frames;
+        self.video_frames += 1;
+        let timestamp = RtpTime(number.wrapping_mul(3600));
+        let sender = self.sender;
+        let frame = |layer, keyframe, temporal, bytes| {
+            let stamp = Stamp { sender, kind: MediaKind::Video, number, layer };
+            Frame { stamp, timestamp, data: picture(stamp, keyframe, bytes), keyframe, temporal }
+        };
+        match &mut self.camera {
+            Camera::Plain { keyframe_wanted, last_keyframe } => {
+                let rested = last_keyframe.is_none_or(|last| at >= last + KEYFRAME_PAUSE);
+                let keyframe = *keyframe_wanted && rested;
+                if keyframe {
+                    *keyframe_wanted = false;
+                    *last_keyframe = Some(at);
+                }
+                let bytes = if keyframe { KEYFRAME_BYTES } else { VIDEO_BYTES };
+                self.coded.push_back(frame(0, keyframe, None, bytes));
             }
-            return Some(Frame { stamp, timestamp, data: picture(stamp, keyframe), keyframe });
+            Camera::Simulcast(encoder) => {
+                let coded = encoder.encode(at, budget.unwrap_or(Bitrate(u64::MAX)));
+                let frames = coded.into_iter().map(|Coded { layer, keyframe, temporal, bytes }| {
+                    frame(layer, keyframe, Some(temporal), bytes)
+                });
+                self.coded.extend(frames);
+            }
         }
-        None
     }
 }
 
-fn picture(stamp: Stamp, keyframe: bool) -> Vec<u8> {
+fn picture(stamp: Stamp, keyframe: bool, bytes: usize) -> Vec<u8> {
     if keyframe {
         // RFC 6386 section 9.1: tag with the key frame bit (0) and show_frame, start code, 640 x 360.
         let header = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01];
-        stamped(&header, stamp, KEYFRAME_BYTES)
+        stamped(&header, stamp, bytes)
     } else {
-        stamped(&[0x11, 0, 0], stamp, VIDEO_BYTES)
+        stamped(&[0x11, 0, 0], stamp, bytes)
     }
 }
 
@@ -125,6 +189,7 @@ fn stamped(header: &[u8], stamp: Stamp, bytes: usize) -> Vec<u8> {
     data.extend_from_slice(MARK);
     data.extend_from_slice(&stamp.sender.to_be_bytes());
     data.push(stamp.kind as u8);
+    data.push(stamp.layer);
     data.extend_from_slice(&stamp.number.to_be_bytes());
     data.extend((data.len()..bytes).map(|at| pattern(stamp, at)));
     data
@@ -134,7 +199,7 @@ fn pattern(stamp: Stamp, at: usize) -> u8 {
     (at as u32)
         .wrapping_add(stamp.number)
         .wrapping_mul(2_654_435_761)
-        .wrapping_add(stamp.sender.into())
+        .wrapping_add(u32::from(stamp.sender) << 2 | u32::from(stamp.layer))
         .to_be_bytes()[0]
 }
 
@@ -146,8 +211,9 @@ pub fn read(kind: MediaKind, data: &[u8]) -> Option<Stamp> {
         MediaKind::Video => 3,
     };
     let rest = data.get(header..)?.strip_prefix(MARK)?;
-    let [a, b, kind_byte, c, d, e, f, ..] = *rest else { return None };
-    let stamp = Stamp { sender: u16::from_be_bytes([a, b]), kind, number: u32::from_be_bytes([c, d, e, f]) };
+    let [a, b, kind_byte, layer, c, d, e, f, ..] = *rest else { return None };
+    let number = u32::from_be_bytes([c, d, e, f]);
+    let stamp = Stamp { sender: u16::from_be_bytes([a, b]), kind, number, layer };
     let intact =
         data.iter().enumerate().skip(header + STAMP_BYTES).all(|(at, byte)| *byte == pattern(stamp, at));
     (kind_byte == kind as u8 && intact).then_some(stamp)
@@ -158,7 +224,7 @@ mod tests {
     use super::*;
 
     fn frames(source: &mut Source, until: Instant) -> Vec<Frame> {
-        std::iter::from_fn(|| source.poll(until)).collect()
+        std::iter::from_fn(|| source.poll(until, None)).collect()
     }
 
     #[test]
@@ -194,11 +260,11 @@ mod tests {
         let mut source = Source::new(0, start);
         let mut keyframes = Vec::new();
         for step in 0..25 {
-            let now = start + step * VIDEO_EVERY;
+            let now = start + step * FRAME_EVERY;
             if step == 2 {
-                source.want_keyframe();
+                source.want_keyframe(0);
             }
-            while let Some(frame) = source.poll(now) {
+            while let Some(frame) = source.poll(now, None) {
                 if frame.keyframe {
                     keyframes.push(step);
                     assert!(packet::codec::is_keyframe_start(

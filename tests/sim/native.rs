@@ -12,15 +12,17 @@ use wire::{Kind, ServerMessage, Source};
 pub struct Native {
     client: Client,
     local: SocketAddr,
+    sends_layers: bool,
 }
 
 impl Native {
     /// Its first output is the join message. Received frames are handed out whatever `config` says.
     pub fn new(config: Config, now: Instant) -> Self {
         let local = config.local_addresses[0];
+        let sends_layers = config.publish.iter().any(|publish| publish.layers > 1);
         let client =
             Client::new(Config { deliver_frames: true, ..config }, now).expect("a valid configuration");
-        Self { client, local }
+        Self { client, local, sends_layers }
     }
 }
 
@@ -60,9 +62,19 @@ impl Participant for Native {
             MediaKind::Video => (Source::Camera, None),
         };
         let Some(mid) = self.client.mid(source) else { return };
-        let frame = client_core::Frame { timestamp: frame.timestamp, data: &frame.data, audio_level };
+        let frame = client_core::Frame {
+            timestamp: frame.timestamp,
+            data: &frame.data,
+            audio_level,
+            layer: frame.stamp.layer,
+            temporal: frame.temporal,
+        };
         // Refused before the connection is there and after it is gone: a person would see nothing in both cases.
         let _ = self.client.send_frame(now, mid, frame);
+    }
+
+    fn sends_layers(&self) -> bool {
+        self.sends_layers
     }
 
     fn restart_ice(&mut self) {
@@ -78,7 +90,7 @@ fn seen(event: Event) -> Option<Seen> {
     match event {
         Event::Joined { participant, .. } => Some(Seen::Joined(participant)),
         Event::Connected => Some(Seen::Connected),
-        Event::KeyframeWanted { .. } => Some(Seen::KeyframeWanted),
+        Event::KeyframeWanted { layer, .. } => Some(Seen::KeyframeWanted { layer }),
         Event::ParticipantLeft(who) => Some(Seen::PersonLeft(who)),
         Event::Frame(frame) => {
             let kind = match frame.kind {

@@ -1,6 +1,7 @@
 //! What the world asks of somebody who takes part in a call, whatever stack they run.
 
 use crate::media::Frame;
+use packet::Bitrate;
 use packet::media::MediaKind;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -15,6 +16,14 @@ pub trait Participant {
     fn poll_output(&mut self, now: Instant) -> Output;
     /// Before media can flow the frame is forgotten.
     fn send_frame(&mut self, now: Instant, frame: &Frame);
+    /// True: it sends three simulcast layers, otherwise one small one.
+    fn sends_layers(&self) -> bool {
+        false
+    }
+    /// What its congestion control leaves for video now; None: it has none.
+    fn video_budget(&self) -> Option<Bitrate> {
+        None
+    }
     /// Asks for new ICE credentials on both sides, as after a change of network.
     fn restart_ice(&mut self);
     /// Something of its own choice for a failure's message.
@@ -43,7 +52,11 @@ pub enum Seen {
         data: Vec<u8>,
     },
     /// Somebody's decoder waits.
-    KeyframeWanted,
+    KeyframeWanted {
+        layer: u8,
+    },
+    /// The layers of its camera that anybody watches.
+    LayersWanted(Vec<u8>),
     PersonLeft(String),
     /// The end, with words.
     Ended(String),

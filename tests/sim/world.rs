@@ -1,9 +1,11 @@
 //! The world: who is there, what is on its way, and what happens next.
 
+use crate::bottleneck::Bottleneck;
 use crate::ledger::{Flow, Ledger};
 use crate::leg::Leg;
 use crate::media::{self, Source};
 use crate::participant::{Output, Participant, Seen};
+use crate::tcp;
 use netem::{LinkConfig, Random};
 use packet::NtpTime;
 use packet::media::MediaKind;
@@ -25,6 +27,7 @@ const TURNS_AT_ONE_MOMENT_MAX: u32 = 10_000;
 pub struct World {
     start: Instant,
     now: Instant,
+    seed: u64,
     random: Random,
     pub router: Router,
     pub sessions: Sessions,
@@ -33,6 +36,7 @@ pub struct World {
     people: Vec<Person>,
     /// Who is behind an address that the server sends to.
     at: BTreeMap<SocketAddr, usize>,
+    pub bottlenecks: Vec<Bottleneck>,
     pub ledger: Ledger,
     log: String,
     turns_at_this_moment: u32,
@@ -44,6 +48,8 @@ struct Person {
     room: String,
     participant: Box<dyn Participant>,
     leg: Leg,
+    /// Everything for it passes this bottleneck first.
+    behind: Option<usize>,
     /// From the moment at which media can flow: an encoder has nobody to work for before.
     source: Option<Source>,
     state: State,
@@ -56,6 +62,8 @@ struct Person {
     ended: Option<String>,
     /// Ids of people it was told have left.
     told_left: Vec<String>,
+    keyframes_wanted: Vec<Instant>,
+    layers_wanted: Vec<(Instant, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,6 +95,7 @@ impl World {
         Self {
             start,
             now: start,
+            seed,
             random,
             router: Router::new(config),
             sessions: Sessions::new(signaling),
@@ -94,6 +103,7 @@ impl World {
             sessions_wake: None,
             people: Vec::new(),
             at: BTreeMap::new(),
+            bottlenecks: Vec::new(),
             ledger: Ledger::default(),
             log: String::new(),
             turns_at_this_moment: 0,
@@ -127,6 +137,7 @@ impl World {
             room: room.to_owned(),
             participant: make(home, self.now, clock, seed),
             leg: Leg::new(up, down, public, self.random.next_u64(), self.now),
+            behind: None,
             source: None,
             state: State::Present,
             id: None,
@@ -135,6 +146,8 @@ impl World {
             wakes: Some(self.now),
             ended: None,
             told_left: Vec::new(),
+            keyframes_wanted: Vec::new(),
+            layers_wanted: Vec::new(),
         };
         self.people.push(person);
         self.at.insert(public, number);
@@ -170,6 +183,53 @@ impl World {
         self.at.remove(&old);
         self.at.insert(new, who.0);
         self.note(who.0, &format!("moves to {new}"));
+    }
+
+    /// From now on everything for them passes one more link, which they share.
+    pub fn share_bottleneck(&mut self, who: &[PersonId], link: LinkConfig) -> usize {
+        let seed = Random::for_purpose(self.seed, 2000 + self.bottlenecks.len() as u64).next_u64();
+        self.bottlenecks.push(Bottleneck::new(link, seed, self.now));
+        let number = self.bottlenecks.len() - 1;
+        for who in who {
+            self.people[who.0].behind = Some(number);
+        }
+        number
+    }
+
+    /// A download begins behind this bottleneck.
+    pub fn start_tcp(&mut self, bottleneck: usize, return_delay: Duration) {
+        self.bottlenecks[bottleneck].flows.push(tcp::Flow::new(return_delay));
+        self.pass_bottlenecks();
+    }
+
+    pub fn leg(&self, who: PersonId) -> &Leg {
+        &self.people[who.0].leg
+    }
+
+    /// When anybody asked them for a keyframe.
+    pub fn keyframes_wanted(&self, who: PersonId) -> &[Instant] {
+        &self.people[who.0].keyframes_wanted
+    }
+
+    /// When the server asked them for which layers.
+    pub fn layers_wanted(&self, who: PersonId) -> &[(Instant, Vec<u8>)] {
+        &self.people[who.0].layers_wanted
+    }
+
+    /// Their camera.
+    pub fn source(&self, who: PersonId) -> Option<&Source> {
+        self.people[who.0].source.as_ref()
+    }
+
+    /// Does something with the client itself, and sends what comes of it.
+    pub fn with_participant<T>(
+        &mut self,
+        who: PersonId,
+        does: impl FnOnce(&mut dyn Participant, Instant) -> T,
+    ) -> T {
+        let done = does(self.people[who.0].participant.as_mut(), self.now);
+        self.drain_person(who.0);
+        done
     }
 
     pub fn restart_ice(&mut self, who: PersonId) {
@@ -268,7 +328,8 @@ impl World {
                 .flatten();
             own.chain([person.leg.poll_timeout()]).flatten()
         });
-        people.chain(self.router_wakes).chain(self.sessions_wake).min()
+        let shared = self.bottlenecks.iter().filter_map(Bottleneck::poll_timeout);
+        people.chain(shared).chain(self.router_wakes).chain(self.sessions_wake).min()
     }
 
     fn who_wakes(&self) -> String {
@@ -297,8 +358,17 @@ impl World {
             self.sessions.handle_timeout(self.now);
         }
         self.drain_server();
+        self.pass_bottlenecks();
         for number in 0..self.people.len() {
             self.serve_person(number);
+        }
+    }
+
+    fn pass_bottlenecks(&mut self) {
+        for bottleneck in &mut self.bottlenecks {
+            for (person, from, bytes) in bottleneck.handle_timeout(self.now) {
+                self.people[person].leg.send_down(self.now, from, bytes);
+            }
         }
     }
 
@@ -359,7 +429,13 @@ impl World {
                 sfu_core::Output::Transmit(batch) => {
                     let Some(number) = self.at.get(&batch.to) else { continue };
                     for datagram in batch.bytes.chunks(batch.segment_size) {
-                        self.people[*number].leg.send_down(self.now, batch.from, datagram.to_vec());
+                        let (person, datagram) = (&mut self.people[*number], datagram.to_vec());
+                        match person.behind {
+                            Some(shared) => {
+                                self.bottlenecks[shared].send(self.now, *number, batch.from, datagram)
+                            }
+                            None => person.leg.send_down(self.now, batch.from, datagram),
+                        }
                     }
                 }
                 sfu_core::Output::Event(event) => {
@@ -397,7 +473,8 @@ impl World {
             person.participant.handle_timeout(now);
             touched = true;
         }
-        while let Some(frame) = person.source.as_mut().and_then(|source| source.poll(now)) {
+        let budget = person.participant.video_budget();
+        while let Some(frame) = person.source.as_mut().and_then(|source| source.poll(now, budget)) {
             person.participant.send_frame(now, &frame);
             self.ledger.sent(now, frame.stamp);
             touched = true;
@@ -441,12 +518,27 @@ impl World {
                 self.note(number, "connected");
                 let person = &mut self.people[number];
                 person.connected_at.get_or_insert(now);
-                person.source.get_or_insert_with(|| Source::new(number as u16, now));
+                let seed = Random::for_purpose(self.seed, 1000 + number as u64).next_u64();
+                let layers = person.participant.sends_layers();
+                person.source.get_or_insert_with(|| match layers {
+                    true => Source::simulcast(number as u16, now, seed),
+                    false => Source::new(number as u16, now),
+                });
             }
-            Seen::KeyframeWanted => {
-                self.note(number, "is asked for a keyframe");
-                if let Some(source) = &mut self.people[number].source {
-                    source.want_keyframe();
+            Seen::KeyframeWanted { layer } => {
+                self.note(number, &format!("is asked for a keyframe of layer {layer}"));
+                let person = &mut self.people[number];
+                person.keyframes_wanted.push(now);
+                if let Some(source) = &mut person.source {
+                    source.want_keyframe(layer);
+                }
+            }
+            Seen::LayersWanted(layers) => {
+                self.note(number, &format!("is asked for layers {layers:?}"));
+                let person = &mut self.people[number];
+                person.layers_wanted.push((now, layers.clone()));
+                if let Some(source) = &mut person.source {
+                    source.want_layers(&layers);
                 }
             }
             Seen::PersonLeft(id) => {
@@ -468,7 +560,7 @@ impl World {
             Some(stamp) => {
                 self.ledger.received(self.now, number as u16, stamp);
                 let sender = stamp.sender;
-                self.note(number, &format!("gets {kind:?} {} of {sender}", stamp.number));
+                self.note(number, &format!("gets {kind:?} {}.{} of {sender}", stamp.number, stamp.layer));
             }
             None => {
                 self.ledger.wrong += 1;
