@@ -71,7 +71,7 @@ impl Track {
             // Seconds before the end.
             Counters::AboutToWrap => u32::MAX - 7 * codec.codec.clock_rate(),
         };
-        (!streams.is_empty()).then(|| Self {
+        (!streams.is_empty()).then_some(Self {
             mid: track.mid,
             kind: track.kind,
             codec,
