@@ -40,6 +40,9 @@ impl Decoder for Tone {
         }
         Ok(())
     }
+    fn fec(&self, following: &[u8]) -> usize {
+        if self.fec && following.len() == 8 { FRAME } else { 0 }
+    }
     fn reach(&mut self, payload: &[u8]) -> usize {
         match payload.len() {
             8 => FRAME * if self.deep { 10 } else { usize::from(self.fec) },

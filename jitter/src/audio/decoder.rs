@@ -19,14 +19,20 @@ pub trait Decoder {
     /// A received frame.
     fn decode(&mut self, payload: &[u8], out: &mut Vec<f32>) -> Result<(), DecodeError>;
 
+    /// Samples just before `following` that its in-band FEC holds; zero: there is none. In a packet of several frames that
+    /// is one frame's worth, however long the packet is.
+    fn fec(&self, following: &[u8]) -> usize;
+
     /// How far back the redundancy inside `payload` goes, in-band FEC and deep, in samples; zero: there is none.
     fn reach(&mut self, payload: &[u8]) -> usize;
 
-    /// The frame just before `following` from its in-band FEC, `samples` long. `false`: it carries none.
+    /// The `samples` just before `following`, the end of them from its in-band FEC. `false`: it carries none, or more than
+    /// `samples`, and nothing was appended.
     fn decode_fec(&mut self, following: &[u8], samples: usize, out: &mut Vec<f32>) -> bool;
 
     /// One frame of `samples` that ends `before` samples ahead of the start of `later`, from the deep redundancy
-    /// inside `later`. `false`: it carries none that reaches so far back. The decoder remembers what it parsed.
+    /// inside `later`. `false`: it carries none that reaches so far back, and nothing was appended. The decoder remembers
+    /// what it parsed.
     fn decode_deep(&mut self, later: &[u8], before: usize, samples: usize, out: &mut Vec<f32>) -> bool;
 
     /// `samples` made up from what was heard before.

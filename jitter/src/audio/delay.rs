@@ -60,6 +60,7 @@ impl DelayEstimator {
         let (start, first) = *self.origin.get_or_insert((now, timestamp));
         let newest = first.plus(self.newest_ticks as u32);
         let ticks = self.newest_ticks + i64::from(timestamp.since(newest));
+        let in_order = ticks >= self.newest_ticks;
         self.newest_ticks = self.newest_ticks.max(ticks);
         let media_us = ticks * 1_000_000 / i64::from(self.clock_rate);
         let arrival_us = now.saturating_duration_since(start).as_micros() as i64;
@@ -78,13 +79,14 @@ impl DelayEstimator {
         self.baseline.push_back((now, transit_us));
         let minimum_us = self.baseline.front().map_or(transit_us, |&(_, t)| t);
         let relative = Duration::from_micros((transit_us - minimum_us).max(0) as u64);
-        self.sample(now, relative);
+        // What an overtaken packet costs is weighed by `repair`, together with losses.
+        if in_order {
+            self.sample(now, relative);
+        }
         relative
     }
 
-    /// A frame that came by redundancy counts with the delay it came with: `relative` from [`insert`](Self::insert) of
-    /// the packet that carried it, plus how far back it reached.
-    pub fn sample(&mut self, now: Instant, relative: Duration) {
+    fn sample(&mut self, now: Instant, relative: Duration) {
         match &mut self.interval {
             None => self.interval = Some((now, relative)),
             Some((since, largest)) if now.saturating_duration_since(*since) < RESAMPLE => {

@@ -1,19 +1,25 @@
 //! Audio: from packets in any order to 10 ms of samples whenever asked.
 
+mod advice;
+mod arrive;
 mod buffer;
+mod decision;
 mod decoder;
 mod delay;
+mod loss;
 mod nack;
 mod noise;
-
+mod play;
+mod repair;
 mod store;
 pub mod stretch;
 mod target;
 
+pub use advice::SenderAdvice;
 pub use buffer::{AudioBuffer, BUDGET, Config, PULL, Packet, Stats};
+pub use decision::{Decision, Decisions};
 pub use decoder::{DecodeError, Decoder};
 pub use delay::{DelayEstimator, START_TARGET};
-pub use nack::NackList;
+pub use nack::{Arrival, NackList};
 pub use noise::ComfortNoise;
 pub use store::{Rung, Rungs};
-pub use target::{Losses, target};

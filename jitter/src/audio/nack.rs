@@ -6,19 +6,40 @@ use std::time::{Duration, Instant};
 
 /// Entries kept; ten seconds of 20 ms packets. Older ones go first.
 const LISTED_MAX: usize = 500;
-/// A first request waits this long, so that a packet which merely was overtaken is not asked for.
-const REORDER_WAIT: Duration = Duration::from_millis(5);
+/// A first request waits at least this long, so that a packet which merely was overtaken is not asked for.
+const REORDER_WAIT_MIN: Duration = Duration::from_millis(5);
+/// Longest wait for a packet that may have been overtaken.
+const REORDER_WAIT_MAX: Duration = Duration::from_millis(200);
+/// Step by which that wait follows what was seen, and the share of gaps that shall end by themselves within it.
+const REORDER_STEP_MS: f32 = 2.0;
+const REORDER_SHARE: f32 = 0.8;
 /// Never asked again sooner than this, however short the round trip is believed to be.
 const REPEAT_MIN: Duration = Duration::from_millis(10);
+/// The answer rides in the sender's next packet, so a round lasts this much longer than the round trip.
+const ANSWER_WAIT: Duration = Duration::from_millis(25);
+/// With this little time left beyond a round trip it is now or never.
+const LAST_CHANCE: Duration = Duration::from_millis(20);
 /// A jump further than this is a new stream, not a loss.
 const JUMP_MAX: i64 = 1000;
+/// Packets that did not come at all may be asked for this far ahead of the newest: 320 ms of 20 ms.
+pub const EXPECTED_MAX: i64 = 16;
+
+/// How a packet came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrival {
+    Original,
+    Retransmitted,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Missing {
     /// Media time of the packet, taken as evenly spread between its neighbours; unwrapped ticks.
     at: i64,
     since: Instant,
-    asked: Option<Instant>,
+    /// Not asked for before.
+    ready: Instant,
+    /// The round under way: when it began, when it was last repeated, how often it was asked for.
+    round: Option<(Instant, Instant, u8)>,
 }
 
 /// The missing packets of one stream.
@@ -28,12 +49,14 @@ pub struct NackList {
     /// Newest packet: unwrapped sequence number and media time.
     newest: Option<(i64, i64)>,
     asked: u64,
-    /// Requests and answers, both forgetting at the same rate: half is gone after about 90 requests.
-    recent_asked: f32,
+    /// Rounds and answers, both forgetting at the same rate: half is gone after about 90 rounds.
+    recent_rounds: f32,
     recent_answered: f32,
+    /// Wait for overtaken packets, milliseconds.
+    reorder_wait_ms: f32,
 }
 
-/// Requests that the expectation counts for, before any is measured.
+/// Rounds that the expectation counts for, before any is measured.
 const PRIOR: f32 = 20.0;
 const FORGETTING: f32 = 127.0 / 128.0;
 
@@ -46,10 +69,13 @@ impl NackList {
         }
     }
 
-    /// A packet arrived, the first time or again; `at` is its media time in unwrapped ticks.
-    pub fn arrived(&mut self, now: Instant, seq: i64, at: i64) {
-        if self.missing.remove(&seq).is_some_and(|m| m.asked.is_some()) {
-            self.recent_answered += 1.0;
+    /// A packet arrived; `at` is its media time in unwrapped ticks.
+    pub fn arrived(&mut self, now: Instant, seq: i64, at: i64, arrival: Arrival) {
+        if let Some(missing) = self.missing.remove(&seq) {
+            match arrival {
+                Arrival::Original => self.was_overtaken(now.saturating_duration_since(missing.since)),
+                Arrival::Retransmitted => self.was_lost(&missing, true),
+            }
         }
         let Some((newest, newest_at)) = self.newest else {
             self.newest = Some((seq, at));
@@ -64,7 +90,7 @@ impl NackList {
         } else {
             for step in 1..steps {
                 let at = newest_at + (at - newest_at) * step / steps;
-                self.missing.insert(newest + step, Missing { at, since: now, asked: None });
+                self.list(newest + step, at, now, now + self.reorder_wait());
             }
         }
         while self.missing.len() > LISTED_MAX {
@@ -73,41 +99,103 @@ impl NackList {
         self.newest = Some((seq, at));
     }
 
-    /// What to ask for now. `time_left(at)` says how long until that media time is played, `None` if it has been.
+    /// The frame at `at` came inside another packet.
+    pub fn recovered(&mut self, at: i64) {
+        let seq = self.missing.iter().find(|(_, missing)| missing.at == at).map(|(&seq, _)| seq);
+        if let Some(missing) = seq.and_then(|seq| self.missing.remove(&seq)) {
+            self.was_lost(&missing, true);
+        }
+    }
+
+    /// Was the frame at `at` asked for?
+    pub fn was_asked(&self, at: i64) -> bool {
+        self.missing.values().any(|missing| missing.at == at && missing.round.is_some())
+    }
+
+    /// The packet `ahead` (1, 2, ..) behind the newest should be here by now, and no later one has shown that it is lost.
+    /// `at` is its media time.
+    pub fn overdue(&mut self, now: Instant, ahead: i64, at: i64) {
+        if let Some((newest, _)) = self.newest.filter(|_| (1..=EXPECTED_MAX).contains(&ahead)) {
+            self.list(newest + ahead, at, now, now);
+        }
+    }
+
+    fn list(&mut self, seq: i64, at: i64, since: Instant, ready: Instant) {
+        self.missing.entry(seq).or_insert(Missing { at, since, ready, round: None }).at = at;
+    }
+
+    fn was_overtaken(&mut self, late: Duration) {
+        let late_ms = late.as_secs_f32() * 1000.0;
+        let change = if late_ms > self.reorder_wait_ms { REORDER_SHARE } else { REORDER_SHARE - 1.0 };
+        self.move_wait(change);
+    }
+
+    fn was_lost(&mut self, missing: &Missing, answered: bool) {
+        if missing.round.is_some() && answered {
+            self.recent_answered += 1.0;
+        }
+        self.move_wait(REORDER_SHARE - 1.0);
+    }
+
+    fn move_wait(&mut self, share: f32) {
+        let max = REORDER_WAIT_MAX.as_secs_f32() * 1000.0;
+        self.reorder_wait_ms = (self.reorder_wait_ms + share * REORDER_STEP_MS).clamp(0.0, max);
+    }
+
+    fn reorder_wait(&self) -> Duration {
+        Duration::from_secs_f32(self.reorder_wait_ms / 1000.0).max(REORDER_WAIT_MIN)
+    }
+
+    /// What to ask for now, each packet `copies` times a round, one poll after the other. `time_left(at)` says how long until that
+    /// media time is played, `None` if it has been.
     pub fn poll(
         &mut self,
         now: Instant,
         round_trip: Duration,
+        copies: u8,
         time_left: impl Fn(i64) -> Option<Duration>,
     ) -> Vec<SeqNo> {
-        self.missing.retain(|_, m| time_left(m.at).is_some());
-        let repeat = round_trip.max(REPEAT_MIN);
+        while let Some((&seq, &missing)) = self.missing.iter().find(|(_, m)| time_left(m.at).is_none()) {
+            self.missing.remove(&seq);
+            self.was_lost(&missing, false);
+        }
+        let since = |at: Instant| now.saturating_duration_since(at);
         let mut due = Vec::new();
         for (&seq, missing) in &mut self.missing {
-            let waited = match missing.asked {
-                None => now.saturating_duration_since(missing.since) >= REORDER_WAIT,
-                Some(at) => now.saturating_duration_since(at) >= repeat,
+            let Some(left) = time_left(missing.at).filter(|left| *left >= round_trip) else { continue };
+            missing.round = match missing.round {
+                None if now >= missing.ready || left < round_trip + LAST_CHANCE => Some((now, now, 1)),
+                Some((began, _, _)) if since(began) >= round_trip + ANSWER_WAIT => Some((now, now, 1)),
+                Some((began, last, asked)) if asked < copies && since(last) >= REPEAT_MIN => {
+                    Some((began, now, asked + 1))
+                }
+                _ => continue,
             };
-            if waited && time_left(missing.at).is_some_and(|left| left >= round_trip) {
-                self.asked += 1;
-                self.recent_asked = self.recent_asked * FORGETTING + 1.0;
+            if matches!(missing.round, Some((_, _, 1))) {
+                self.recent_rounds = self.recent_rounds * FORGETTING + 1.0;
                 self.recent_answered *= FORGETTING;
-                missing.asked = Some(now);
-                due.push(SeqNo(seq as u16));
             }
+            self.asked += 1;
+            due.push(SeqNo(seq as u16));
         }
         due
     }
 
-    /// The share of requests whose packet comes: what was measured lately, leaning on `expected` while that is little.
+    /// The share of rounds after which the packet is here: what was measured lately, leaning on `expected` while that is little.
     pub fn success(&self, expected: f32) -> f32 {
-        ((self.recent_answered + PRIOR * expected) / (self.recent_asked + PRIOR)).clamp(0.0, 1.0)
+        ((self.recent_answered + PRIOR * expected) / (self.recent_rounds + PRIOR)).clamp(0.0, 1.0)
     }
+    /// Requests so far, each copy counted.
     pub fn asked(&self) -> u64 {
         self.asked
     }
     pub fn listed(&self) -> usize {
         self.missing.len()
+    }
+    /// The timeline jumped: sequence numbers begin anew; what was learnt about requests stays.
+    pub fn restart(&mut self) {
+        self.missing.clear();
+        self.newest = None;
     }
 }
 
@@ -125,21 +213,31 @@ mod tests {
         let mut list = NackList::default();
         for &seq in seqs {
             let unwrapped = list.unwrap(SeqNo(seq));
-            list.arrived(now, unwrapped, unwrapped * 960);
+            list.arrived(now, unwrapped, unwrapped * 960, Arrival::Original);
         }
         list
     }
 
     #[test]
-    fn a_gap_across_the_wrap_is_asked_for_once_a_round_trip() {
+    fn a_gap_across_the_wrap_is_asked_for_once_a_round() {
         let start = base();
         let mut list = list(start, &[65_534, 2]);
         let all = |_: i64| Some(MS * 300);
-        assert_eq!(list.poll(start, MS * 100, all), [], "might only be overtaken");
+        assert_eq!(list.poll(start, MS * 100, 1, all), [], "might only be overtaken");
         let expected = [SeqNo(65_535), SeqNo(0), SeqNo(1)];
-        assert_eq!(list.poll(start + MS * 5, MS * 100, all), expected);
-        assert_eq!(list.poll(start + MS * 50, MS * 100, all), []);
-        assert_eq!(list.poll(start + MS * 105, MS * 100, all), expected);
+        assert_eq!(list.poll(start + MS * 5, MS * 100, 1, all), expected);
+        assert_eq!(list.poll(start + MS * 105, MS * 100, 1, all), [], "the answer may be in the next packet");
+        assert_eq!(list.poll(start + MS * 130, MS * 100, 1, all), expected);
+    }
+
+    #[test]
+    fn copies_follow_one_poll_later() {
+        let start = base();
+        let mut list = list(start, &[1, 3]);
+        let all = |_: i64| Some(MS * 300);
+        let asked = |list: &mut NackList, ms: u32| list.poll(start + MS * ms, MS * 100, 2, all).len();
+        assert_eq!([10, 15, 20, 30, 134, 135, 145].map(|ms| asked(&mut list, ms)), [1, 0, 1, 0, 0, 1, 1]);
+        assert_eq!(list.recent_rounds, 1.0 + FORGETTING, "a round counts once");
     }
 
     #[test]
@@ -147,19 +245,54 @@ mod tests {
         let start = base();
         let mut list = list(start, &[1, 4]);
         let left = |at: i64| (at > 2 * 960).then_some(MS * 99);
-        assert_eq!(list.poll(start + MS * 20, MS * 100, left), []);
+        assert_eq!(list.poll(start + MS * 20, MS * 100, 1, left), []);
         assert_eq!(list.listed(), 1, "the one already played is forgotten");
-        assert_eq!(list.poll(start + MS * 20, MS * 99, left), [SeqNo(3)]);
+        assert_eq!(list.poll(start + MS * 20, MS * 99, 1, left), [SeqNo(3)]);
     }
 
     #[test]
     fn an_answer_counts_and_a_late_original_does_not() {
         let start = base();
         let mut list = list(start, &[1, 4]);
-        list.arrived(start, 2, 2 * 960);
-        assert_eq!(list.poll(start + MS * 20, MS * 10, |_| Some(MS * 50)), [SeqNo(3)]);
-        list.arrived(start + MS * 30, 3, 3 * 960);
-        assert!(list.success(0.5) > 0.5, "{}", list.success(0.5));
+        assert_eq!(list.poll(start + MS * 20, MS * 10, 1, |_| Some(MS * 50)), [SeqNo(2), SeqNo(3)]);
+        list.arrived(start + MS * 30, 2, 2 * 960, Arrival::Original);
+        assert_eq!(list.recent_answered, 0.0);
+        assert!(list.was_asked(3 * 960));
+        list.recovered(3 * 960);
+        assert_eq!(
+            (list.recent_answered, list.listed()),
+            (1.0, 0),
+            "a block of another packet is an answer too"
+        );
+    }
+
+    #[test]
+    fn where_packets_overtake_each_other_requests_wait() {
+        let start = base();
+        let mut list = list(start, &[0]);
+        for n in 0..100i64 {
+            let now = start + MS * 20 * n as u32;
+            list.arrived(now, 2 * n + 2, (2 * n + 2) * 960, Arrival::Original);
+            list.arrived(now + MS * 40, 2 * n + 1, (2 * n + 1) * 960, Arrival::Original);
+        }
+        let wait = list.reorder_wait();
+        assert!((MS * 30..MS * 60).contains(&wait), "{wait:?}");
+        for n in 0..400i64 {
+            list.arrived(start, 1000 + 2 * n, n, Arrival::Original);
+            list.poll(start, MS * 100, 1, |_| None);
+        }
+        assert_eq!(list.reorder_wait(), REORDER_WAIT_MIN, "losses are not waited for");
+    }
+
+    #[test]
+    fn an_overdue_packet_is_asked_for_before_a_later_one_shows_the_gap() {
+        let start = base();
+        let mut list = list(start, &[7]);
+        list.overdue(start, 1, 8 * 960);
+        list.overdue(start, 17, 24 * 960);
+        assert_eq!(list.poll(start, MS * 100, 1, |_| Some(MS * 300)), [SeqNo(8)]);
+        list.arrived(start + MS * 20, 9, 9 * 960, Arrival::Original);
+        assert_eq!(list.poll(start + MS * 30, MS * 100, 1, |_| Some(MS * 300)), [], "its round is under way");
     }
 
     #[test]

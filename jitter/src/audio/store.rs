@@ -110,6 +110,10 @@ impl Store {
     pub fn first(&self) -> Option<(i64, &Frame)> {
         self.frames.first_key_value().map(|(&at, frame)| (at, frame))
     }
+    /// Frames in order of time, up to `end`.
+    pub fn until(&self, end: i64) -> impl Iterator<Item = (i64, &Frame)> {
+        self.frames.range(..=end).map(|(&at, frame)| (at, frame))
+    }
     /// Forgets what lies before `next`.
     pub fn forget_before(&mut self, next: i64) {
         while self.frames.first_key_value().is_some_and(|(&at, _)| at < next) {
@@ -138,5 +142,11 @@ impl Unwrap {
             self.newest = Some((timestamp, ticks));
         }
         ticks
+    }
+    /// The timeline jumped to `ticks`: what comes next is near it.
+    pub fn move_to(&mut self, ticks: i64) {
+        if let Some((timestamp, at)) = self.newest {
+            self.newest = Some((timestamp.plus((ticks - at) as u32), ticks));
+        }
     }
 }

@@ -1,56 +1,77 @@
-//! The playout delay to aim at: what arrivals need, what reordering needs, and what repair is worth.
+//! The playout delay to aim at: what arrivals need, and what repair is worth.
 
+use super::repair::{Outcome, Repair, STEP, STEPS};
 use std::time::Duration;
 
-/// Steps of the search; finer than a packet brings nothing.
-const STEP: Duration = Duration::from_millis(20);
-/// A request takes this long besides the round trip: detection, the tick of 10 ms, decoding.
-const ROUND_OVERHEAD: Duration = Duration::from_millis(20);
-/// How much added delay 1 % of concealed speech is worth, in milliseconds. Chosen, not yet measured with speech scores: it
-/// buys the third round at 30 % loss and 100 ms, and no fourth. Larger trades delay for fewer gaps.
-const CONCEALED_PERCENT_MS: f32 = 40.0;
+/// A round of asking takes this long besides the round trip: the gap is seen when the next packet comes or does not, requests leave
+/// on ticks of 10 ms, answers ride in the next packet of 20 ms.
+pub const ROUND_OVERHEAD: Duration = Duration::from_millis(25);
+/// Before the first request leaves: the packet that shows the gap is 20 ms behind.
+const FIRST_OVERHEAD: Duration = Duration::from_millis(20);
+/// How much added delay 1 % of speech is worth that is parametric instead of exact, in milliseconds.
+const DEEP_PERCENT_MS: f32 = 30.0;
+/// The same for speech that is made up.
+const MISSING_PERCENT_MS: f32 = 100.0;
+/// Another target must be better by this much, in milliseconds of delay, or it is not worth the stretching.
+const INERTIA_MS: f32 = 10.0;
+/// Frames that must have been seen before their delays are believed; until then losses count as never repaired.
+const KNOWN_MIN: usize = 50;
 
-/// What is known about losses.
+/// What is known about requests.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Losses {
-    /// Share of packets that did not arrive the first time, 0.0-1.0.
-    pub first_loss: f32,
-    /// Share of requests whose packet comes, 0.0-1.0.
-    pub nack_success: f32,
+pub struct Requests {
+    /// The other end answers them.
+    pub answered: bool,
+    /// Share of rounds after which the packet is here, 0.0-1.0.
+    pub success: f32,
     pub round_trip: Duration,
-    /// The other end answers requests.
-    pub nack: bool,
 }
 
-/// Never below `arrival`, never above `budget` (which wins).
-pub fn target(arrival: Duration, losses: Losses, budget: Duration) -> Duration {
-    recovery(arrival, losses, budget).max(arrival).min(budget)
+/// Complete rounds of request and answer inside a playout delay.
+pub fn rounds_within(delay: Duration, round_trip: Duration) -> u32 {
+    let round = round_trip + ROUND_OVERHEAD;
+    (delay.saturating_sub(FIRST_OVERHEAD).as_micros() / round.as_micros().max(1)).min(100) as u32
 }
 
-/// The delay that minimises delay + cost of what stays lost after the requests that fit into it.
-fn recovery(arrival: Duration, losses: Losses, budget: Duration) -> Duration {
-    if !losses.nack || losses.first_loss <= 0.0 {
-        return arrival;
-    }
-    let success = losses.nack_success.clamp(0.01, 1.0);
-    let cost = |delay: Duration| {
-        let rounds = if delay > ROUND_OVERHEAD {
-            ((delay - ROUND_OVERHEAD).as_secs_f32() / losses.round_trip.as_secs_f32().max(0.01)) as i32
+/// Chooses the delay with the least cost, delay itself being a cost; remembers its choice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Target {
+    recovery: Option<Duration>,
+}
+
+impl Target {
+    /// Never below `arrival`, never above `budget` (which wins). `first_loss` stands in for `repair` until enough is known.
+    pub fn choose(
+        &mut self,
+        arrival: Duration,
+        repair: &Repair,
+        first_loss: f32,
+        requests: Requests,
+        budget: Duration,
+    ) -> Duration {
+        let outcomes = if repair.known() >= KNOWN_MIN {
+            repair.outcomes()
         } else {
-            0
+            [Outcome { deep: 0.0, missing: first_loss }; STEPS]
         };
-        let concealed_percent = 100.0 * losses.first_loss * (1.0 - success).powi(rounds);
-        delay.as_secs_f32() * 1000.0 + concealed_percent * CONCEALED_PERCENT_MS
-    };
-    let mut best = arrival;
-    let mut delay = arrival;
-    while delay + STEP <= budget {
-        delay += STEP;
-        if cost(delay) < cost(best) {
-            best = delay;
-        }
+        let cost = |delay: Duration| cost(delay, &outcomes, requests);
+        let candidates = (1..=STEPS as u32).map(|n| STEP * n).filter(|d| *d <= budget);
+        let best = candidates.min_by(|a, b| cost(*a).total_cmp(&cost(*b))).unwrap_or(STEP);
+        let keep = self.recovery.filter(|kept| *kept <= budget && cost(*kept) - cost(best) < INERTIA_MS);
+        let recovery = keep.unwrap_or(best);
+        self.recovery = Some(recovery);
+        recovery.max(arrival).min(budget)
     }
-    best
+}
+
+/// In milliseconds of delay.
+fn cost(delay: Duration, outcomes: &[Outcome; STEPS], requests: Requests) -> f32 {
+    let index = (delay.as_micros() / STEP.as_micros()).clamp(1, STEPS as u128) as usize - 1;
+    let Outcome { deep, missing } = outcomes[index];
+    let rounds = if requests.answered { rounds_within(delay, requests.round_trip) } else { 0 };
+    let unanswered = (1.0 - requests.success.clamp(0.0, 1.0)).powi(rounds as i32);
+    let percent = 100.0 * unanswered;
+    delay.as_secs_f32() * 1000.0 + percent * (deep * DEEP_PERCENT_MS + missing * MISSING_PERCENT_MS)
 }
 
 #[cfg(test)]
@@ -59,27 +80,57 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn losses(first_loss: f32, round_trip_ms: u32) -> Losses {
-        let nack_success = (1.0 - first_loss).powi(2);
-        Losses { first_loss, nack_success, round_trip: MS * round_trip_ms, nack: true }
+    fn requests(loss: f32, round_trip_ms: u32) -> Requests {
+        Requests { answered: true, success: (1.0 - loss).powi(2), round_trip: MS * round_trip_ms }
+    }
+
+    fn at_loss(loss: f32, round_trip_ms: u32, budget_ms: u32) -> Duration {
+        let requests = requests(loss, round_trip_ms);
+        Target::default().choose(MS * 20, &Repair::default(), loss, requests, MS * budget_ms)
     }
 
     #[test]
     fn a_clean_link_keeps_what_arrivals_need() {
-        assert_eq!(target(MS * 20, losses(0.0, 100), MS * 500), MS * 20);
-        assert_eq!(target(MS * 20, Losses { nack: false, ..losses(0.3, 100) }, MS * 500), MS * 20);
+        assert_eq!(at_loss(0.0, 100, 500), MS * 20);
+        let silent = Requests { answered: false, ..requests(0.3, 100) };
+        let chosen = Target::default().choose(MS * 40, &Repair::default(), 0.3, silent, MS * 500);
+        assert_eq!(chosen, MS * 40, "waiting helps nobody");
     }
 
     #[test]
     fn more_loss_buys_more_rounds_within_the_budget() {
-        let at = |loss| target(MS * 40, losses(loss, 100), MS * 400);
-        assert!(at(0.02) < at(0.1) && at(0.1) < at(0.3), "{:?} {:?} {:?}", at(0.02), at(0.1), at(0.3));
-        assert!(at(0.7) <= MS * 400);
-        assert_eq!(target(MS * 600, losses(0.3, 100), MS * 400), MS * 400, "the budget wins over arrivals");
+        let at = |loss| at_loss(loss, 60, 500);
+        assert!(at(0.005) < at(0.1) && at(0.1) < at(0.5), "{:?} {:?} {:?}", at(0.005), at(0.1), at(0.5));
+        assert!(at(0.7) <= MS * 500);
+        let over = Target::default().choose(MS * 600, &Repair::default(), 0.3, requests(0.3, 100), MS * 400);
+        assert_eq!(over, MS * 400, "the budget wins over arrivals");
     }
 
     #[test]
     fn a_round_trip_longer_than_the_budget_is_not_waited_for() {
-        assert_eq!(target(MS * 40, losses(0.3, 500), MS * 400), MS * 40);
+        assert_eq!(at_loss(0.3, 500, 400), MS * 20);
+    }
+
+    #[test]
+    fn redundancy_that_comes_later_is_waited_for() {
+        let mut repair = Repair::default();
+        for n in 0..500i64 {
+            repair.expect(n * 960);
+            match n % 3 {
+                0 => repair.deep(n * 960, n * 960 + 1, |_| MS * 110),
+                _ => repair.exact(n * 960, MS),
+            }
+        }
+        repair.settle_before(i64::MAX);
+        let none = Requests { answered: false, success: 0.0, round_trip: MS * 100 };
+        assert_eq!(Target::default().choose(MS * 20, &repair, 0.3, none, MS * 500), MS * 120);
+    }
+
+    #[test]
+    fn a_little_better_is_not_worth_a_change() {
+        let mut target = Target::default();
+        let first = target.choose(MS * 20, &Repair::default(), 0.3, requests(0.3, 100), MS * 500);
+        let second = target.choose(MS * 20, &Repair::default(), 0.301, requests(0.302, 100), MS * 500);
+        assert_eq!(first, second);
     }
 }

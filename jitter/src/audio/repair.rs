@@ -1,0 +1,182 @@
+//! When each frame could have been heard, had the playout delay been long enough.
+//!
+//! Every frame of the stream, lost or not, gets two delays relative to the fastest packet: when it was there exactly (its
+//! packet or a copy of it that nobody had to ask for) and when deep redundancy first reached back to it. The last frames'
+//! delays say for any playout delay how many frames would be exact, deep or concealed: loss runs, reordering, jitter and the
+//! sender's redundancy are all in it, none of them as a model. What requests add is not measured here, since only those are
+//! sent that the present delay leaves time for; [`target`](super::target) adds it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Width of a step of delay.
+pub const STEP: Duration = Duration::from_millis(20);
+/// Steps that are told apart; the budget of 553 ms ends before the last.
+pub const STEPS: usize = 29;
+/// Not within any delay that could be chosen.
+const NEVER: u8 = STEPS as u8;
+/// Frames remembered: 20 s of 20 ms. Fewer forgets the fades of a network that come every ten seconds, more holds an old network
+/// against the present one.
+const REMEMBERED: usize = 1000;
+/// Frames waiting for their copies: with 2.5 ms frames 640 ms are 256.
+const PENDING_MAX: usize = 256;
+
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    at: i64,
+    exact: u8,
+    deep: u8,
+}
+
+/// See the module's description. Times `at` are unwrapped ticks.
+#[derive(Clone, Debug, Default)]
+pub struct Repair {
+    /// Rising `at`.
+    pending: VecDeque<Frame>,
+    settled: VecDeque<(u8, u8)>,
+}
+
+/// Shares of frames, 0.0-1.0, at one playout delay and without requests.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Outcome {
+    /// Not there exactly, but deep redundancy is.
+    pub deep: f32,
+    /// Neither.
+    pub missing: f32,
+}
+
+impl Repair {
+    /// There is a frame at `at`, later than all before; whether it comes is not known yet.
+    pub fn expect(&mut self, at: i64) {
+        if self.pending.back().is_some_and(|last| last.at >= at) {
+            return;
+        }
+        if self.pending.len() >= PENDING_MAX {
+            self.settle_one();
+        }
+        self.pending.push_back(Frame { at, exact: NEVER, deep: NEVER });
+    }
+
+    /// The frame at `at` is here, unasked, `delay` after the fastest packet would have brought it.
+    pub fn exact(&mut self, at: i64, delay: Duration) {
+        if let Ok(index) = self.pending.binary_search_by_key(&at, |frame| frame.at) {
+            let frame = &mut self.pending[index];
+            frame.exact = frame.exact.min(step(delay));
+        }
+    }
+
+    /// Is any frame in `from..to` neither here nor reached yet?
+    pub fn lacks(&self, from: i64, to: i64) -> bool {
+        self.pending.iter().any(|f| (from..to).contains(&f.at) && f.exact == NEVER && f.deep == NEVER)
+    }
+
+    /// Deep redundancy that just arrived reaches every frame in `from..to`; `delay(at)` as for [`exact`](Self::exact).
+    pub fn deep(&mut self, from: i64, to: i64, delay: impl Fn(i64) -> Duration) {
+        for frame in self.pending.iter_mut().filter(|frame| (from..to).contains(&frame.at)) {
+            frame.deep = frame.deep.min(step(delay(frame.at)));
+        }
+    }
+
+    /// What begins before `at` is as old as any delay that could be chosen: its fate is known.
+    pub fn settle_before(&mut self, at: i64) {
+        while self.pending.front().is_some_and(|frame| frame.at < at) {
+            self.settle_one();
+        }
+    }
+
+    fn settle_one(&mut self) {
+        if let Some(frame) = self.pending.pop_front() {
+            if self.settled.len() >= REMEMBERED {
+                self.settled.pop_front();
+            }
+            self.settled.push_back((frame.exact, frame.deep));
+        }
+    }
+
+    /// The timeline jumped: what waits is of the old one.
+    pub fn restart(&mut self) {
+        self.pending.clear();
+    }
+
+    /// Frames whose fate is known.
+    pub fn known(&self) -> usize {
+        self.settled.len()
+    }
+
+    /// What would have been heard at a playout delay of `(index + 1) * STEP`, for every index.
+    pub fn outcomes(&self) -> [Outcome; STEPS] {
+        let mut outcomes = [Outcome::default(); STEPS];
+        let share = 1.0 / self.settled.len().max(1) as f32;
+        // Counted where each begins, then summed up.
+        let (mut exact_from, mut deep_from) = ([0u32; STEPS + 1], [0u32; STEPS + 1]);
+        for &(exact, deep) in &self.settled {
+            exact_from[usize::from(exact)] += 1;
+            deep_from[usize::from(deep.min(exact))] += 1;
+        }
+        let (mut exact, mut heard) = (0, 0);
+        for (index, outcome) in outcomes.iter_mut().enumerate() {
+            exact += exact_from[index];
+            heard += deep_from[index];
+            outcome.deep = (heard - exact) as f32 * share;
+            outcome.missing = (self.settled.len() as u32 - heard) as f32 * share;
+        }
+        outcomes
+    }
+}
+
+/// The first step of delay at which something that takes `delay` is in time.
+fn step(delay: Duration) -> u8 {
+    (delay.as_micros().saturating_sub(1) / STEP.as_micros()).min(u128::from(NEVER)) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+    const FRAME: i64 = 960;
+
+    #[test]
+    fn outcomes_follow_the_delays_of_frames_and_their_redundancy() {
+        let mut repair = Repair::default();
+        // Of ten frames one is lost and reached 90 ms later, one is lost for ever, one is 50 ms late.
+        for n in 0..1000 {
+            let at = n * FRAME;
+            repair.expect(at);
+            match n % 10 {
+                3 => repair.deep(at, at + 1, |_| MS * 90),
+                5 => {}
+                7 => repair.exact(at, MS * 50),
+                _ => repair.exact(at, Duration::ZERO),
+            }
+        }
+        repair.settle_before(i64::MAX);
+        let outcomes = repair.outcomes();
+        let at = |ms: u32| outcomes[(ms / 20 - 1) as usize];
+        let close = |outcome: Outcome, deep: f32, missing: f32| {
+            assert!(
+                (outcome.deep - deep).abs() < 1e-5 && (outcome.missing - missing).abs() < 1e-5,
+                "{outcome:?}"
+            );
+        };
+        close(at(40), 0.0, 0.3);
+        close(at(60), 0.0, 0.2);
+        close(at(100), 0.1, 0.1);
+        close(at(560), 0.1, 0.1);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_late_news_of_settled_frames_is_ignored() {
+        let mut repair = Repair::default();
+        for n in 0..10_000 {
+            repair.expect(n * FRAME);
+        }
+        assert_eq!((repair.pending.len(), repair.known()), (PENDING_MAX, REMEMBERED));
+        repair.exact(0, MS);
+        repair.settle_before(i64::MAX);
+        assert!((repair.outcomes()[STEPS - 1].missing - 1.0).abs() < 1e-6);
+        repair.expect(0);
+        repair.restart();
+        assert!(!repair.lacks(i64::MIN, i64::MAX));
+    }
+}
