@@ -9,15 +9,24 @@ const LEVELS: &[(u8, &[&str])] = &[
     (0, &["packet", "wire", "netem", "xtask"]),
     (1, &["transport", "rooms"]),
     (2, &["sfu-core", "jitter", "sdp"]),
-    (3, &["sfu", "client-core"]),
+    (3, &["sfu", "client-core", "voice"]),
     (4, &["signaling", "client-demo"]),
     (5, &["tests", "lab", "benches"]),
 ];
 
 /// (crate, what must not be built for it however indirectly, why)
 const NEVER: &[(&str, &[&str], &str)] = &[
-    ("sfu", &["wire", "rooms", "sdp", "serde_json"], "the media plane knows nothing of signaling"),
-    ("jitter", &["wire", "sdp", "serde_json"], "a jitter buffer knows packets and time"),
+    (
+        "sfu",
+        &["wire", "rooms", "sdp", "serde_json", "voice", "opus", "opusic-sys"],
+        "the media plane knows nothing of signaling and decodes nothing",
+    ),
+    (
+        "jitter",
+        &["wire", "sdp", "serde_json", "voice", "opus", "opusic-sys"],
+        "a jitter buffer knows packets and time, and no codec",
+    ),
+    ("voice", &["wire", "sdp", "serde_json"], "a codec knows samples and payloads"),
     ("rooms", &["wire", "transport", "sfu-core", "serde_json"], "rooms know no protocol"),
     (
         "client-core",
@@ -31,7 +40,7 @@ const NEVER: &[(&str, &[&str], &str)] = &[
     ),
     (
         "signaling",
-        &["client-core", "client-demo", "jitter", "netem", "opus", "opusic-sys", "webrtc", "str0m"],
+        &["client-core", "client-demo", "jitter", "netem", "voice", "opus", "opusic-sys", "webrtc", "str0m"],
         "the server builds without the client and without Opus",
     ),
 ];
