@@ -11,6 +11,7 @@
 
 #![deny(clippy::iter_over_hash_type)]
 
+pub mod allocation;
 mod clock;
 mod command;
 mod config;

@@ -1,0 +1,72 @@
+//! What a slot remembers between decisions, so that it does not swing: a step up that did not last waits before it is
+//! tried again, twice as long each time.
+//!
+//! ```text
+//!  step up --lasts 10 s--> trusted: a later step down waits 1 s
+//!     `-- taken back before --> waits 20 s, 40 s, 60 s; forgotten after a minute without
+//! ```
+
+use super::{Choice, LayerId, Why};
+use std::time::{Duration, Instant};
+
+/// Plain; starts with every binding of the slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Memory {
+    pub choice: Choice,
+    /// The best that the tile could show.
+    pub(super) useful: Option<LayerId>,
+    /// No step up before.
+    held_until: Option<Instant>,
+    stepped_up: Option<Instant>,
+    penalty: Duration,
+    penalised: Option<Instant>,
+}
+
+/// A step up that stood for so long was right.
+const TRUSTED_AFTER: Duration = Duration::from_secs(10);
+/// Up and down again within ten seconds are two switches: twenty of rest make one per ten.
+const PENALTY: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(60));
+const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
+/// After a step down that congestion asked for: the estimate has to stand for this long before it is believed.
+const REST: Duration = Duration::from_secs(1);
+
+impl Memory {
+    /// May not step up for bandwidth's sake yet.
+    pub fn is_held(&self, now: Instant) -> bool {
+        self.held_until.is_some_and(|until| now < until)
+    }
+
+    /// The subscriber wants something else now: what went wrong before says nothing about it.
+    pub fn release(&mut self) {
+        self.held_until = None;
+    }
+
+    /// When a hold ends, if one lasts.
+    pub fn held_until(&self, now: Instant) -> Option<Instant> {
+        self.held_until.filter(|until| *until > now)
+    }
+
+    pub(super) fn after(mut self, now: Instant, choice: Choice, why: Why) -> Self {
+        let before = std::mem::replace(&mut self.choice, choice);
+        if choice == before {
+            return self;
+        }
+        if why == Why::Congestion {
+            let since_up = self.stepped_up.take().map(|at| now.saturating_duration_since(at));
+            if self.penalised.is_some_and(|at| now.saturating_duration_since(at) > FORGIVEN_AFTER) {
+                self.penalty = Duration::ZERO;
+            }
+            let rest = if since_up.is_some_and(|since| since < TRUSTED_AFTER) {
+                self.penalty = (self.penalty * 2).clamp(PENALTY.0, PENALTY.1);
+                self.penalised = Some(now + self.penalty);
+                self.penalty
+            } else {
+                REST
+            };
+            self.held_until = Some(self.held_until.unwrap_or(now).max(now + rest));
+        } else if choice.layer() > before.layer() {
+            self.stepped_up = Some(now);
+        }
+        self
+    }
+}
