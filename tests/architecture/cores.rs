@@ -5,8 +5,19 @@ use crate::{read, rust_files, shown};
 use std::path::PathBuf;
 
 /// Crates without I/O.
-pub const CORES: &[&str] =
-    &["packet", "wire", "netem", "transport", "rooms", "sfu-core", "jitter", "sdp", "client-core", "voice"];
+pub const CORES: &[&str] = &[
+    "packet",
+    "wire",
+    "netem",
+    "transport",
+    "bwe",
+    "rooms",
+    "sfu-core",
+    "jitter",
+    "sdp",
+    "client-core",
+    "voice",
+];
 
 /// What each lint file has to ban, whatever else it bans.
 const BANNED: &[&str] = &[

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Arrows only point to a smaller number. A crate that is not listed is an error: it has no place yet.
 const LEVELS: &[(u8, &[&str])] = &[
     (0, &["packet", "wire", "netem", "xtask"]),
-    (1, &["transport", "rooms"]),
+    (1, &["transport", "bwe", "rooms"]),
     (2, &["sfu-core", "jitter", "sdp"]),
     (3, &["sfu", "client-core", "voice"]),
     (4, &["signaling", "client-demo"]),

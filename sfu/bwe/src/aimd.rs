@@ -1,0 +1,191 @@
+//! The delay-based rate: up carefully while the queue does not grow, down at once when it does
+//! (draft-ietf-rmcat-gcc-02 section 5.5).
+//!
+//! ```text
+//!              over                     normal
+//!   Increase ────────► decrease, Hold ────────► Increase      under: Hold, the queue drains
+//! ```
+//! Far from the rate at which the queue last grew, the increase is a factor; near it, a packet per response time.
+
+use crate::estimate::Usage;
+use crate::moment::Moment;
+use packet::Bitrate;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Aimd {
+    rate: f64,
+    increasing: bool,
+    changed: Option<Moment>,
+    decreased: Option<Moment>,
+    /// Before the last decrease that mattered.
+    capacity: Capacity,
+}
+
+/// What one feedback message says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Input {
+    pub usage: Usage,
+    /// Over some 600 ms.
+    pub steady: Option<Bitrate>,
+    /// As of late.
+    pub recent: Option<Bitrate>,
+    pub rtt: Duration,
+    /// Standing queue.
+    pub queue: Duration,
+    pub application_limited: bool,
+}
+
+/// Of what arrives, after an overuse: low enough that the queue drains.
+const BETA: f64 = 0.85;
+/// A queue this long is drained with a decrease to `BETA_MIN` of what arrives.
+const QUEUE_LONG: Duration = Duration::from_millis(250);
+const BETA_MIN: f64 = 0.6;
+/// Increase per second far from convergence.
+const FACTOR_PER_S: f64 = 1.08;
+/// The estimate stays within this of what really arrives, or it would be a guess.
+const ABOVE_ACKNOWLEDGED: f64 = 1.5;
+const ABOVE_ACKNOWLEDGED_BPS: f64 = 10_000.0;
+/// Time from a change until it shows, besides the round trip: feedback interval and detection.
+const RESPONSE: Duration = Duration::from_millis(100);
+const INCREASE_MIN_BPS_PER_S: f64 = 4_000.0;
+const FRAMES_PER_S: f64 = 30.0;
+const PACKET_BITS: f64 = 1200.0 * 8.0;
+
+impl Aimd {
+    pub fn new(start: Bitrate) -> Self {
+        Self {
+            rate: start.0 as f64,
+            increasing: true,
+            changed: None,
+            decreased: None,
+            capacity: Capacity::default(),
+        }
+    }
+
+    pub fn rate(&self) -> Bitrate {
+        Bitrate(self.rate as u64)
+    }
+
+    /// Another part knows better: a probe, or what was before an outage.
+    pub fn set(&mut self, now: Moment, rate: Bitrate) {
+        self.rate = rate.0 as f64;
+        self.changed = Some(now);
+        self.increasing = true;
+    }
+
+    /// A probe filled the link.
+    pub fn on_saturated(&mut self, rate: Bitrate) {
+        self.capacity.sample(rate.0 as f64, 0.5);
+    }
+
+    /// True if the rate was lowered.
+    pub fn update(&mut self, now: Moment, input: &Input) -> bool {
+        match input.usage {
+            Usage::Over => return self.on_over(now, input),
+            Usage::Under => self.increasing = false,
+            Usage::Normal if !self.increasing => {
+                self.increasing = true;
+                self.changed = Some(now);
+            }
+            Usage::Normal => self.increase(now, input),
+        }
+        false
+    }
+
+    fn on_over(&mut self, now: Moment, input: &Input) -> bool {
+        self.increasing = false;
+        let Some(recent) = input.recent else {
+            // Nothing says how far: half, not more often than it can show.
+            let again = self.decreased.is_none_or(|at| now.since(at) >= input.rtt + RESPONSE);
+            if again {
+                self.rate *= 0.5;
+                self.decreased = Some(now);
+            }
+            return again;
+        };
+        let recent = recent.0 as f64;
+        let pause = input.rtt.clamp(Duration::from_millis(10), Duration::from_millis(200));
+        let soon = self.decreased.is_some_and(|at| now.since(at) < pause);
+        if soon && recent >= 0.5 * self.rate {
+            return false;
+        }
+        let steady = input.steady.map_or(recent, |rate| rate.0 as f64);
+        let long = (input.queue.as_secs_f64() / QUEUE_LONG.as_secs_f64()).min(1.0);
+        let beta = BETA - (BETA - BETA_MIN) * long;
+        let arrives = recent.min(steady);
+        let target = beta * arrives;
+        if self.capacity.is_above(arrives) || self.capacity.is_below(arrives) {
+            self.capacity.forget();
+        }
+        self.capacity.sample(arrives, 0.05);
+        self.decreased = Some(now);
+        self.changed = Some(now);
+        let lower = target < self.rate;
+        self.rate = self.rate.min(target);
+        lower
+    }
+
+    fn increase(&mut self, now: Moment, input: &Input) {
+        let since = self.changed.map_or(Duration::ZERO, |at| now.since(at)).as_secs_f64().min(1.0);
+        self.changed = Some(now);
+        if input.application_limited {
+            return;
+        }
+        let arrives = input.steady.map(|rate| rate.0 as f64);
+        if arrives.is_some_and(|rate| self.capacity.is_below(rate)) {
+            self.capacity.forget();
+        }
+        let increased = if self.capacity.is_known() {
+            self.rate + self.near_per_s(input.rtt) * since
+        } else {
+            self.rate * FACTOR_PER_S.powf(since) + 1000.0 * since
+        };
+        let limit = arrives.map_or(f64::MAX, |rate| ABOVE_ACKNOWLEDGED * rate + ABOVE_ACKNOWLEDGED_BPS);
+        self.rate = increased.min(limit.max(self.rate));
+    }
+
+    /// One packet of ordinary size per response time.
+    fn near_per_s(&self, rtt: Duration) -> f64 {
+        let frame = self.rate / FRAMES_PER_S;
+        let packet = frame / (frame / PACKET_BITS).ceil().max(1.0);
+        (packet / (rtt + RESPONSE).as_secs_f64()).max(INCREASE_MIN_BPS_PER_S)
+    }
+
+    pub fn clamp(&mut self, min: Bitrate, max: Bitrate) {
+        self.rate = self.rate.clamp(min.0 as f64, max.0 as f64);
+    }
+}
+
+/// Mean and spread of the rates that arrived when the queue grew.
+#[derive(Clone, Debug, Default)]
+struct Capacity {
+    mean_kbps: Option<f64>,
+    /// Variance divided by the mean.
+    spread: f64,
+}
+
+impl Capacity {
+    fn is_known(&self) -> bool {
+        self.mean_kbps.is_some()
+    }
+    fn is_below(&self, rate: f64) -> bool {
+        self.mean_kbps.is_some_and(|mean| rate / 1000.0 > mean + 3.0 * self.deviation())
+    }
+    fn is_above(&self, rate: f64) -> bool {
+        self.mean_kbps.is_some_and(|mean| rate / 1000.0 < mean - 3.0 * self.deviation())
+    }
+    fn deviation(&self) -> f64 {
+        self.mean_kbps.map_or(0.0, |mean| (self.spread * mean).sqrt())
+    }
+    fn sample(&mut self, rate: f64, weight: f64) {
+        let kbps = rate / 1000.0;
+        let mean = self.mean_kbps.map_or(kbps, |mean| mean + weight * (kbps - mean));
+        self.mean_kbps = Some(mean);
+        let error = (mean - kbps) * (mean - kbps) / mean.max(1.0);
+        self.spread = ((1.0 - weight) * self.spread + weight * error).clamp(0.4, 2.5);
+    }
+    fn forget(&mut self) {
+        *self = Self::default();
+    }
+}

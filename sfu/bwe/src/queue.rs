@@ -1,0 +1,84 @@
+//! Delays seen directly: how long packets wait in front of the bottleneck, and the round trip without that.
+
+use crate::moment::Moment;
+use std::time::Duration;
+
+/// One-way delay above the smallest one of late. The clocks of both ends differ by an unknown constant, which the smallest
+/// delay contains; two windows forget it slowly, so that a changed route or drifting clocks are followed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct QueueDelay {
+    /// Smallest (arrival - sent) of the window that is complete and of the one that is filling, microseconds.
+    before: Option<i64>,
+    filling: Option<(Moment, i64)>,
+    /// Smoothed, microseconds above zero of the two clocks.
+    current: Option<f64>,
+}
+
+const WINDOW: Duration = Duration::from_secs(15);
+/// Some ten packets.
+const SMOOTHING: f64 = 0.1;
+/// A receiver's clock that jumps by this starts over.
+const JUMP_US: f64 = 10_000_000.0;
+
+impl QueueDelay {
+    pub fn on_packet(&mut self, now: Moment, sent: Moment, arrival_us: i64) {
+        let delay = arrival_us - sent.us_since(Moment::default());
+        if self.current.is_some_and(|current| (current - delay as f64).abs() > JUMP_US) {
+            *self = Self::default();
+        }
+        let current = self.current.unwrap_or(delay as f64);
+        self.current = Some(current + SMOOTHING * (delay as f64 - current));
+        match &mut self.filling {
+            Some((since, smallest)) if now.since(*since) < WINDOW => *smallest = (*smallest).min(delay),
+            filling => {
+                self.before = filling.map(|(_, smallest)| smallest);
+                *filling = Some((now, delay));
+            }
+        }
+    }
+
+    pub fn current(&self) -> Duration {
+        let filling = self.filling.map(|(_, smallest)| smallest);
+        let smallest = self.before.into_iter().chain(filling).min();
+        let (Some(smallest), Some(current)) = (smallest, self.current) else { return Duration::ZERO };
+        Duration::from_micros((current - smallest as f64).max(0.0) as u64)
+    }
+}
+
+/// The smallest round trip of late: from the newest packet of each message, which contains the feedback's interval only by
+/// chance, or as measured elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RoundTrip {
+    before: Option<Duration>,
+    filling: Option<(Moment, Duration)>,
+    measured: Option<(Moment, Duration)>,
+}
+
+/// A measurement counts for this long.
+const MEASURED_FOR: Duration = Duration::from_secs(20);
+
+impl RoundTrip {
+    pub fn on_feedback(&mut self, now: Moment, sample: Duration) {
+        match &mut self.filling {
+            Some((since, smallest)) if now.since(*since) < WINDOW => *smallest = (*smallest).min(sample),
+            filling => {
+                self.before = filling.map(|(_, smallest)| smallest);
+                *filling = Some((now, sample));
+            }
+        }
+        if self.measured.is_some_and(|(at, _)| now.since(at) > MEASURED_FOR) {
+            self.measured = None;
+        }
+    }
+
+    pub fn on_measured(&mut self, now: Moment, rtt: Duration) {
+        self.measured = Some((now, rtt));
+    }
+
+    pub fn best(&self) -> Option<Duration> {
+        let filling = self.filling.map(|(_, smallest)| smallest);
+        let seen = self.before.into_iter().chain(filling).min();
+        let measured = self.measured.map(|(_, rtt)| rtt);
+        seen.into_iter().chain(measured).min()
+    }
+}
