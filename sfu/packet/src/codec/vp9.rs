@@ -47,13 +47,25 @@ pub struct LayerIndices {
     pub inter_layer: bool,
 }
 
-/// Sizes of the spatial layers; the picture group description is skipped.
+/// Sizes of the spatial layers and, in non-flexible mode, what the pictures refer to.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ScalabilityStructure {
     /// 1-8.
     pub spatial_layers: u8,
     /// Width and height in pixels, one per spatial layer; empty if absent.
     pub sizes: ArrayVec<(u16, u16), 8>,
+    /// The picture that carries the structure is the group's first; then it repeats. At most 255; empty if absent.
+    pub group: Vec<GroupPicture>,
+}
+
+/// One picture of a group (RFC 9628 section 4.2.1).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct GroupPicture {
+    /// 0-7.
+    pub tid: u8,
+    pub switching_up: bool,
+    /// How many pictures back the references are.
+    pub references: ArrayVec<u8, REFERENCES_MAX>,
 }
 
 struct Reader<'a> {
@@ -131,7 +143,7 @@ impl Vp9Descriptor {
 fn structure(reader: &mut Reader) -> Option<ScalabilityStructure> {
     let head = reader.byte()?;
     let spatial_layers = (head >> 5) + 1;
-    let mut structure = ScalabilityStructure { spatial_layers, sizes: ArrayVec::new() };
+    let mut structure = ScalabilityStructure { spatial_layers, ..ScalabilityStructure::default() };
     if head & 0x10 != 0 {
         for _ in 0..spatial_layers {
             structure.sizes.push((reader.pair()?, reader.pair()?));
@@ -139,10 +151,13 @@ fn structure(reader: &mut Reader) -> Option<ScalabilityStructure> {
     }
     if head & 0x08 != 0 {
         for _ in 0..reader.byte()? {
-            let references = reader.byte()? >> 2 & 3;
-            for _ in 0..references {
-                reader.byte()?;
+            let head = reader.byte()?;
+            let mut picture =
+                GroupPicture { tid: head >> 5, switching_up: head & 0x10 != 0, ..GroupPicture::default() };
+            for _ in 0..head >> 2 & 3 {
+                picture.references.push(reader.byte()?);
             }
+            structure.group.push(picture);
         }
     }
     Some(structure)
@@ -179,7 +194,11 @@ mod tests {
         let ss = [0x0a, 0x38, 1, 64, 0, 180, 2, 128, 1, 104, 2, 0x00, 0x08, 1, 2, 9];
         let d = parsed(&ss).unwrap();
         let expected: ArrayVec<_, 8> = [(320, 180), (640, 360)].into_iter().collect();
-        assert_eq!(d.structure, Some(ScalabilityStructure { spatial_layers: 2, sizes: expected }));
+        let group = vec![
+            GroupPicture::default(),
+            GroupPicture { references: [1, 2].into_iter().collect(), ..GroupPicture::default() },
+        ];
+        assert_eq!(d.structure, Some(ScalabilityStructure { spatial_layers: 2, sizes: expected, group }));
         assert_eq!(d.len, ss.len() - 1);
         for len in 0..ss.len() - 1 {
             assert_eq!(parsed(&ss[..len]), None, "cut at {len}");

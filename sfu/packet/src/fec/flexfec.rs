@@ -11,40 +11,38 @@
 //!  |                          mask 78-109                          |
 //! ```
 
-use super::{EncodeError, Parity, RecoverError, offsets, recover_one};
+use super::{EncodeError, Group, Parity, RecoverError, numbers, recover_one};
 use crate::{SeqNo, Ssrc};
 
 /// Packets that the longest mask reaches: 15 + 31 + 64.
 pub const REACH: u16 = 110;
 const HEADER_LEN: usize = 8;
+/// Where the three pieces of the mask end, counted from the top of 128 bits; "k" means that no piece follows.
+const FIRST_END: u16 = 15;
+const SECOND_END: u16 = 46;
+const K_FIRST: u16 = 0x8000;
+const K_SECOND: u32 = 0x8000_0000;
 
 /// Appends the FEC payload that protects `packets` (whole RTP packets of one source, at most [`REACH`] apart).
 pub fn encode(packets: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let (base, _, offsets) = offsets(packets, REACH)?;
-    let mut parity = Parity::default();
-    for packet in packets {
-        parity.add(packet)?;
-    }
-    let mask = offsets.iter().fold(0u128, |mask, &o| mask | 1 << (109 - o));
-    let farthest = offsets.iter().max().copied().unwrap_or(0);
+    let Group { base, mask, farthest, parity } = Group::of(packets, REACH)?;
     out.push(parity.first[0] & 0x3f);
     out.push(parity.first[1]);
     out.extend(parity.length.to_be_bytes());
     out.extend(parity.timestamp);
     out.extend(base.0.to_be_bytes());
-    let first = (mask >> 95) as u16;
-    let second = (mask >> 64) as u32 & 0x7fff_ffff;
-    match farthest {
-        0..=14 => out.extend((0x8000 | first).to_be_bytes()),
-        15..=45 => {
-            out.extend(first.to_be_bytes());
-            out.extend((0x8000_0000 | second).to_be_bytes());
-        }
-        _ => {
-            out.extend(first.to_be_bytes());
-            out.extend(second.to_be_bytes());
-            out.extend((mask as u64).to_be_bytes());
-        }
+    let first = (mask >> (128 - FIRST_END)) as u16;
+    let second = (mask >> (128 - SECOND_END)) as u32 & !K_SECOND;
+    let third = (mask >> (128 - REACH)) as u64;
+    if farthest < FIRST_END {
+        out.extend((K_FIRST | first).to_be_bytes());
+    } else if farthest < SECOND_END {
+        out.extend(first.to_be_bytes());
+        out.extend((K_SECOND | second).to_be_bytes());
+    } else {
+        out.extend(first.to_be_bytes());
+        out.extend(second.to_be_bytes());
+        out.extend(third.to_be_bytes());
     }
     out.extend(parity.body);
     Ok(())
@@ -53,7 +51,7 @@ pub fn encode(packets: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
 /// Which packets a payload protects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Shape {
-    /// 110 bits, the base at the top.
+    /// The base at the top.
     Mask(u128),
     /// Every `step`-th packet, `count` of them: a row (step 1) or a column (step L) of a block.
     Block { step: u8, count: u8 },
@@ -85,43 +83,23 @@ impl<'a> Flexfec<'a> {
                 };
                 (shape, rest)
             } else {
-                let first = u16::from_be_bytes([m0, m1]);
-                let mut mask = u128::from(first & 0x7fff) << 95;
-                let mut rest = rest;
-                if first & 0x8000 == 0 {
-                    let (&second, after) = rest.split_first_chunk::<4>()?;
-                    let second = u32::from_be_bytes(second);
-                    mask |= u128::from(second & 0x7fff_ffff) << 64;
-                    rest = after;
-                    if second & 0x8000_0000 == 0 {
-                        let (&third, after) = rest.split_first_chunk::<8>()?;
-                        mask |= u128::from(u64::from_be_bytes(third));
-                        rest = after;
-                    }
-                }
+                let (mask, rest) = mask(u16::from_be_bytes([m0, m1]), rest)?;
                 (Shape::Mask(mask), rest)
             };
-            (shape != Shape::Mask(0)).then_some(Self {
-                base: SeqNo(u16::from_be_bytes([b0, b1])),
-                shape,
-                header,
-                body,
-            })
+            let base = SeqNo(u16::from_be_bytes([b0, b1]));
+            (shape != Shape::Mask(0)).then_some(Self { base, shape, header, body })
         };
         parsed().ok_or(RecoverError::Malformed)
     }
 
     /// Sequence numbers of the group, ascending from the base; at most 255.
-    pub fn protected(&self) -> impl Iterator<Item = SeqNo> + use<> {
-        let (base, shape) = (self.base, self.shape);
-        let count = match shape {
-            Shape::Mask(_) => REACH,
-            Shape::Block { count, .. } => u16::from(count),
+    pub fn protected(&self) -> impl Iterator<Item = SeqNo> + Clone + use<> {
+        let base = self.base;
+        let (mask, step, count) = match self.shape {
+            Shape::Mask(mask) => (mask, 1, 0),
+            Shape::Block { step, count } => (0, u16::from(step), u16::from(count)),
         };
-        (0..count).filter_map(move |n| match shape {
-            Shape::Mask(mask) => (mask >> (109 - n) & 1 == 1).then(|| base.plus(n)),
-            Shape::Block { step, .. } => Some(base.plus(n.wrapping_mul(u16::from(step)))),
-        })
+        numbers(base, mask, REACH).chain((0..count).map(move |n| base.plus(n.wrapping_mul(step))))
     }
 
     /// Writes the one missing packet of `ssrc` to `out` (cleared first) and returns its sequence number.
@@ -142,43 +120,62 @@ impl<'a> Flexfec<'a> {
     }
 }
 
+/// The pieces of a flexible mask behind its first one, and what follows them.
+fn mask(first: u16, rest: &[u8]) -> Option<(u128, &[u8])> {
+    let mut mask = u128::from(first & !K_FIRST) << (128 - FIRST_END);
+    if first & K_FIRST != 0 {
+        return Some((mask, rest));
+    }
+    let (&second, rest) = rest.split_first_chunk::<4>()?;
+    let second = u32::from_be_bytes(second);
+    mask |= u128::from(second & !K_SECOND) << (128 - SECOND_END);
+    if second & K_SECOND != 0 {
+        return Some((mask, rest));
+    }
+    let (&third, rest) = rest.split_first_chunk::<8>()?;
+    Some((mask | u128::from(u64::from_be_bytes(third)) << (128 - REACH), rest))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{any_one_comes_back, group};
+    use super::super::tests::{
+        BY_HAND, Recover, SOURCE, any_one_comes_back, encoded, group, impossible_groups_are_refused,
+    };
     use super::*;
 
-    fn recover(fec: &[u8], have: &dyn Fn(SeqNo) -> Option<Vec<u8>>) -> Result<Vec<u8>, RecoverError> {
-        let fec = Flexfec::parse(fec)?;
-        let kept: Vec<_> = fec.protected().map(|s| (s, have(s))).collect();
-        let find = |s: SeqNo| kept.iter().find(|k| k.0 == s).and_then(|k| k.1.as_deref());
-        let mut out = Vec::new();
-        fec.recover(Ssrc(0xabcd_ef01), find, &mut out)?;
-        Ok(out)
-    }
-
-    fn encoded(packets: &[Vec<u8>]) -> Vec<u8> {
-        let mut out = Vec::new();
-        encode(&packets.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut out).unwrap();
-        out
-    }
+    const RECOVER: Recover = |fec, received, out| Flexfec::parse(fec)?.recover(SOURCE, received, out);
 
     #[test]
     fn any_one_packet_of_a_group_comes_back_with_each_mask() {
         for seqs in [&[7][..], &[65_534, 65_535, 0, 12], &[65_520, 2, 29], &[65_500, 1, 70], &[0, 109]] {
-            let packets = group(seqs);
-            any_one_comes_back(&packets, &encoded(&packets), recover);
+            any_one_comes_back(seqs, encode, RECOVER);
         }
-        assert_eq!(encode(&[&group(&[0])[0], &group(&[110])[0]], &mut Vec::new()), Err(EncodeError::TooFar));
     }
 
     #[test]
     fn the_bytes_are_those_of_the_rfc() {
-        // Two packets written out by hand after RFC 8627 section 4.2.2.1 and 6.2.
-        let a = [0x80, 0x80 | 11, 0, 8, 0, 0, 0, 3, 0, 0, 0, 2, 0xaa, 0xbb];
-        let b = [0x80, 18, 0, 9, 0, 0, 0, 5, 0, 0, 0, 2, 0x0f];
+        // RFC 8627 section 4.2.2.1: flags, recovered PT, length, timestamp; base, mask with its k bit; payload.
+        let mut fec = Vec::new();
+        encode(&BY_HAND, &mut fec).unwrap();
         let expected =
             [&[0x00, 0x80 | (11 ^ 18), 0, 3, 0, 0, 0, 6][..], &[0, 8, 0b1110_0000, 0], &[0xaa ^ 0x0f, 0xbb]];
-        assert_eq!(encoded(&[a.to_vec(), b.to_vec()]), expected.concat());
+        assert_eq!(fec, expected.concat());
+    }
+
+    /// Masks at the edges of their pieces, as the bit numbers in the RFC's picture say.
+    #[test]
+    fn each_piece_of_the_mask_names_the_packets_of_the_rfcs_picture() {
+        for (name, mask, numbers) in [
+            ("bits 3, 7 and 14, then k", &[0x88, 0x81][..], vec![3, 7, 14]),
+            ("bits 0 and 15, 45", &[0x40, 0, 0xc0, 0, 0, 1], vec![0, 15, 45]),
+            ("bits 14, 46 and 109", &[0, 1, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 1], vec![14, 46, 109]),
+        ] {
+            let fec = [&[0u8; 8][..], &[0xff, 0xff], mask, &[1, 2, 3]].concat();
+            let parsed = Flexfec::parse(&fec).unwrap();
+            let expected: Vec<SeqNo> = numbers.iter().map(|n| SeqNo(0xffff).plus(*n)).collect();
+            assert_eq!(parsed.protected().collect::<Vec<_>>(), expected, "{name}");
+            assert_eq!(parsed.body, [1, 2, 3], "{name}");
+        }
     }
 
     #[test]
@@ -194,8 +191,13 @@ mod tests {
     }
 
     #[test]
+    fn groups_that_no_mask_reaches_are_refused() {
+        impossible_groups_are_refused(encode, REACH);
+    }
+
+    #[test]
     fn cut_headers_and_retransmissions_are_refused() {
-        let fec = encoded(&group(&[1, 2, 100]));
+        let fec = encoded(encode, &group(&[1, 2, 100]));
         for len in 0..24 {
             assert_eq!(Flexfec::parse(&fec[..len]).err(), Some(RecoverError::Malformed), "{len} bytes");
         }

@@ -8,7 +8,7 @@
 //!  |             mask              |   mask continued (L = 1, 32 bits) ...   then the exclusive or of the bodies
 //! ```
 
-use super::{EncodeError, Parity, RecoverError, offsets, recover_one};
+use super::{EncodeError, Group, Parity, RecoverError, numbers, recover_one};
 use crate::{SeqNo, Ssrc};
 
 /// Packets that the short mask reaches, counted from the base.
@@ -19,20 +19,15 @@ const HEADER_LEN: usize = 10;
 
 /// Appends the FEC payload that protects `packets` (whole RTP packets of one source, at most [`REACH`] apart).
 pub fn encode(packets: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let (base, _, offsets) = offsets(packets, REACH)?;
-    let mut parity = Parity::default();
-    for packet in packets {
-        parity.add(packet)?;
-    }
-    let long = offsets.iter().any(|&o| o >= REACH_SHORT);
-    let mask = offsets.iter().fold(0u64, |mask, &o| mask | 1 << (47 - o));
+    let Group { base, mask, farthest, parity } = Group::of(packets, REACH)?;
+    let long = farthest >= REACH_SHORT;
     out.push(u8::from(long) << 6 | parity.first[0] & 0x3f);
     out.push(parity.first[1]);
     out.extend(base.0.to_be_bytes());
     out.extend(parity.timestamp);
     out.extend(parity.length.to_be_bytes());
     out.extend((parity.body.len() as u16).to_be_bytes());
-    out.extend(&mask.to_be_bytes()[2..if long { 8 } else { 4 }]);
+    out.extend(&mask.to_be_bytes()[..if long { 6 } else { 2 }]);
     out.extend(parity.body);
     Ok(())
 }
@@ -41,8 +36,8 @@ pub fn encode(packets: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
 #[derive(Clone, Copy, Debug)]
 pub struct Ulpfec<'a> {
     base: SeqNo,
-    /// 48 bits, the base at the top.
-    mask: u64,
+    /// The base at the top.
+    mask: u128,
     header: &'a [u8; HEADER_LEN],
     body: &'a [u8],
 }
@@ -52,12 +47,12 @@ impl<'a> Ulpfec<'a> {
         let parsed = || {
             let (header, rest) = payload.split_first_chunk::<HEADER_LEN>()?;
             let (&length, rest) = rest.split_first_chunk::<2>()?;
-            let (&short, rest) = rest.split_first_chunk::<2>()?;
-            let (low, body) = match header[0] & 0x40 {
+            let (&[m0, m1], rest) = rest.split_first_chunk::<2>()?;
+            let ([m2, m3, m4, m5], body) = match header[0] & 0x40 {
                 0 => ([0; 4], rest),
                 _ => rest.split_first_chunk::<4>().map(|(&low, rest)| (low, rest))?,
             };
-            let mask = u64::from(u16::from_be_bytes(short)) << 32 | u64::from(u32::from_be_bytes(low));
+            let mask = u128::from(u64::from_be_bytes([0, 0, m0, m1, m2, m3, m4, m5])) << 80;
             let body = body.get(..usize::from(u16::from_be_bytes(length)))?;
             let base = SeqNo(u16::from_be_bytes([header[2], header[3]]));
             (mask != 0).then_some(Self { base, mask, header, body })
@@ -66,12 +61,12 @@ impl<'a> Ulpfec<'a> {
     }
 
     /// Sequence numbers of the group, ascending from the base.
-    pub fn protected(&self) -> impl Iterator<Item = SeqNo> + use<> {
-        let (base, mask) = (self.base, self.mask);
-        (0..REACH).filter(move |o| mask >> (47 - o) & 1 == 1).map(move |o| base.plus(o))
+    pub fn protected(&self) -> impl Iterator<Item = SeqNo> + Clone + use<> {
+        numbers(self.base, self.mask, REACH)
     }
 
-    /// Writes the one missing packet of `ssrc` to `out` (cleared first) and returns its sequence number.
+    /// Writes the one missing packet of `ssrc` to `out` (cleared first) and returns its sequence number. A packet longer than
+    /// the protection length does not come back: the levels above zero, which would protect its rest, are not read.
     pub fn recover<'p>(
         &self,
         ssrc: Ssrc,
@@ -91,71 +86,104 @@ impl<'a> Ulpfec<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{any_one_comes_back, group};
+    use super::super::tests::{
+        BY_HAND, Recover, SOURCE, any_one_comes_back, encoded, group, impossible_groups_are_refused,
+        recovered,
+    };
     use super::*;
 
-    fn recover(fec: &[u8], have: &dyn Fn(SeqNo) -> Option<Vec<u8>>) -> Result<Vec<u8>, RecoverError> {
-        let fec = Ulpfec::parse(fec)?;
-        let kept: Vec<_> = fec.protected().map(|s| (s, have(s))).collect();
-        let find = |s: SeqNo| kept.iter().find(|k| k.0 == s).and_then(|k| k.1.as_deref());
-        let mut out = Vec::new();
-        fec.recover(Ssrc(0xabcd_ef01), find, &mut out)?;
-        Ok(out)
-    }
-
-    fn encoded(packets: &[Vec<u8>]) -> Vec<u8> {
-        let mut out = Vec::new();
-        encode(&packets.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut out).unwrap();
-        out
-    }
+    const RECOVER: Recover = |fec, received, out| Ulpfec::parse(fec)?.recover(SOURCE, received, out);
 
     #[test]
     fn any_one_packet_of_a_group_comes_back() {
         for seqs in [&[7][..], &[65_534, 65_535, 0, 3], &[65_520, 2, 30], &[5, 3, 4]] {
-            let packets = group(seqs);
-            any_one_comes_back(&packets, &encoded(&packets), recover);
+            any_one_comes_back(seqs, encode, RECOVER);
         }
     }
 
     #[test]
     fn the_bytes_are_those_of_the_rfc() {
-        // Two packets written out by hand after RFC 5109 section 7.3 (exclusive or field by field).
-        let a = [0x80, 0x80 | 11, 0, 8, 0, 0, 0, 3, 0, 0, 0, 2, 0xaa, 0xbb];
-        let b = [0x80, 18, 0, 9, 0, 0, 0, 5, 0, 0, 0, 2, 0x0f];
-        let fec = encoded(&[a.to_vec(), b.to_vec()]);
-        let mask = [0b1100_0000, 0];
-        let expected =
-            [&[0x00, 0x80 | (11 ^ 18), 0, 8, 0, 0, 0, 6, 0, 3, 0, 2][..], &mask, &[0xaa ^ 0x0f, 0xbb]]
-                .concat();
-        assert_eq!(fec, expected);
+        // RFC 5109 section 7.3 and 7.4, field by field: flags, recovered PT, base, timestamp, length; length, mask, payload.
+        let mut fec = Vec::new();
+        encode(&BY_HAND, &mut fec).unwrap();
+        let expected = [
+            &[0x00, 0x80 | (11 ^ 18), 0, 8, 0, 0, 0, 6, 0, 3][..],
+            &[0, 2, 0b1100_0000, 0],
+            &[0xaa ^ 0x0f, 0xbb],
+        ];
+        assert_eq!(fec, expected.concat());
+    }
+
+    /// RFC 5109 section 10.1: four packets of 200, 140, 100 and 340 bytes, and the fields that the RFC prints for them.
+    #[test]
+    fn the_example_of_the_rfc_has_the_rfcs_fields() {
+        let packet = |seq: u16, marker: bool, pt: u8, timestamp: u32, len: usize| {
+            let mut packet = vec![0x80, u8::from(marker) << 7 | pt];
+            packet.extend(seq.to_be_bytes());
+            packet.extend(timestamp.to_be_bytes());
+            packet.extend(2u32.to_be_bytes());
+            packet.extend((0..len).map(|i| (i * usize::from(seq)) as u8));
+            packet
+        };
+        let packets = [
+            packet(8, true, 11, 3, 200),
+            packet(9, false, 18, 5, 140),
+            packet(10, true, 11, 7, 100),
+            packet(11, false, 18, 9, 340),
+        ];
+        let fec = encoded(encode, &packets);
+        // No extension, short mask; P, X, CC and M of an even number of packets vanish; PT 11 ^ 18 ^ 11 ^ 18 = 0; base 8;
+        // TS 3 ^ 5 ^ 7 ^ 9 = 8; length 200 ^ 140 ^ 100 ^ 340 = 372; 340 bytes protected; packets 8 to 11.
+        assert_eq!(fec[..14], [0x00, 0x00, 0, 8, 0, 0, 0, 8, 1, 0x74, 1, 0x54, 0xf0, 0x00]);
+        assert_eq!(fec.len(), 14 + 340);
+        for (lost, packet) in packets.iter().enumerate() {
+            let mut out = Vec::new();
+            let fec = Ulpfec::parse(&fec).unwrap();
+            let received = |seq: SeqNo| {
+                packets
+                    .iter()
+                    .enumerate()
+                    .find(|(n, p)| p[3] == seq.0 as u8 && *n != lost)
+                    .map(|(_, p)| &p[..])
+            };
+            fec.recover(Ssrc(2), received, &mut out).unwrap();
+            assert_eq!(&out, packet);
+        }
+    }
+
+    #[test]
+    fn what_reaches_beyond_the_protection_length_is_never_made_up() {
+        // Two packets of 30 bytes behind the header, protected only as far as 10: a packet of 10 comes back whole whatever
+        // the others are, one of 30 not at all.
+        let packet = |seq: u8, len: usize| {
+            let mut packet = vec![0x80, 96, 0, seq, 0, 0, 0, 0];
+            packet.extend(SOURCE.0.to_be_bytes());
+            packet.extend((0..len).map(|i| seq.wrapping_mul(31).wrapping_add(i as u8)));
+            packet
+        };
+        let packets = [packet(1, 30), packet(2, 10)];
+        let mut fec = encoded(encode, &packets);
+        fec[11] = 10;
+        fec.truncate(14 + 10);
+        assert_eq!(recovered(RECOVER, &fec, &packets, &[1]).as_ref(), Ok(&packets[1]));
+        assert_eq!(recovered(RECOVER, &fec, &packets, &[0]), Err(RecoverError::Contradiction));
     }
 
     #[test]
     fn groups_that_no_mask_reaches_are_refused() {
-        let all = |seqs| {
-            let packets: Vec<Vec<u8>> = group(seqs);
-            encode(&packets.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut Vec::new())
-        };
-        assert_eq!(all(&[]), Err(EncodeError::Empty));
-        assert_eq!(all(&[0, 48]), Err(EncodeError::TooFar));
-        assert_eq!(all(&[1, 1]), Err(EncodeError::TooFar));
-        let mut other = group(&[1, 2]);
-        other[1][8] ^= 1;
-        assert_eq!(encode(&[&other[0], &other[1]], &mut Vec::new()), Err(EncodeError::OtherSource));
-        assert_eq!(encode(&[&[0x80; 11]], &mut Vec::new()), Err(EncodeError::NotRtp));
+        impossible_groups_are_refused(encode, REACH);
     }
 
     #[test]
     fn cut_and_lying_payloads_are_refused() {
         let packets = group(&[1, 2, 40]);
-        let fec = encoded(&packets);
+        let fec = encoded(encode, &packets);
         for len in 0..fec.len() {
             assert_eq!(Ulpfec::parse(&fec[..len]).err(), Some(RecoverError::Malformed), "{len} bytes");
         }
         // A length recovery beyond the body yields no packet.
         let mut lying = fec.clone();
         lying[8] ^= 0xff;
-        let alone = |s: SeqNo| packets.iter().find(|p| p[3] as u16 == s.0 && s.0 != 1).cloned();
-        assert_eq!(recover(&lying, &alone), Err(RecoverError::Contradiction));
+        assert_eq!(recovered(RECOVER, &lying, &packets, &[0]), Err(RecoverError::Contradiction));
     }
 }
