@@ -8,7 +8,8 @@
 //! It opens no socket, asks for no time, starts no thread and knows no codec: a decoder is an argument
 //! ([`audio::Decoder`]). The same packets at the same times give the same samples.
 //!
-//! Here so far: the audio path with its delay estimate, decision, time stretching, concealment ladder and list of packets
-//! worth asking for. Opus, DRED, and the video path are not here yet.
+//! [`audio`]: delay estimate, decision, time stretching, concealment ladder and the list of packets worth asking for; the codec
+//! itself lives elsewhere. [`video`]: frames out of packets, which of them can be decoded, when each is due, and what to ask for.
 
 pub mod audio;
+pub mod video;
