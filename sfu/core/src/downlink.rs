@@ -1,12 +1,18 @@
 //! What one peer receives: its slots, the packets that wait for it, and what was negotiated for sending.
 
+mod bucket;
 mod egress;
 mod history;
+mod kept;
 mod munger;
+mod pacer;
 mod slot;
+mod write;
 
 pub(crate) use egress::{Batch, Media, Queue};
 pub(crate) use munger::Ids;
+#[allow(unused_imports, reason = "used once the estimate is wired in")]
+pub(crate) use pacer::{Class, Pressure, TICK};
 pub(crate) use slot::{Bound, Forwarded, Slot, Source};
 
 use crate::payloads::Payloads;

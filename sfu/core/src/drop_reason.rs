@@ -69,6 +69,8 @@ drop_reasons! {
     NackFlood = "nack_flood",
     /// Feedback about an SSRC that is not a slot.
     FeedbackUnknownSsrc = "feedback_unknown_ssrc",
+    /// Left out because more waits for this subscriber than its link takes.
+    PacerPressure = "pacer_pressure",
     /// More packets wait for one peer than it will be sent.
     QueueFull = "queue_full",
     /// The transport would not encrypt.

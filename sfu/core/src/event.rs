@@ -52,6 +52,8 @@ pub enum TimeoutReason {
     Speakers,
     /// Held packets leave.
     Egress,
+    /// What a pacer held back may leave.
+    Pace,
     /// A peer that never connected is given up.
     Connect,
 }

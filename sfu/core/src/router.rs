@@ -207,6 +207,7 @@ impl Router {
                 if let Some(link) = &mut self.links[index] {
                     link.sending = false;
                 }
+                self.arm_pacer(index);
             }
             self.agenda.tick_due = false;
         } else if !self.agenda.sending.is_empty() {
@@ -246,9 +247,23 @@ impl Router {
 
     fn arm_egress(&mut self) {
         let Some(tick) = self.config.egress_tick.filter(|t| !t.is_zero()) else { return };
-        let since = self.now.saturating_duration_since(self.config.clock.0);
+        let at = self.next_tick(self.now + Duration::from_nanos(1), tick);
+        self.agenda.timers.set_no_later((Owner::Router, TimeoutReason::Egress), at);
+    }
+
+    /// What the pacer holds leaves with what other pacers hold: one wake of the worker serves all.
+    fn arm_pacer(&mut self, index: usize) {
+        let timer = (Owner::Peer(index), TimeoutReason::Pace);
+        if let Some(at) = self.downlinks[index].queue.pacer.next_release(self.now) {
+            self.agenda.timers.set(timer, self.next_tick(at, crate::downlink::TICK));
+        }
+    }
+
+    /// The first multiple of `tick` that is not before `at`.
+    fn next_tick(&self, at: Instant, tick: Duration) -> Instant {
+        let since = at.saturating_duration_since(self.config.clock.0);
         let into = Duration::from_nanos((since.as_nanos() % tick.as_nanos()) as u64);
-        self.agenda.timers.set_no_later((Owner::Router, TimeoutReason::Egress), self.now + (tick - into));
+        if into.is_zero() { at } else { at + (tick - into) }
     }
 
     fn next_batch(&mut self, index: usize) -> Option<(SocketAddr, SocketAddr, crate::downlink::Batch)> {
@@ -269,11 +284,13 @@ impl Router {
         };
         let dropped = &mut self.agenda.dropped;
         let batch = queue.next_batch(
+            self.now,
             session,
             &mut link.transport,
             cached,
             &mut self.buffer,
             &mut self.plan,
+            |_| {},
             |reason| dropped.count(reason),
         )?;
         link.bytes_out += batch.len as u64;

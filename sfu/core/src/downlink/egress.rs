@@ -8,14 +8,14 @@
 //! ```
 //! Packets of one source never overtake each other, so a receiver sees no reordering that the publisher did not send.
 
+use super::kept::Kept;
+use super::pacer::{Class, Pacer};
+use super::write::{write_media, write_padding};
 use super::{Ids, Session, SourceRef};
 use crate::DropReason;
 use crate::uplink::Stored;
-use arrayvec::ArrayVec;
-use packet::codec::vp8;
-use packet::ext::dependency_descriptor;
-use packet::rtp::Outgoing;
 use packet::{Mid, PayloadType, RtpTime, SeqNo, Ssrc};
+use std::time::Instant;
 use transport::Transport;
 
 /// One packet yet to be written: numbers, and where its payload is.
@@ -47,13 +47,28 @@ pub(crate) enum Item {
     },
     /// A packet of this stream that was sent before, encrypted as it was.
     Repeat(SeqNo),
+    #[allow(dead_code, reason = "used once the estimate is wired in")]
+    Padding(Padding),
     Taken,
+}
+
+/// A packet without payload on an RTX source: it fills a probe before there is anything to send twice.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Padding {
+    pub ssrc: Ssrc,
+    pub pt: PayloadType,
+    pub seq: SeqNo,
+    pub timestamp: RtpTime,
+    pub mid: Mid,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Queued {
     /// Source it must keep its order in; see [`stream_of`].
     pub stream: u8,
+    pub class: Class,
+    /// The probe it is part of; the pacer's to say.
+    pub probe: Option<u32>,
     /// Bytes on the wire.
     pub len: usize,
     pub item: Item,
@@ -67,32 +82,20 @@ pub(crate) fn stream_of(slot: usize, rtx: bool) -> u8 {
 /// All RTCP is one stream.
 const RTCP_STREAM: u8 = 127;
 
-/// Encrypted packets of one audio stream, for as long as a listener may want one again. A packet repeated on its own
-/// source is repeated byte for byte: encrypting it anew would use its index twice.
-#[derive(Debug, Default)]
-struct Kept(Vec<(Option<SeqNo>, Vec<u8>)>);
-
-/// 1.28 s of 20 ms packets; a power of two.
-const KEPT: usize = 64;
-
-impl Kept {
-    fn insert(&mut self, seq: SeqNo, packet: &[u8]) {
-        if self.0.is_empty() {
-            self.0.resize_with(KEPT, Default::default);
-        }
-        let (number, bytes) = &mut self.0[usize::from(seq.0) & (KEPT - 1)];
-        *number = Some(seq);
-        bytes.clear();
-        bytes.extend_from_slice(packet);
-    }
-    fn get(&self, seq: SeqNo) -> Option<&[u8]> {
-        let (number, bytes) = self.0.get(usize::from(seq.0) & (KEPT - 1))?;
-        (*number == Some(seq)).then_some(bytes)
-    }
+/// A packet that left with a transport-wide sequence number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Departed {
+    pub seq: SeqNo,
+    /// Bytes on the wire.
+    pub len: usize,
+    pub class: Class,
+    pub probe: Option<u32>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
+    pub pacer: Pacer,
+    /// Released: leaves with this drain.
     waiting: Vec<Queued>,
     /// By stream; only those without RTX.
     kept: std::collections::BTreeMap<u8, Kept>,
@@ -102,8 +105,6 @@ pub(crate) struct Queue {
     transport_sequence: u16,
 }
 
-/// Half a second of 20 Mb/s. A drain follows every burst of datagrams, so this is reached only when nobody drains.
-const WAITING_MAX: usize = 2048;
 /// A packet this much shorter than its batch is padded, at one percent of a full packet's cost; beyond, it closes it.
 const PADDING_MAX: usize = 16;
 /// UDP_MAX_SEGMENTS of the Linux kernel.
@@ -122,18 +123,21 @@ pub(crate) struct Batch {
 }
 
 impl Queue {
+    /// Forgets everything, also what the pacer holds.
     pub fn clear(&mut self) {
+        self.pacer.clear();
+        self.drained();
+    }
+
+    /// Everything released has left. RTCP never waits in the pacer, so nothing refers to its bytes any more.
+    fn drained(&mut self) {
         self.waiting.clear();
         self.rtcp.clear();
         self.first = 0;
     }
 
     pub fn push(&mut self, queued: Queued) -> Result<(), DropReason> {
-        if self.waiting.len() - self.first >= WAITING_MAX {
-            return Err(DropReason::QueueFull);
-        }
-        self.waiting.push(queued);
-        Ok(())
+        self.pacer.push(queued)
     }
 
     /// Queues a compound RTCP packet that `write` appends.
@@ -146,6 +150,8 @@ impl Queue {
         }
         self.push(Queued {
             stream: RTCP_STREAM,
+            class: Class::Rtcp,
+            probe: None,
             len: end - start + overhead,
             item: Item::Rtcp { start, end },
         })
@@ -155,7 +161,7 @@ impl Queue {
     pub fn repeat(&mut self, stream: u8, seq: SeqNo) -> Result<(), DropReason> {
         let kept = self.kept.get(&stream).ok_or(DropReason::NackWithoutRtx)?;
         let len = kept.get(seq).ok_or(DropReason::NackUnknown)?.len();
-        self.push(Queued { stream, len, item: Item::Repeat(seq) })
+        self.push(Queued { stream, class: Class::Audio, probe: None, len, item: Item::Repeat(seq) })
     }
 
     /// Picks the next batch: indices into `waiting` with their padding, in the order of sending, and the segment size.
@@ -220,24 +226,29 @@ impl Queue {
         size
     }
 
-    /// Writes and encrypts the next batch into `buffer`. `cached` finds a stored packet with its bytes; a packet it
-    /// does not find is left out. `None` when nothing waits.
+    /// Lets go what the pacer lets go, then writes and encrypts the next batch into `buffer`. `cached` finds a stored
+    /// packet with its bytes; a packet it does not find is left out. `departed` hears of every packet that feedback
+    /// will be about. `None` when nothing may leave now.
+    #[allow(clippy::too_many_arguments, reason = "one call site; what the batch is made of and made into")]
     pub fn next_batch<'a>(
         &mut self,
+        now: Instant,
         session: &Session,
         transport: &mut Transport,
         cached: impl Fn(&Media) -> Option<(&'a Stored, &'a [u8])>,
         buffer: &mut Vec<u8>,
         plan: &mut Vec<(usize, usize)>,
+        mut departed: impl FnMut(Departed),
         mut dropped: impl FnMut(DropReason),
     ) -> Option<Batch> {
+        self.pacer.release(now, &mut self.waiting);
         loop {
             if self.waiting.is_empty() {
                 return None;
             }
             let size = self.plan(plan);
             if plan.is_empty() {
-                self.clear();
+                self.drained();
                 return None;
             }
             let mut batch = Batch { segment_size: size, ..Batch::default() };
@@ -247,9 +258,10 @@ impl Queue {
                 buffer.resize(needed, 0);
             }
             for &(i, padding) in plan.iter() {
-                let stream = self.waiting[i].stream;
+                let Queued { stream, class, probe, .. } = self.waiting[i];
                 let item = std::mem::replace(&mut self.waiting[i].item, Item::Taken);
                 let out = &mut buffer[batch.len..];
+                let number = self.transport_sequence;
                 let written = match item {
                     Item::Media(media) => match cached(&media) {
                         Some((stored, packet)) => {
@@ -270,6 +282,9 @@ impl Queue {
                         }
                         _ => Err(DropReason::CacheMiss),
                     },
+                    Item::Padding(padding) => {
+                        write_padding(&padding, session, transport, &mut self.transport_sequence, out)
+                    }
                     Item::Rtcp { start, end } => {
                         out[..end - start].copy_from_slice(&self.rtcp[start..end]);
                         transport.protect_rtcp(out, end - start).map_err(|_| DropReason::Protect)
@@ -281,13 +296,16 @@ impl Queue {
                     Ok(len) if len == size || i == plan[plan.len() - 1].0 && len <= size => {
                         batch.len += len;
                         batch.datagrams += 1;
+                        if self.transport_sequence != number {
+                            departed(Departed { seq: SeqNo(number), len, class, probe });
+                        }
                     }
                     Ok(_) => dropped(DropReason::Protect),
                     Err(reason) => dropped(reason),
                 }
             }
             if self.waiting.iter().skip(self.first).all(|q| q.item == Item::Taken) {
-                self.clear();
+                self.drained();
             }
             if batch.datagrams > 0 {
                 batch.segment_size = size.min(batch.len);
@@ -295,49 +313,6 @@ impl Queue {
             }
         }
     }
-}
-
-#[allow(clippy::too_many_arguments, reason = "one call site; the batch loop's own state")]
-fn write_media(
-    media: &Media,
-    stored: &Stored,
-    packet: &[u8],
-    padding: usize,
-    session: &Session,
-    transport: &mut Transport,
-    transport_sequence: &mut u16,
-    out: &mut [u8],
-) -> Result<usize, DropReason> {
-    let mut extensions = media.extensions(stored, packet, session);
-    let mut descriptor: ArrayVec<u8, { dependency_descriptor::DESCRIPTOR_LEN_MAX }> = ArrayVec::new();
-    if let (Some(bytes), Some(number)) = (extensions.dependency_descriptor, media.ids.frame_number)
-        && descriptor.try_extend_from_slice(bytes).is_ok()
-    {
-        dependency_descriptor::set_frame_number(&mut descriptor, number);
-        extensions.dependency_descriptor = Some(&descriptor);
-    }
-    if let Some(number) = &mut extensions.transport_sequence {
-        number.0 = *transport_sequence;
-        *transport_sequence = transport_sequence.wrapping_add(1);
-    }
-    let outgoing = Outgoing {
-        marker: stored.header.marker,
-        pt: media.pt,
-        seq: media.seq,
-        timestamp: media.timestamp,
-        ssrc: media.ssrc,
-        extensions,
-        osn: media.osn,
-        head: &[],
-        payload: stored.header.payload(packet),
-        padding_len: padding as u8,
-    };
-    let layout = outgoing.write(&session.extensions, out).map_err(|_| DropReason::Protect)?;
-    if media.ids.picture_id.is_some() || media.ids.tl0_pic_idx.is_some() {
-        let (picture_id, tl0) = (media.ids.picture_id.unwrap_or(0), media.ids.tl0_pic_idx.unwrap_or(0));
-        vp8::rewrite(&mut out[layout.payload], picture_id, tl0);
-    }
-    transport.protect_rtp(out, layout.len).map_err(|_| DropReason::Protect)
 }
 
 #[cfg(test)]
@@ -364,7 +339,7 @@ mod tests {
             };
             let item =
                 if stream == RTCP_STREAM { Item::Rtcp { start: 0, end: len } } else { Item::Media(media) };
-            queue.push(Queued { stream, len, item }).unwrap();
+            queue.waiting.push(Queued { stream, class: Class::Base, probe: None, len, item });
         }
         let mut all = Vec::new();
         let mut order: Vec<Vec<usize>> = vec![Vec::new(); 128];
@@ -376,7 +351,7 @@ mod tests {
             }
             let mut batch = Vec::new();
             for (n, &(i, padding)) in plan.iter().enumerate() {
-                let Queued { stream, len, item } = queue.waiting[i];
+                let Queued { stream, len, item, .. } = queue.waiting[i];
                 assert_ne!(item, Item::Taken);
                 assert!(len + padding == size || n + 1 == plan.len() && len + padding < size);
                 assert!(padding == 0 || stream != RTCP_STREAM, "RTCP is not padded");
@@ -432,13 +407,5 @@ mod tests {
                 .collect();
             batches(&packets);
         }
-    }
-
-    #[test]
-    fn a_queue_that_nobody_drains_is_bounded() {
-        let mut queue = Queue::default();
-        let rtcp = Queued { stream: RTCP_STREAM, len: 10, item: Item::Rtcp { start: 0, end: 10 } };
-        assert!((0..WAITING_MAX).all(|_| queue.push(rtcp).is_ok()));
-        assert_eq!(queue.push(rtcp), Err(DropReason::QueueFull));
     }
 }

@@ -33,6 +33,11 @@ impl Router {
             (Owner::Peer(index), TimeoutReason::Report) => self.send_reports(index),
             (Owner::Peer(index), TimeoutReason::Replay) => self.replay(index),
             (Owner::Peer(index), TimeoutReason::Layers) => self.choose_layers(index),
+            (Owner::Peer(index), TimeoutReason::Pace) => {
+                if let Some(link) = &mut self.links[index] {
+                    self.agenda.send(index, link);
+                }
+            }
             (Owner::Room(room), _) => self.compare_voices(room),
             (Owner::Router, _) => self.agenda.tick_due = true,
             (Owner::Peer(_), TimeoutReason::Speakers | TimeoutReason::Egress) => {}

@@ -3,7 +3,7 @@
 use packet::codec::vp8::{PictureId, TemporalLayer, Vp8Descriptor};
 use packet::ext::{AudioLevel, Extension, ExtensionMap, TransportSequence, Values};
 use packet::media::{Codec, CodecConfig, MediaKind, PeerMedia, SendTrack, Slot};
-use packet::rtcp::{Compound, Nack, Packet, Pli, SenderReport};
+use packet::rtcp::{Compound, FeedbackBuilder, Nack, Packet, Pli, SenderReport};
 use packet::rtp::{Outgoing, RtpHeader};
 use packet::{Mid, NtpTime, PayloadType, PeerId, Rid, RtpTime, SeqNo, Ssrc};
 use std::collections::BTreeMap;
@@ -108,6 +108,17 @@ pub struct Peer {
     pub control: Vec<(Instant, Packet)>,
     /// Answer gaps with NACK.
     pub asks: bool,
+    /// Tell what arrived by transport-wide sequence number, every 50 ms, as browsers do.
+    pub feedback: bool,
+    /// Transport-wide sequence numbers, extended, with arrival in microseconds; not told yet.
+    arrivals: BTreeMap<u64, i64>,
+    newest_arrival: u64,
+    feedback_due: Option<Instant>,
+    feedback_count: u8,
+    /// Retransmissions that arrived: when, and the RTX source's own number.
+    pub rtx_arrived: Vec<(Instant, SeqNo)>,
+    /// Datagrams with media, RTX and padding that arrived, and their bytes.
+    pub received: (u64, u64),
     missing: BTreeMap<(u32, u64), Instant>,
     highest: BTreeMap<u32, u64>,
     start: Instant,
@@ -214,6 +225,13 @@ impl Peer {
             reports: Vec::new(),
             control: Vec::new(),
             asks: false,
+            feedback: true,
+            arrivals: BTreeMap::new(),
+            newest_arrival: 1 << 16,
+            feedback_due: None,
+            feedback_count: 0,
+            rtx_arrived: Vec::new(),
+            received: (0, 0),
             missing: BTreeMap::new(),
             highest: BTreeMap::new(),
             start,
@@ -386,6 +404,28 @@ impl Peer {
         if self.asks {
             self.ask(now, out);
         }
+        if self.feedback && self.feedback_due.is_some_and(|at| at <= now) {
+            self.tell(out);
+        }
+    }
+
+    fn tell(&mut self, out: &mut Vec<Vec<u8>>) {
+        self.feedback_due = None;
+        let mut open: Option<FeedbackBuilder> = None;
+        let mut messages = Vec::new();
+        for (seq, us) in std::mem::take(&mut self.arrivals) {
+            let seq = SeqNo(seq as u16);
+            if open.as_mut().is_some_and(|builder| builder.push(seq, us)) {
+                continue;
+            }
+            messages.extend(open.take().map(FeedbackBuilder::finish));
+            open = Some(FeedbackBuilder::new(Ssrc(1), Ssrc(2), self.feedback_count, seq, us));
+            self.feedback_count = self.feedback_count.wrapping_add(1);
+        }
+        messages.extend(open.map(FeedbackBuilder::finish));
+        for message in messages {
+            out.extend(protect_rtcp(&mut self.transport, &[Packet::TransportFeedback(message)]));
+        }
     }
 
     pub fn send_rtcp(&mut self, packets: &[Packet]) -> Vec<Vec<u8>> {
@@ -437,11 +477,24 @@ impl Peer {
     fn on_rtp(&mut self, now: Instant, mut packet: Vec<u8>) {
         let header = RtpHeader::parse(&packet).unwrap();
         let rtx = self.media.slots.iter().find(|s| s.rtx == Some(header.ssrc)).cloned();
+        let repaired = rtx.is_some();
         let transport_sequence = Values::read(&header, &packet, &self.media.extensions).transport_sequence;
+        self.received = (self.received.0 + 1, self.received.1 + packet.len() as u64);
+        if let Some(number) = transport_sequence {
+            let seq = packet::ExtSeq(self.newest_arrival).nearest(SeqNo(number.0)).0;
+            self.newest_arrival = self.newest_arrival.max(seq);
+            self.arrivals.entry(seq).or_insert((now - self.start).as_micros() as i64);
+            self.feedback_due.get_or_insert(now + Duration::from_millis(50));
+        }
         if let Some(slot) = rtx {
             let media =
                 self.media.codecs.iter().find(|c| c.rtx == Some(header.pt)).expect("an RTX payload type");
-            packet = packet::rtp::rtx::restore(&header, &mut packet, media.pt, slot.ssrc).unwrap().to_vec();
+            match packet::rtp::rtx::restore(&header, &mut packet, media.pt, slot.ssrc) {
+                Ok(restored) => packet = restored.to_vec(),
+                // Padding: it only measures the path.
+                Err(_) => return,
+            }
+            self.rtx_arrived.push((now, header.seq));
         }
         let header = RtpHeader::parse(&packet).unwrap();
         let values = Values::read(&header, &packet, &self.media.extensions);
@@ -455,7 +508,11 @@ impl Peer {
                 self.missing.insert((header.ssrc.0, seq), now + Duration::from_millis(10));
             }
         }
-        self.missing.remove(&(header.ssrc.0, ext));
+        let was_missing = self.missing.remove(&(header.ssrc.0, ext)).is_some();
+        if repaired && !was_missing && highest.is_some_and(|highest| ext <= highest) {
+            // Sent again although it had arrived: a copy, or padding that measures the path.
+            return;
+        }
         self.highest.insert(header.ssrc.0, highest.unwrap_or(0).max(ext));
         self.got.push(Got {
             at: now,

@@ -83,7 +83,8 @@ impl TransportFeedback {
         let chunk_count = if status_count == 0 { 0 } else { chunks_end? + 1 };
         let mut deltas = &rest[2 * chunk_count..];
 
-        let mut received = Vec::new();
+        // A packet that arrived takes at least a byte, so a short message cannot claim much memory.
+        let mut received = Vec::with_capacity(deltas.len().min(usize::from(status_count)));
         let mut offset = 0;
         for word in &words[..chunk_count] {
             let chunk = Chunk(u16::from_be_bytes(*word));

@@ -1,0 +1,377 @@
+//! When what waits for one destination leaves: as fast as its link takes it, what matters most first.
+//!
+//! ```text
+//!  push ─► lines, one a class:  RTCP │ audio │ RTX │ base │ enhancement │ FEC │ padding
+//!                                 │     │      └── while the modelled queue of the link is short ──┐
+//!  release, once a drain:         └─ always ─┘                                                     └─► batch
+//! ```
+//! The link's queue is modelled: what is sent goes in, the estimate leaks out. While little is in it, everything
+//! leaves in the drain that brought it, so an unloaded path adds no delay and keeps its batches. A keyframe beyond
+//! that waits here, where audio passes it, instead of in front of the link, where nothing can; it leaves in ticks.
+//!
+//! Packets of one source never overtake each other: sequence numbers are given before, and a receiver takes a packet
+//! that was overtaken for lost. What comes behind a packet of its own source waits in that one's line.
+
+use super::bucket::Bucket;
+use super::egress::Queued;
+use crate::DropReason;
+use packet::Bitrate;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// In the order of leaving. RTCP and audio never wait.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Class {
+    Rtcp,
+    Audio,
+    /// Somebody waits for it already.
+    Rtx,
+    /// Video that later pictures are made from.
+    Base,
+    /// Video that nothing in the base layer refers to.
+    Enhancement,
+    Fec,
+    /// Fills a probe.
+    Padding,
+}
+
+impl Class {
+    const COUNT: usize = Self::Padding as usize + 1;
+    const WAITING: [Self; 5] = [Self::Rtx, Self::Base, Self::Enhancement, Self::Fec, Self::Padding];
+}
+
+#[allow(dead_code, reason = "used once the estimate is wired in")]
+/// How full the lines are: slots decide by it what they still send. Nothing is dropped here, where it has a sequence
+/// number that the receiver would miss.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Pressure {
+    None,
+    /// What nothing refers to is better left out.
+    High,
+    /// Nothing but what was begun.
+    Full,
+}
+
+/// Packets sent fast to learn whether the link takes them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Probing {
+    pub id: u32,
+    pub rate: Bitrate,
+    pub bytes_left: usize,
+}
+
+/// Where the packets of one source wait.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    waiting: u16,
+    class: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Pacer {
+    lines: [VecDeque<Queued>; Class::COUNT],
+    /// Of packets that may have to wait.
+    bytes: usize,
+    packets: usize,
+    by_stream: Vec<Line>,
+    /// What the destination takes; `None`: as much as comes.
+    rate: Option<Bitrate>,
+    link: Bucket,
+    probe: Option<Probing>,
+}
+
+/// Between two releases of what waits: the packets of one tick for one address are one batch.
+pub(crate) const TICK: Duration = Duration::from_millis(5);
+/// What may stand in the link's queue because of us, as time at the estimate. Three frames of a 600 kb/s camera, and
+/// less than what an audio buffer absorbs.
+const LINK_QUEUE: Duration = Duration::from_millis(40);
+/// Ticks come late and estimates are a little low by design; more would fill the link's queue with what waits here.
+const RATE_FACTOR_PERCENT: u64 = 110;
+/// The rate below which nothing is usable: a lower estimate would hold a packet for longer than it is worth.
+const RATE_MIN: Bitrate = Bitrate::kbps(20);
+#[allow(dead_code, reason = "used once the estimate is wired in")]
+/// Waiting time from which less is sent, and from which a slot stops until its next keyframe. The publisher's cache
+/// keeps packets for 800 ms.
+const PRESSURE: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(600));
+/// Half a second of 20 Mb/s. A drain follows every burst of datagrams, so this is reached only when nobody drains.
+pub(super) const PACKETS_MAX: usize = 2048;
+
+#[allow(dead_code, reason = "used once the estimate is wired in")]
+impl Pacer {
+    pub fn push(&mut self, queued: Queued) -> Result<(), DropReason> {
+        if self.packets >= PACKETS_MAX {
+            return Err(DropReason::QueueFull);
+        }
+        let stream = usize::from(queued.stream);
+        if self.by_stream.len() <= stream {
+            self.by_stream.resize(stream + 1, Line::default());
+        }
+        let line = &mut self.by_stream[stream];
+        line.class = if line.waiting == 0 { 0 } else { line.class }.max(queued.class as usize);
+        line.waiting += 1;
+        self.lines[line.class].push_back(queued);
+        self.bytes += queued.len;
+        self.packets += 1;
+        Ok(())
+    }
+
+    pub fn clear(&mut self) {
+        self.lines.iter_mut().for_each(VecDeque::clear);
+        self.by_stream.fill(Line::default());
+        (self.bytes, self.packets, self.probe) = (0, 0, None);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.packets == 0
+    }
+
+    pub fn set_rate(&mut self, now: Instant, rate: Option<Bitrate>) {
+        if let Some(old) = self.pace() {
+            self.link.leak(now, old);
+        }
+        self.rate = rate;
+    }
+
+    /// The next packets leave at the probe's rate until its bytes are out; a new probe takes the place of the last.
+    pub fn start_probe(&mut self, probe: Probing) {
+        self.probe = Some(probe);
+    }
+
+    pub fn is_probing(&self) -> bool {
+        self.probe.is_some()
+    }
+
+    /// What the link is taken to drain.
+    fn pace(&self) -> Option<Bitrate> {
+        let rate = self.rate?.0.max(RATE_MIN.0);
+        let paced = rate.saturating_mul(RATE_FACTOR_PERCENT) / 100;
+        Some(Bitrate(self.probe.map_or(paced, |probe| paced.max(probe.rate.0))))
+    }
+
+    /// How much may stand in the link's queue. A probe is a rate, not a burst: one tick's worth.
+    fn depth(&self) -> Duration {
+        if self.probe.is_some() { TICK } else { LINK_QUEUE }
+    }
+
+    /// Waiting time of a packet that comes now.
+    pub fn delay(&self) -> Duration {
+        let Some(pace) = self.pace() else { return Duration::ZERO };
+        pace.time_for(packet::DataSize(self.bytes as u64))
+    }
+
+    pub fn pressure(&self) -> Pressure {
+        match self.delay() {
+            delay if delay > PRESSURE.1 || self.packets > PACKETS_MAX / 2 => Pressure::Full,
+            delay if delay > PRESSURE.0 => Pressure::High,
+            _ => Pressure::None,
+        }
+    }
+
+    /// Moves to `out` what may leave now.
+    pub fn release(&mut self, now: Instant, out: &mut Vec<Queued>) {
+        if let Some(pace) = self.pace() {
+            self.link.leak(now, pace);
+        }
+        if self.packets == 0 {
+            return;
+        }
+        for class in [Class::Rtcp, Class::Audio] {
+            while let Some(queued) = self.lines[class as usize].pop_front() {
+                self.leave(queued, out);
+            }
+        }
+        for class in Class::WAITING {
+            loop {
+                // A probe ends inside a release, and the estimate's pace holds for the next packet.
+                if self.pace().is_some_and(|pace| !self.link.is_below(self.depth(), pace)) {
+                    return;
+                }
+                let Some(queued) = self.lines[class as usize].pop_front() else { break };
+                self.leave(queued, out);
+            }
+        }
+    }
+
+    fn leave(&mut self, mut queued: Queued, out: &mut Vec<Queued>) {
+        if let Some(line) = self.by_stream.get_mut(usize::from(queued.stream)) {
+            line.waiting -= 1;
+        }
+        self.bytes -= queued.len;
+        self.packets -= 1;
+        if self.rate.is_some() {
+            self.link.add(queued.len);
+        }
+        if let Some(probe) = self.probe.as_mut().filter(|_| queued.class > Class::Rtcp) {
+            queued.probe = Some(probe.id);
+            probe.bytes_left = probe.bytes_left.saturating_sub(queued.len);
+            if probe.bytes_left == 0 {
+                self.probe = None;
+            }
+        }
+        out.push(queued);
+    }
+
+    /// Bytes of padding that a probe could send now because nothing else waits.
+    pub fn padding_wanted(&self) -> usize {
+        let Some((probe, pace)) = self.probe.zip(self.pace()).filter(|_| self.packets == 0) else { return 0 };
+        if self.link.is_below(self.depth(), pace) { probe.bytes_left } else { 0 }
+    }
+
+    /// When the next packet may leave, after a release; `None`: nothing waits.
+    pub fn next_release(&self, now: Instant) -> Option<Instant> {
+        let pace = self.pace()?;
+        (self.packets > 0 || self.probe.is_some()).then(|| now + self.link.below_in(self.depth(), pace))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::downlink::egress::Item;
+    use crate::tests::start;
+
+    fn packet(stream: u8, class: Class, len: usize) -> Queued {
+        Queued { stream, class, probe: None, len, item: Item::Taken }
+    }
+
+    fn ms(n: u64) -> Instant {
+        start() + Duration::from_millis(n)
+    }
+
+    /// Releases every tick until nothing waits: (ms, stream, bytes).
+    fn drain(pacer: &mut Pacer, from_ms: u64) -> Vec<(u64, u8, usize)> {
+        let mut all = Vec::new();
+        let mut at = from_ms;
+        loop {
+            let mut out = Vec::new();
+            pacer.release(ms(at), &mut out);
+            all.extend(out.iter().map(|q| (at, q.stream, q.len)));
+            let Some(next) = pacer.next_release(ms(at)) else { return all };
+            assert!(next > ms(at));
+            at = (next - start()).as_nanos().div_ceil(5_000_000) as u64 * 5;
+        }
+    }
+
+    #[test]
+    fn without_a_rate_and_in_light_load_everything_leaves_at_once() {
+        for rate in [None, Some(Bitrate::kbps(1000))] {
+            let mut pacer = Pacer::default();
+            pacer.set_rate(ms(0), rate);
+            let mut out = Vec::new();
+            for frame in 0..50 {
+                // Three packets every 40 ms: 600 kb/s.
+                for _ in 0..3 {
+                    pacer.push(packet(1, Class::Base, 1000)).unwrap();
+                }
+                pacer.release(ms(frame * 40), &mut out);
+                assert!(pacer.is_empty(), "frame {frame} waits at {rate:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_keyframe_waits_at_the_rate_and_audio_passes_it() {
+        let mut pacer = Pacer::default();
+        pacer.set_rate(ms(0), Some(Bitrate::kbps(500)));
+        for _ in 0..40 {
+            pacer.push(packet(1, Class::Base, 1000)).unwrap();
+        }
+        assert_eq!(pacer.pressure(), Pressure::High);
+        let mut out = Vec::new();
+        pacer.release(ms(0), &mut out);
+        // 40 ms of 550 kb/s, and the packet that reaches it.
+        assert_eq!(out.len(), 3);
+        for at in [1, 7, 113] {
+            pacer.push(packet(0, Class::Audio, 100)).unwrap();
+            let mut out = Vec::new();
+            pacer.release(ms(at), &mut out);
+            assert_eq!(out[0].stream, 0, "audio leaves at once, first");
+        }
+        let sent = drain(&mut pacer, 115);
+        let last = sent.last().unwrap().0;
+        // 40 kB at 550 kb/s are 582 ms, of which 40 went first; between 7 and 113 ms nobody came to release.
+        assert!((570..=600).contains(&last), "{last}");
+        let per_tick = sent.iter().filter(|(at, ..)| (200..400).contains(at)).count();
+        assert!((12..=15).contains(&per_tick), "{per_tick} kB in 200 ms");
+        assert_eq!(pacer.pressure(), Pressure::None);
+    }
+
+    #[test]
+    fn what_matters_more_leaves_first_but_never_out_of_its_own_order() {
+        let mut pacer = Pacer::default();
+        pacer.set_rate(ms(0), Some(Bitrate::kbps(300)));
+        pacer.link.leak(ms(0), Bitrate::kbps(330));
+        pacer.link.add(10_000);
+        for (stream, class) in [
+            (9, Class::Fec),
+            (1, Class::Enhancement),
+            (3, Class::Enhancement),
+            (5, Class::Base),
+            (1, Class::Base),
+            (2, Class::Rtx),
+            (0, Class::Audio),
+        ] {
+            pacer.push(packet(stream, class, 500)).unwrap();
+        }
+        let order: Vec<u8> = drain(&mut pacer, 0).iter().map(|(_, stream, _)| *stream).collect();
+        assert_eq!(order, [0, 2, 5, 1, 3, 1, 9]);
+        // Once its line is empty a stream is in its own class again.
+        pacer.link.add(10_000);
+        pacer.push(packet(5, Class::Enhancement, 500)).unwrap();
+        pacer.push(packet(1, Class::Base, 500)).unwrap();
+        let order: Vec<u8> = drain(&mut pacer, 1000).iter().map(|(_, stream, _)| *stream).collect();
+        assert_eq!(order, [1, 5]);
+    }
+
+    #[test]
+    fn a_probe_is_paced_at_its_own_rate_and_ends_with_its_bytes() {
+        let mut pacer = Pacer::default();
+        pacer.set_rate(ms(0), Some(Bitrate::kbps(300)));
+        pacer.start_probe(Probing { id: 7, rate: Bitrate::kbps(2000), bytes_left: 10_000 });
+        for _ in 0..20 {
+            pacer.push(packet(1, Class::Base, 1000)).unwrap();
+        }
+        let sent = drain(&mut pacer, 0);
+        // 10 kB at 2 Mb/s: 40 ms, in ticks.
+        let (first, tenth) = (sent[0].0, sent[9].0);
+        assert!((25..=40).contains(&(tenth - first)), "{sent:?}");
+        // The other ten at 330 kb/s, once what the probe left in the link has drained.
+        let last = sent[19].0 - tenth;
+        assert!((150..=350).contains(&last), "{last} ms");
+    }
+
+    #[test]
+    fn a_probe_with_nothing_to_send_asks_for_padding_in_portions() {
+        let mut pacer = Pacer::default();
+        pacer.set_rate(ms(0), Some(Bitrate::kbps(300)));
+        assert_eq!(pacer.padding_wanted(), 0);
+        pacer.start_probe(Probing { id: 7, rate: Bitrate::kbps(1600), bytes_left: 6_000 });
+        let (mut at, mut sent) = (0, 0);
+        while pacer.is_probing() {
+            let mut out = Vec::new();
+            let mut portion = 0;
+            pacer.release(ms(at), &mut out);
+            while pacer.padding_wanted() > 0 {
+                pacer.push(packet(2, Class::Padding, 500)).unwrap();
+                pacer.release(ms(at), &mut out);
+                portion += 1;
+            }
+            assert!(portion <= 4, "{portion} at {at} ms");
+            assert!(out.iter().all(|q| q.probe == Some(7)));
+            sent += out.len();
+            assert!(pacer.next_release(ms(at)).is_some() || !pacer.is_probing());
+            at += 5;
+        }
+        assert_eq!(sent, 12);
+        assert!((20..=35).contains(&at), "6 kB at 1.6 Mb/s: {at} ms");
+        assert_eq!(pacer.next_release(ms(at)), None);
+    }
+
+    #[test]
+    fn a_queue_that_nobody_drains_is_bounded() {
+        let mut pacer = Pacer::default();
+        assert!((0..PACKETS_MAX).all(|_| pacer.push(packet(1, Class::Base, 10)).is_ok()));
+        assert_eq!(pacer.push(packet(1, Class::Base, 10)), Err(DropReason::QueueFull));
+        assert_eq!(pacer.pressure(), Pressure::Full);
+    }
+}

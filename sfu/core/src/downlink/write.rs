@@ -1,0 +1,100 @@
+//! One packet's bytes: the stored payload under the slot's own numbers, with the subscriber's extensions, encrypted.
+
+use super::Session;
+use super::egress::{Media, Padding};
+use crate::DropReason;
+use crate::uplink::Stored;
+use arrayvec::ArrayVec;
+use packet::codec::vp8;
+use packet::ext::{Extension, TransportSequence, Values, dependency_descriptor};
+use packet::rtp::{FIXED_HEADER_LEN, Outgoing};
+use transport::Transport;
+
+#[allow(clippy::too_many_arguments, reason = "one call site; the batch loop's own state")]
+pub(super) fn write_media(
+    media: &Media,
+    stored: &Stored,
+    packet: &[u8],
+    padding: usize,
+    session: &Session,
+    transport: &mut Transport,
+    transport_sequence: &mut u16,
+    out: &mut [u8],
+) -> Result<usize, DropReason> {
+    let mut extensions = media.extensions(stored, packet, session);
+    let mut descriptor: ArrayVec<u8, { dependency_descriptor::DESCRIPTOR_LEN_MAX }> = ArrayVec::new();
+    if let (Some(bytes), Some(number)) = (extensions.dependency_descriptor, media.ids.frame_number)
+        && descriptor.try_extend_from_slice(bytes).is_ok()
+    {
+        dependency_descriptor::set_frame_number(&mut descriptor, number);
+        extensions.dependency_descriptor = Some(&descriptor);
+    }
+    if let Some(number) = &mut extensions.transport_sequence {
+        number.0 = *transport_sequence;
+        *transport_sequence = transport_sequence.wrapping_add(1);
+    }
+    let outgoing = Outgoing {
+        marker: stored.header.marker,
+        pt: media.pt,
+        seq: media.seq,
+        timestamp: media.timestamp,
+        ssrc: media.ssrc,
+        extensions,
+        osn: media.osn,
+        head: &[],
+        payload: stored.header.payload(packet),
+        padding_len: padding as u8,
+    };
+    let layout = outgoing.write(&session.extensions, out).map_err(|_| DropReason::Protect)?;
+    if media.ids.picture_id.is_some() || media.ids.tl0_pic_idx.is_some() {
+        let (picture_id, tl0) = (media.ids.picture_id.unwrap_or(0), media.ids.tl0_pic_idx.unwrap_or(0));
+        vp8::rewrite(&mut out[layout.payload], picture_id, tl0);
+    }
+    transport.protect_rtp(out, layout.len).map_err(|_| DropReason::Protect)
+}
+
+impl Padding {
+    /// Bytes without payload: what one count byte can say, less what equal sizes in a batch may add.
+    const BYTES: u8 = 224;
+
+    fn extensions(&self, session: &Session) -> Values<'static> {
+        let feedback = session.extensions.id(Extension::TransportSequence).is_some();
+        Values {
+            mid: Some(self.mid),
+            transport_sequence: feedback.then_some(TransportSequence(0)),
+            ..Values::default()
+        }
+    }
+
+    #[allow(dead_code, reason = "used once the estimate is wired in")]
+    /// Bytes on the wire, encrypted.
+    pub fn len(&self, session: &Session) -> usize {
+        let extensions = self.extensions(session).wire_len(&session.extensions);
+        FIXED_HEADER_LEN + extensions + usize::from(Self::BYTES) + session.overhead
+    }
+}
+
+pub(super) fn write_padding(
+    padding: &Padding,
+    session: &Session,
+    transport: &mut Transport,
+    transport_sequence: &mut u16,
+    out: &mut [u8],
+) -> Result<usize, DropReason> {
+    let mut extensions = padding.extensions(session);
+    if let Some(number) = &mut extensions.transport_sequence {
+        number.0 = *transport_sequence;
+        *transport_sequence = transport_sequence.wrapping_add(1);
+    }
+    let outgoing = Outgoing {
+        pt: padding.pt,
+        seq: padding.seq,
+        timestamp: padding.timestamp,
+        ssrc: padding.ssrc,
+        extensions,
+        padding_len: Padding::BYTES,
+        ..Outgoing::default()
+    };
+    let layout = outgoing.write(&session.extensions, out).map_err(|_| DropReason::Protect)?;
+    transport.protect_rtp(out, layout.len).map_err(|_| DropReason::Protect)
+}
