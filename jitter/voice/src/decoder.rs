@@ -17,10 +17,14 @@ const PIECE: usize = 960;
 pub struct OpusDecoder {
     decoder: libopus::Decoder,
     redundancy: Redundancy,
+    /// Another, to look at packets as they arrive while a gap is being filled.
+    measured: Redundancy,
     /// The packet that `redundancy` was parsed from, and how far back that was asked to go.
     parsed: Vec<u8>,
     parsed_for: usize,
     reach: Option<Reach>,
+    /// The last packet that carried none: several are asked in turn, and this one must not push out the other.
+    barren: Vec<u8>,
 }
 
 impl OpusDecoder {
@@ -30,17 +34,22 @@ impl OpusDecoder {
         let mut decoder = libopus::Decoder::new(channels)?;
         decoder.set_complexity(complexity)?;
         // A packet is at most this long; nothing is allocated afterwards.
-        let parsed = Vec::with_capacity(rfc6716::SAMPLES_MAX as usize);
-        Ok(Self { decoder, redundancy: Redundancy::new()?, parsed, parsed_for: 0, reach: None })
+        let room = || Vec::with_capacity(rfc6716::SAMPLES_MAX as usize);
+        let (redundancy, measured) = (Redundancy::new()?, Redundancy::new()?);
+        Ok(Self { decoder, redundancy, measured, parsed: room(), parsed_for: 0, reach: None, barren: room() })
     }
 
     /// Parses `later` unless that was done, for at least `need` samples.
     fn parse(&mut self, later: &[u8], need: usize) -> Option<Reach> {
+        if self.barren == later {
+            return None;
+        }
         if self.parsed_for < need || self.parsed != later {
-            self.parsed.clear();
-            self.parsed.extend_from_slice(later);
-            self.parsed_for = need;
             self.reach = self.redundancy.parse(later, need + PARSED_BEYOND);
+            self.parsed_for = if self.reach.is_some() { need } else { 0 };
+            let remembered = if self.reach.is_some() { &mut self.parsed } else { &mut self.barren };
+            remembered.clear();
+            remembered.extend_from_slice(later);
         }
         self.reach
     }
@@ -83,8 +92,7 @@ impl Decoder for OpusDecoder {
     }
 
     fn reach(&mut self, payload: &[u8]) -> usize {
-        self.parsed_for = 0;
-        let deep = self.redundancy.measure(payload, REACH_MAX).map_or(0, |reach| reach.oldest);
+        let deep = self.measured.measure(payload, REACH_MAX).map_or(0, |reach| reach.oldest);
         deep.max(self.fec(payload))
     }
 

@@ -1,6 +1,7 @@
 //! The send side's codec: how many bits, and how much of them for what the network will lose.
 
 use crate::libopus::{self, Channels, Control, Error, Redundancy};
+use jitter::audio::SenderAdvice;
 use opusic_sys as sys;
 use packet::Bitrate;
 use std::time::Duration;
@@ -11,6 +12,8 @@ const PAYLOAD_MAX: usize = 1200;
 const DTX_LEN: usize = 2;
 /// Deep redundancy is counted in steps of 10 ms, and there are no more than this.
 const DEEP_STEPS_MAX: u128 = 104;
+/// As far back as an encoder goes; a shorter gap costs no more for it, since bits run out first.
+const DEEP: Duration = Duration::from_millis(1040);
 /// Enough to see where deep redundancy ends, in samples.
 const REACH_SHOWN: usize = 1920;
 
@@ -52,6 +55,16 @@ impl Default for Settings {
             dtx: false,
             complexity: 9,
         }
+    }
+}
+
+impl Settings {
+    /// These settings, changed as the receiver advises. Deep redundancy replaces in-band FEC: with both, libopus 1.6.1 at 40 kb/s
+    /// writes 135 ms of it instead of 695.
+    pub fn advised(self, advice: &SenderAdvice) -> Self {
+        let deep = if advice.deep { DEEP } else { Duration::ZERO };
+        let expected_loss = if advice.expected_loss.is_finite() { advice.expected_loss } else { 0.0 };
+        Self { bitrate: advice.bitrate, expected_loss, deep, fec: !advice.deep, ..self }
     }
 }
 

@@ -170,7 +170,7 @@ impl Redundancy {
         self.parsed
     }
 
-    /// How far back `packet` goes, at a fraction of the cost; what was parsed before is gone.
+    /// How far back `packet` goes, at a tenth of the cost; what was parsed before is gone.
     pub fn measure(&mut self, packet: &[u8], reach_max: usize) -> Option<Reach> {
         self.parsed = None;
         self.read(packet, reach_max, 1)

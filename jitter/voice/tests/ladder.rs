@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{FRAME, deep, encode, power, spoken, syllables};
+use common::{FRAME, deep, encode, spoken, syllables};
 use jitter::audio::Decoder;
 use voice::{Application, Channels, OpusDecoder, OpusEncoder, Settings, without_redundancy};
 
@@ -162,4 +162,9 @@ fn any_length_can_be_concealed() {
         decoder.conceal(samples, &mut out);
         assert_eq!(out.len(), 1 + samples);
     }
+}
+
+/// Mean power.
+fn power(pcm: &[f32]) -> f32 {
+    pcm.iter().map(|s| s * s).sum::<f32>() / pcm.len().max(1) as f32
 }

@@ -47,8 +47,3 @@ pub fn deep() -> Settings {
     let deep = Duration::from_secs(1);
     Settings { bitrate: Bitrate::kbps(40), expected_loss: 0.5, fec: false, deep, ..Settings::default() }
 }
-
-/// Mean power.
-pub fn power(pcm: &[f32]) -> f32 {
-    pcm.iter().map(|s| s * s).sum::<f32>() / pcm.len().max(1) as f32
-}
