@@ -13,6 +13,7 @@
 //!
 //! [`proxy`] is the one part that does wait: the same links on real sockets, for browsers.
 
+pub mod adapt;
 pub mod bottleneck;
 pub mod encoder;
 pub mod ledger;

@@ -3,6 +3,7 @@
 use crate::media::Frame;
 use crate::participant::{Output, Participant, Seen};
 use client_core::{Client, Config, Event};
+use packet::Ssrc;
 use packet::ext::AudioLevel;
 use packet::media::MediaKind;
 use std::net::SocketAddr;
@@ -75,6 +76,15 @@ impl Participant for Native {
 
     fn sends_layers(&self) -> bool {
         self.sends_layers
+    }
+
+    fn send_rtcp(&mut self, now: Instant, compound: &[u8]) {
+        self.client.send_rtcp(now, compound);
+    }
+
+    fn video_slots(&self) -> Vec<Ssrc> {
+        let video = self.client.slots().filter(|slot| slot.kind == MediaKind::Video);
+        video.map(|slot| slot.ssrc).collect()
     }
 
     fn restart_ice(&mut self) {

@@ -1,8 +1,8 @@
 //! What the world asks of somebody who takes part in a call, whatever stack they run.
 
 use crate::media::Frame;
-use packet::Bitrate;
 use packet::media::MediaKind;
+use packet::{Bitrate, Ssrc};
 use std::net::SocketAddr;
 use std::time::Instant;
 use wire::{ClientMessage, ServerMessage};
@@ -23,6 +23,12 @@ pub trait Participant {
     /// What its congestion control leaves for video now; None: it has none.
     fn video_budget(&self) -> Option<Bitrate> {
         None
+    }
+    /// Sends RTCP of the script's making, as a client with bad intentions would.
+    fn send_rtcp(&mut self, _now: Instant, _compound: &[u8]) {}
+    /// Sources of the video slots it was given.
+    fn video_slots(&self) -> Vec<Ssrc> {
+        Vec::new()
     }
     /// Asks for new ICE credentials on both sides, as after a change of network.
     fn restart_ice(&mut self);

@@ -1,4 +1,7 @@
 //! What one person saw of another over a while: how often the picture stood still, and which layer it was.
+//!
+//! Every picture is shown 400 ms after it was taken, as a player with that much of a buffer would; one that comes later is
+//! shown when it comes. So a repair in time is no freeze, and a picture that is old is one.
 
 use crate::ledger::{Arrival, Flow, Ledger};
 use std::time::{Duration, Instant};
@@ -25,9 +28,10 @@ const DEADLINE: Duration = Duration::from_millis(400);
 
 impl Picture {
     pub fn of(ledger: &Ledger, flow: Flow, from: Instant, to: Instant) -> Self {
-        let all = ledger.arrivals(flow);
-        let seen: Vec<&Arrival> = all.iter().filter(|arrival| (from..to).contains(&arrival.at)).collect();
-        let before = all.iter().rev().find(|arrival| arrival.at < from);
+        let all = shown(ledger, flow);
+        let (first, last) = (all.partition_point(|a| a.at < from), all.partition_point(|a| a.at < to));
+        let seen = &all[first..last];
+        let before = all[..first].last();
         let seconds = to.saturating_duration_since(from).as_secs_f64();
         let mut picture = Self {
             fps: seen.len() as f64 / seconds,
@@ -58,18 +62,29 @@ impl Picture {
             }
             (last, layer) = (at, next.or(layer));
         }
-        let late = seen.iter().filter(|arrival| {
-            ledger.sent_at(flow, arrival.number).is_some_and(|sent| arrival.at > sent + DEADLINE)
-        });
-        picture.late = late.count() as f64 / seen.len().max(1) as f64;
+        let is_late =
+            |a: &&Arrival| ledger.sent_at(flow, a.number).is_some_and(|sent| a.at > sent + DEADLINE);
+        picture.late = seen.iter().filter(is_late).count() as f64 / seen.len().max(1) as f64;
         picture
     }
 
-    /// The first moment at or after `since` from which layer `layer` or a higher one is on the screen.
+    /// The first arrival at or after `since` of layer `layer` or a higher one.
     pub fn first_of_layer(ledger: &Ledger, flow: Flow, layer: u8, since: Instant) -> Option<Instant> {
         let arrivals = ledger.arrivals(flow).iter();
         arrivals.filter(|arrival| arrival.at >= since).find(|arrival| arrival.layer >= layer).map(|a| a.at)
     }
+}
+
+/// What arrived, with the moment at which it was shown.
+fn shown(ledger: &Ledger, flow: Flow) -> Vec<Arrival> {
+    let mut latest = None;
+    let show = |arrival: &Arrival| {
+        let due = ledger.sent_at(flow, arrival.number).map(|sent| sent + DEADLINE);
+        let at = due.map_or(arrival.at, |due| due.max(arrival.at)).max(latest.unwrap_or(arrival.at));
+        latest = Some(at);
+        Arrival { at, ..*arrival }
+    };
+    ledger.arrivals(flow).iter().map(show).collect()
 }
 
 #[cfg(test)]
@@ -93,7 +108,7 @@ mod tests {
                 ledger.received(ms(at), 1, stamp);
             }
         }
-        let picture = Picture::of(&ledger, flow, start, ms(4000));
+        let picture = Picture::of(&ledger, flow, ms(400), ms(4400));
         assert_eq!((picture.ups, picture.downs), (1, 1));
         assert!((picture.layers[1] - 0.25).abs() < 0.02, "{picture:?}");
         assert!((picture.frozen - 0.15).abs() < 0.02, "{picture:?}");

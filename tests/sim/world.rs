@@ -62,7 +62,7 @@ struct Person {
     ended: Option<String>,
     /// Ids of people it was told have left.
     told_left: Vec<String>,
-    keyframes_wanted: Vec<Instant>,
+    keyframes_wanted: Vec<(Instant, u8)>,
     layers_wanted: Vec<(Instant, Vec<u8>)>,
 }
 
@@ -206,8 +206,8 @@ impl World {
         &self.people[who.0].leg
     }
 
-    /// When anybody asked them for a keyframe.
-    pub fn keyframes_wanted(&self, who: PersonId) -> &[Instant] {
+    /// When anybody asked them for a keyframe, and of which layer.
+    pub fn keyframes_wanted(&self, who: PersonId) -> &[(Instant, u8)] {
         &self.people[who.0].keyframes_wanted
     }
 
@@ -528,7 +528,7 @@ impl World {
             Seen::KeyframeWanted { layer } => {
                 self.note(number, &format!("is asked for a keyframe of layer {layer}"));
                 let person = &mut self.people[number];
-                person.keyframes_wanted.push(now);
+                person.keyframes_wanted.push((now, layer));
                 if let Some(source) = &mut person.source {
                     source.want_keyframe(layer);
                 }

@@ -79,6 +79,19 @@ impl Client {
         self.media.send_frame(now, mid, frame)
     }
 
+    /// Sends a compound RTCP packet of the caller's making, encrypted but otherwise as it is: for peers under test.
+    pub fn send_rtcp(&mut self, now: Instant, compound: &[u8]) {
+        if self.media.connected {
+            self.media.send_rtcp(compound.to_vec());
+            self.media.drain_transport(now);
+        }
+    }
+
+    /// The m-lines on which something may arrive.
+    pub fn slots(&self) -> impl Iterator<Item = &packet::media::Slot> {
+        self.media.reception.slots.iter().map(|receive| &receive.slot)
+    }
+
     /// Tells the room that a track is muted or not, or starts or ends.
     pub fn set_track(&mut self, source: Source, muted: bool, active: bool) {
         if let Some(track) = self.session.infos.iter_mut().find(|t| t.source == source) {

@@ -346,7 +346,7 @@ impl Media {
         }
     }
 
-    fn send_rtcp(&mut self, bytes: Vec<u8>) {
+    pub fn send_rtcp(&mut self, bytes: Vec<u8>) {
         if bytes.is_empty() {
             return;
         }

@@ -148,6 +148,48 @@ impl Opportunities {
     }
 }
 
+impl Capacity {
+    /// Bytes that could leave in `[from, to)`, none of them faster than `most` over any whole second.
+    pub(crate) fn could_pass(&self, from: Duration, to: Duration, most: Bitrate) -> u64 {
+        let second = Duration::from_secs(1);
+        let (mut at, mut bytes) = (from, 0);
+        while at < to {
+            let end = (at + second).min(to);
+            let at_most = u128::from(most.0) * (end - at).as_nanos() / 8_000_000_000;
+            bytes += self.bytes(at, end).min(at_most);
+            at = end;
+        }
+        bytes as u64
+    }
+
+    fn bytes(&self, from: Duration, to: Duration) -> u128 {
+        let at = |rate: Bitrate, time: Duration| u128::from(rate.0) * time.as_nanos() / 8_000_000_000;
+        match self {
+            Self::Unlimited => u128::MAX,
+            Self::Constant(rate) | Self::Policed { rate, .. } => at(*rate, to - from),
+            Self::Opportunities(opportunities) => {
+                let count = opportunities.first_from(to) - opportunities.first_from(from);
+                u128::from(count) * OPPORTUNITY_BYTES as u128
+            }
+            Self::Segments(segments) => {
+                let nanos = from.as_nanos() % segments.period.as_nanos();
+                let (mut skip, mut left) = (Duration::from_nanos(nanos as u64), to - from);
+                let mut bytes = 0;
+                for segment in segments.segments.iter().cycle() {
+                    let lasts = segment.lasts.saturating_sub(skip);
+                    skip = skip.saturating_sub(segment.lasts);
+                    bytes += at(segment.rate, lasts.min(left));
+                    left = left.saturating_sub(lasts);
+                    if left.is_zero() {
+                        break;
+                    }
+                }
+                bytes
+            }
+        }
+    }
+}
+
 /// The sending end of a link: one packet at a time, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sender {
@@ -333,6 +375,22 @@ mod tests {
         assert!(!passes(&mut sender, 9) && passes(&mut sender, 10), "1000 bytes take 10 ms");
         let twice_the_rate = (4..1004).filter(|step| passes(&mut sender, step * 5)).count();
         assert!((500..=503).contains(&twice_the_rate), "{twice_the_rate} of 1000 packets");
+    }
+
+    #[test]
+    fn what_could_pass_is_counted_up_to_what_could_be_used() {
+        let kbps = Bitrate::kbps;
+        let second = Duration::from_secs(1);
+        let table = [
+            ("constant", Capacity::Constant(kbps(800)), kbps(10_000), 100_000),
+            ("limited", Capacity::Constant(kbps(800)), kbps(400), 50_000),
+            ("unlimited", Capacity::Unlimited, kbps(400), 50_000),
+            ("an outage", segments(&[(10, 800), (30, 0)]), kbps(10_000), 25_000),
+            ("opportunities", opportunities(&[5, 10]), kbps(10_000), 300_000),
+        ];
+        for (name, capacity, most, wanted) in table {
+            assert_eq!(capacity.could_pass(ms(0), second, most), wanted, "{name}");
+        }
     }
 
     #[test]

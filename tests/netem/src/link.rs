@@ -1,6 +1,6 @@
 //! One direction of a path.
 
-use crate::capacity::{Capacity, QueueLimit, Sender};
+use crate::capacity::{Bitrate, Capacity, QueueLimit, Sender};
 use crate::loss::{Loss, Losses};
 use crate::random::Random;
 use crate::trace::PacketTrace;
@@ -240,6 +240,12 @@ impl<P: Clone> Link<P> {
             self.sender.leave_opportunity();
         }
         self.config = config;
+    }
+
+    /// Bytes on the wire that could leave in `[from, to)`, none of them faster than `most` over any whole second.
+    pub fn could_pass(&self, from: Instant, to: Instant, most: Bitrate) -> u64 {
+        let within = |at: Instant| at.saturating_duration_since(self.start) + self.capacity_shift;
+        self.config.capacity.could_pass(within(from), within(to), most)
     }
 
     /// From being handed in to having left the queue, of the last packet that got into it.

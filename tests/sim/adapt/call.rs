@@ -1,0 +1,138 @@
+//! A call to look at: people with layered cameras on good networks, and viewers whose network is the scenario's.
+
+use crate::ledger::Flow;
+use crate::meter::Meter;
+use crate::native::Native;
+use crate::picture::Picture;
+use crate::script::ROOM;
+use crate::world::{PersonId, World};
+use client_core::Config;
+use netem::{Bitrate, Capacity, LinkConfig, QueueLimit, Random};
+use packet::media::MediaKind;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use transport::Certificate;
+
+pub struct Call {
+    pub world: World,
+    pub cameras: Vec<PersonId>,
+    pub viewers: Vec<PersonId>,
+    seeds: Random,
+    /// When the world began.
+    pub began: Instant,
+}
+
+impl Call {
+    /// So many cameras on good networks, there since two seconds.
+    pub fn new(seed: u64, cameras: usize) -> Self {
+        let mut call = Self::empty(seed);
+        for number in 0..cameras {
+            let near = netem::preset::far_leg();
+            call.camera(&format!("camera{number}"), (near.clone(), near), |_| {});
+        }
+        call.run(2.0);
+        call
+    }
+
+    pub fn empty(seed: u64) -> Self {
+        let world = World::new(seed);
+        let began = world.now();
+        Self { world, cameras: Vec::new(), viewers: Vec::new(), seeds: Random::for_purpose(seed, 77), began }
+    }
+
+    /// Somebody with a layered camera and a microphone, over these links (up, down).
+    pub fn camera(
+        &mut self,
+        name: &str,
+        links: (LinkConfig, LinkConfig),
+        adjust: impl FnOnce(&mut Config),
+    ) -> PersonId {
+        let who = self.join(name, links, |config| {
+            config.publish.iter_mut().for_each(|publish| publish.layers = 3);
+            adjust(config);
+        });
+        self.cameras.push(who);
+        who
+    }
+
+    /// Somebody with a microphone who watches everybody.
+    pub fn viewer(&mut self, name: &str, links: (LinkConfig, LinkConfig)) -> PersonId {
+        let who = self.join(name, links, |config| {
+            config.publish.retain(|publish| publish.kind() == wire::Kind::Audio);
+        });
+        self.viewers.push(who);
+        who
+    }
+
+    /// Everybody makes their own certificate, unless a crowd comes.
+    fn join(
+        &mut self,
+        name: &str,
+        links: (LinkConfig, LinkConfig),
+        adjust: impl FnOnce(&mut Config),
+    ) -> PersonId {
+        self.world.join((name, ROOM), links, |home, now, clock, seed| {
+            let certificate = Arc::new(Certificate::generate().expect("a certificate"));
+            let mut config = Config::new(ROOM, name, certificate, vec![home], clock, seed);
+            adjust(&mut config);
+            Box::new(Native::new(config, now))
+        })
+    }
+
+    pub fn run(&mut self, seconds: f64) {
+        self.world.run_for(Duration::from_secs_f64(seconds));
+    }
+
+    pub fn now(&self) -> Instant {
+        self.world.now()
+    }
+
+    /// Between the given numbers, by chance of the seed.
+    pub fn between(&mut self, least: f64, most: f64) -> f64 {
+        least + (most - least) * self.seeds.share()
+    }
+
+    /// Of the first camera.
+    pub fn picture(&self, viewer: PersonId, from: Instant, to: Instant) -> Picture {
+        Picture::of(&self.world.ledger, self.flow(viewer), from, to)
+    }
+
+    pub fn flow(&self, viewer: PersonId) -> Flow {
+        World::flow(viewer, self.cameras[0], MediaKind::Video)
+    }
+
+    /// Share of the first camera's sound that came within 400 ms.
+    pub fn sound(&self, viewer: PersonId, from: Instant, to: Instant) -> f64 {
+        let flow = World::flow(viewer, self.cameras[0], MediaKind::Audio);
+        let share = self.world.ledger.share(flow, from, to, Duration::from_millis(400));
+        share.unwrap_or(0.0)
+    }
+
+    /// What was sent down to them.
+    pub fn down(&self, viewer: PersonId) -> &Meter {
+        &self.world.leg(viewer).down_meter
+    }
+}
+
+/// A line with this capacity, an ordinary deep queue in front of it and this delay each way.
+pub fn line(rate: Bitrate, one_way_ms: f64) -> LinkConfig {
+    LinkConfig {
+        capacity: Capacity::Constant(rate),
+        queue: QueueLimit { bytes: None, wait: Some(Duration::from_secs(2)) },
+        delay: Duration::from_secs_f64(one_way_ms / 1000.0),
+        ..LinkConfig::default()
+    }
+}
+
+/// No limit but this delay each way.
+pub fn wide(one_way_ms: f64) -> LinkConfig {
+    LinkConfig { delay: Duration::from_secs_f64(one_way_ms / 1000.0), ..LinkConfig::default() }
+}
+
+pub fn secs(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+pub fn ms_since(earlier: Instant, later: Option<Instant>) -> f64 {
+    later.map_or(f64::INFINITY, |later| later.saturating_duration_since(earlier).as_secs_f64() * 1000.0)
+}
