@@ -1,11 +1,12 @@
 //! Our own client as a participant.
 
+use crate::encoder::LAYERS;
 use crate::media::Frame;
 use crate::participant::{Output, Participant, Seen};
 use client_core::{Client, Config, Event};
-use packet::Ssrc;
 use packet::ext::AudioLevel;
 use packet::media::MediaKind;
+use packet::{Bitrate, Ssrc};
 use std::net::SocketAddr;
 use std::time::Instant;
 use wire::{Kind, ServerMessage, Source};
@@ -70,12 +71,20 @@ impl Participant for Native {
             layer: frame.stamp.layer,
             temporal: frame.temporal,
         };
+        if self.sends_layers {
+            let wanted = LAYERS.iter().map(|layer| layer.max.0).sum();
+            self.client.set_video_wanted(now, Bitrate(wanted));
+        }
         // Refused before the connection is there and after it is gone: a person would see nothing in both cases.
         let _ = self.client.send_frame(now, mid, frame);
     }
 
     fn sends_layers(&self) -> bool {
         self.sends_layers
+    }
+
+    fn video_budget(&self) -> Option<Bitrate> {
+        self.sends_layers.then(|| self.client.video_budget())
     }
 
     fn send_rtcp(&mut self, now: Instant, compound: &[u8]) {

@@ -12,7 +12,7 @@ use crate::publish::Frame;
 use crate::random::Random;
 use crate::session::{Answered, Session};
 use crate::stats::Stats;
-use packet::{Mid, RtpTime};
+use packet::{Bitrate, Mid, RtpTime};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -74,9 +74,25 @@ impl Client {
         self.session.infos.iter().find(|t| t.source == source).and_then(|t| Mid::new(&t.mid))
     }
 
-    /// Sends one frame: sound at once, a picture at the pace of the estimate.
+    /// Sends one frame: sound at once, a picture at the pace of the estimate if encoders follow it.
     pub fn send_frame(&mut self, now: Instant, mid: Mid, frame: Frame<'_>) -> Result<(), SendError> {
         self.media.send_frame(now, mid, frame)
+    }
+
+    /// What the encoders of all tracks could use for video together, and that they follow [`Self::video_budget`]. Without
+    /// it nothing is paced or probed: a file that is played cannot adapt, and would only wait.
+    pub fn set_video_wanted(&mut self, now: Instant, wanted: Bitrate) {
+        self.media.sender.set_video_wanted(now, wanted);
+    }
+
+    /// What congestion control leaves for video now, without headers.
+    pub fn video_budget(&self) -> Bitrate {
+        self.media.sender.video_budget()
+    }
+
+    /// The sender's estimate, and why it is what it is.
+    pub fn estimate(&self) -> bwe::Estimate {
+        self.media.sender.controller.estimate()
     }
 
     /// Sends a compound RTCP packet of the caller's making, encrypted but otherwise as it is: for peers under test.

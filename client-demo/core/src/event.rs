@@ -26,6 +26,8 @@ pub enum Reason {
     Nack,
     /// A keyframe is asked for (again).
     Keyframe,
+    /// A packet that waited may leave, or feedback is late.
+    Pace,
     /// Transport-wide feedback.
     Feedback,
     /// Sender and receiver reports.

@@ -6,8 +6,9 @@
 //! send_frame(now, mid, Frame)          poll_output() -> Message | Transmit | Event | Timeout(when, reason)
 //! ```
 //!
-//! The bot, the simulator and the benches all drive this one client. It opens no socket, asks for no time, decodes
-//! nothing and adapts to nothing: what is given to `send_frame` leaves at once, whatever the network says.
+//! The bot, the simulator and the benches all drive this one client. It opens no socket, asks for no time, encodes and
+//! decodes nothing. Sound given to `send_frame` leaves at once, pictures at the pace of the sender's estimate once their
+//! encoders follow it (`set_video_wanted`, `video_budget`).
 
 mod client;
 mod config;

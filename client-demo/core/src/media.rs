@@ -58,10 +58,13 @@ impl Media {
             transport,
             clock: config.clock,
             start: now,
-            sender: Sender::new(match config.counters {
-                Counters::Random => 1,
-                Counters::AboutToWrap => u16::MAX - 500,
-            }),
+            sender: Sender::new(
+                now,
+                match config.counters {
+                    Counters::Random => 1,
+                    Counters::AboutToWrap => u16::MAX - 500,
+                },
+            ),
             counters: config.counters,
             reception: Reception::new(config.deliver_frames),
             by_ssrc: BTreeMap::new(),
@@ -135,7 +138,8 @@ impl Media {
 
     /// Everything that may leave now.
     fn send_media(&mut self, now: Instant) {
-        while let Some(leaving) = self.sender.poll(now, &self.extensions) {
+        let ntp = self.ntp(now);
+        while let Some(leaving) = self.sender.poll(now, ntp, &self.extensions) {
             let bytes = match leaving {
                 Leaving::New { track, stream, packet } => {
                     let Some(bytes) = protect(&mut self.transport, packet, &mut self.dropped) else {
@@ -229,7 +233,9 @@ impl Media {
                 Ok(Packet::TransportFeedback(feedback)) => {
                     self.feedbacks_received += 1;
                     self.feedback_lost += feedback.arrivals().filter(|(_, at)| at.is_none()).count() as u64;
+                    self.sender.feedback(now, &feedback);
                 }
+                Ok(Packet::Remb(remb)) => self.sender.controller.on_remb(now, remb.bitrate),
                 Ok(_) => {}
                 Err(_) => self.drop("rtcp_malformed"),
             }
@@ -242,6 +248,7 @@ impl Media {
         let ntp = self.ntp(now);
         if let Some(rtt) = reports.iter().filter(ours).find_map(|r| r.round_trip(ntp)) {
             self.round_trip = Some(rtt);
+            self.sender.controller.on_rtt(now, rtt);
         }
     }
 
@@ -271,6 +278,8 @@ impl Media {
         if !self.connected {
             return;
         }
+        self.sender.handle_timeout(now);
+        self.send_media(now);
         let mut bytes = Vec::new();
         let round_trip = self.round_trip.unwrap_or(ROUND_TRIP_GUESS);
         for index in 0..self.reception.slots.len() {
@@ -310,7 +319,8 @@ impl Media {
             missing.into_iter().chain(r.next_keyframe().map(|at| (at, Reason::Keyframe)))
         });
         let feedback = self.arrivals.next_timeout().map(|at| (at, Reason::Feedback));
-        slots.chain(transport).chain(feedback).chain([(self.report_at, Reason::Report)]).min()
+        let pace = self.sender.poll_timeout().map(|at| (at, Reason::Pace));
+        slots.chain(transport).chain(feedback).chain(pace).chain([(self.report_at, Reason::Report)]).min()
     }
 
     pub fn drain_transport(&mut self, now: Instant) {

@@ -5,23 +5,31 @@
 //!  retransmissions ─┐
 //!  lowest layer ────┼─ first come, first served in each; the upper class first ──► at the pacing rate
 //!  other layers ────┘
+//!  probe: what waits, then repetitions of what was sent ──► at the probe's rate
 //! ```
 //! Numbers that count the whole transport are given when a packet leaves, so that they are in the order of sending.
 
 use crate::SendError;
 use crate::publish::{Frame, Track};
-use crate::stream::{Stored, Unprotected};
+use crate::stream::{Leaves, Stored, Unprotected};
+use bwe::pacing::{Budget, ProbeBudget};
+use bwe::{Controller, Kind, ProbeId, Sent};
 use packet::ext::ExtensionMap;
 use packet::media::MediaKind;
-use packet::rtcp::Nack;
-use packet::{Mid, Ssrc};
+use packet::rtcp::{Nack, TransportFeedback};
+use packet::{Bitrate, Mid, NtpTime, SeqNo, Ssrc};
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) struct Sender {
     pub tracks: Vec<Track>,
     transport_sequence: u16,
     waiting: [VecDeque<Waiting>; CLASSES],
+    pub controller: Controller,
+    /// What all tracks could use; None: nobody follows the estimate, so nothing waits for it.
+    wanted: Option<Bitrate>,
+    budget: Budget,
+    probe: Option<ProbeBudget>,
 }
 
 /// Audio, retransmissions, the lowest video layer, the other ones.
@@ -31,11 +39,22 @@ const REPEATED: usize = 1;
 const BASE: usize = 2;
 const ENHANCEMENT: usize = 3;
 
+/// Saved up while nothing waits: a timer that is late by this much loses no rate.
+const BURST: Duration = Duration::from_millis(10);
+/// What waits leaves within this even if the estimate says otherwise: older pictures are worth nothing, and an encoder
+/// that follows the estimate makes fewer.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+/// IPv4, UDP and the SRTP tag: what a packet takes on the wire besides what is written here.
+const WIRE_OVERHEAD: usize = 20 + 8 + 16;
+/// Headers and extensions of a video packet of full size, as a share.
+const VIDEO_SHARE: f64 = 0.93;
+/// Opus at 32 kb/s in packets of 20 ms, with all headers.
+const AUDIO_RATE: Bitrate = Bitrate::kbps(62);
+
 struct Waiting {
     track: usize,
     stream: usize,
-    /// Sent before.
-    repeated: bool,
+    kind: Kind,
     stored: Stored,
 }
 
@@ -53,21 +72,31 @@ pub(crate) enum Leaving {
 }
 
 impl Sender {
-    pub fn new(transport_sequence: u16) -> Self {
-        Self { tracks: Vec::new(), transport_sequence, waiting: Default::default() }
+    pub fn new(now: Instant, transport_sequence: u16) -> Self {
+        let controller = Controller::new(now, bwe::Config::default());
+        let rate = controller.pacing_rate(now);
+        Self {
+            tracks: Vec::new(),
+            transport_sequence,
+            waiting: Default::default(),
+            controller,
+            wanted: None,
+            budget: Budget::new(now, rate, BURST),
+            probe: None,
+        }
     }
 
     pub fn frame(&mut self, mid: Mid, frame: Frame<'_>) -> Result<(), SendError> {
         let index = self.tracks.iter().position(|t| t.mid == mid).ok_or(SendError::UnknownTrack)?;
         let track = &mut self.tracks[index];
-        let class = match (track.kind, frame.layer) {
-            (MediaKind::Audio, _) => AUDIO,
-            (MediaKind::Video, 0) => BASE,
-            (MediaKind::Video, _) => ENHANCEMENT,
+        let (class, kind) = match (track.kind, frame.layer) {
+            (MediaKind::Audio, _) => (AUDIO, Kind::Audio),
+            (MediaKind::Video, 0) => (BASE, Kind::Media),
+            (MediaKind::Video, _) => (ENHANCEMENT, Kind::Media),
         };
         let stream = usize::from(frame.layer);
         for stored in track.packets(frame).ok_or(SendError::UnknownLayer)? {
-            self.waiting[class].push_back(Waiting { track: index, stream, repeated: false, stored });
+            self.waiting[class].push_back(Waiting { track: index, stream, kind, stored });
         }
         Ok(())
     }
@@ -87,11 +116,29 @@ impl Sender {
             let Some(stored) = track.streams[stream].sent(seq) else { continue };
             let waits = &mut self.waiting[class];
             let is_there =
-                |w: &Waiting| (w.track, w.stream, w.repeated, w.stored.seq) == (index, stream, true, seq);
+                |w: &Waiting| (w.track, w.stream, w.kind, w.stored.seq) == (index, stream, Kind::Rtx, seq);
             if !waits.iter().any(is_there) {
-                waits.push_back(Waiting { track: index, stream, repeated: true, stored: stored.clone() });
+                waits.push_back(Waiting { track: index, stream, kind: Kind::Rtx, stored: stored.clone() });
             }
         }
+    }
+
+    pub fn feedback(&mut self, now: Instant, feedback: &TransportFeedback) {
+        self.controller.on_transport_feedback(now, feedback);
+    }
+
+    /// What the encoders, which follow the estimate from now on, could use for video; nothing above it is probed for.
+    pub fn set_video_wanted(&mut self, now: Instant, video: Bitrate) {
+        let wire = (video.0 as f64 / VIDEO_SHARE) as u64;
+        let wanted = Bitrate(wire + AUDIO_RATE.0);
+        self.wanted = Some(wanted);
+        self.controller.set_wanted(now, wanted);
+    }
+
+    /// What the estimate leaves for video, without headers.
+    pub fn video_budget(&self) -> Bitrate {
+        let rate = self.controller.estimate().rate.0.saturating_sub(AUDIO_RATE.0);
+        Bitrate((rate as f64 * VIDEO_SHARE) as u64)
     }
 
     /// The track and layer that is sent with this SSRC.
@@ -102,11 +149,26 @@ impl Sender {
         })
     }
 
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.controller.poll_timeout().is_some_and(|at| at <= now) {
+            self.controller.handle_timeout(now);
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let waits = self.waiting.iter().skip(REPEATED).any(|line| !line.is_empty());
+        let paced = self.budget.next().filter(|_| waits);
+        let probe = self.probe.as_ref().and_then(ProbeBudget::next);
+        [paced, probe, self.controller.poll_timeout()].into_iter().flatten().min()
+    }
+
     /// The next packet that may leave.
-    pub fn poll(&mut self, now: Instant, map: &ExtensionMap) -> Option<Leaving> {
+    pub fn poll(&mut self, now: Instant, ntp: NtpTime, map: &ExtensionMap) -> Option<Leaving> {
+        self.set_pace(now);
         loop {
-            let next = self.waiting.iter_mut().find_map(VecDeque::pop_front)?;
-            if let Some(leaving) = self.write(now, next, map) {
+            let (next, probe) = self.next(now)?;
+            let leaves = Leaves { at: now, ntp, transport_sequence: self.transport_sequence, map };
+            if let Some(leaving) = self.write(now, next, leaves, probe) {
                 return Some(leaving);
             }
         }
@@ -120,28 +182,85 @@ impl Sender {
         }
     }
 
-    /// None: it cannot be sent (again).
-    fn write(&mut self, now: Instant, waiting: Waiting, map: &ExtensionMap) -> Option<Leaving> {
-        let Waiting { track: index, stream, repeated, stored } = waiting;
-        let track = &mut self.tracks[index];
-        let sequence = self.transport_sequence;
-        let (mid, codec) = (track.mid, &track.codec);
-        let streams = &mut track.streams;
-        if !repeated {
-            let packet = streams[stream].send(now, mid, codec, stored, map, sequence).ok()?;
-            self.transport_sequence = sequence.wrapping_add(1);
-            return Some(Leaving::New { track: index, stream, packet });
+    fn set_pace(&mut self, now: Instant) {
+        let bytes: usize = self.waiting.iter().flatten().map(|waiting| waiting.stored.payload.len()).sum();
+        let drain = bytes as f64 * 8.0 / WAIT_MAX.as_secs_f64();
+        self.budget.set_rate(now, self.controller.pacing_rate(now).max(Bitrate(drain as u64)));
+        let wants_more = self.wanted.is_some_and(|wanted| wanted > self.controller.estimate().rate);
+        if wants_more && self.probe.is_none() && self.padding().is_some() {
+            self.probe = self.controller.poll_probe(now).map(ProbeBudget::new);
         }
-        let leaving = match stored.protected {
-            Some(bytes) => Leaving::Again(bytes),
-            None if codec.rtx.is_none() || streams[stream].rtx_ssrc.is_none() => return None,
-            None => {
-                let packet = streams[stream].repeat(mid, codec, &stored, map, sequence).ok()?;
-                self.transport_sequence = sequence.wrapping_add(1);
-                Leaving::Rtx(packet)
+    }
+
+    fn next(&mut self, now: Instant) -> Option<(Waiting, Option<ProbeId>)> {
+        if let Some(audio) = self.waiting[AUDIO].pop_front() {
+            return Some((audio, None));
+        }
+        if let Some(probe) = &mut self.probe {
+            let (id, due, complete) = (probe.id(), probe.due(now), probe.is_complete());
+            if due > 0 {
+                let media = self.waiting.iter_mut().find_map(VecDeque::pop_front);
+                return Some((media.or_else(|| self.padding())?, Some(id)));
+            }
+            if complete {
+                self.probe = None;
+            }
+        }
+        let media = self.waiting.iter_mut().skip(REPEATED).find(|line| !line.is_empty())?;
+        if self.wanted.is_some() && !self.budget.allows(now) {
+            return None;
+        }
+        Some((media.pop_front()?, None))
+    }
+
+    /// A repetition of the newest video packet of the highest layer: fills a probe, and may even repair something.
+    fn padding(&self) -> Option<Waiting> {
+        let tracks = self.tracks.iter().enumerate().filter(|(_, track)| track.codec.rtx.is_some());
+        let mut streams = tracks.flat_map(|(index, track)| {
+            let streams = track.streams.iter().enumerate().rev();
+            streams.filter_map(move |(stream, sent)| {
+                sent.rtx_ssrc?;
+                Some(Waiting { track: index, stream, kind: Kind::Padding, stored: sent.newest()?.clone() })
+            })
+        });
+        streams.next()
+    }
+
+    /// None: it cannot be sent (again).
+    fn write(
+        &mut self,
+        now: Instant,
+        waiting: Waiting,
+        leaves: Leaves<'_>,
+        probe: Option<ProbeId>,
+    ) -> Option<Leaving> {
+        let Waiting { track: index, stream, kind, stored } = waiting;
+        let track = &mut self.tracks[index];
+        let (mid, codec) = (track.mid, &track.codec);
+        let source = &mut track.streams[stream];
+        let leaving = match kind {
+            Kind::Rtx | Kind::Padding => {
+                track.sent.retransmitted += u64::from(kind == Kind::Rtx);
+                match stored.protected {
+                    Some(bytes) => return Some(Leaving::Again(bytes)),
+                    None if codec.rtx.is_none() || source.rtx_ssrc.is_none() => return None,
+                    None => Leaving::Rtx(source.repeat(mid, codec, &stored, leaves).ok()?),
+                }
+            }
+            Kind::Audio | Kind::Media | Kind::Fec => {
+                let packet = source.send(mid, codec, stored, leaves).ok()?;
+                Leaving::New { track: index, stream, packet }
             }
         };
-        track.sent.retransmitted += 1;
+        let (Leaving::New { packet, .. } | Leaving::Rtx(packet)) = &leaving else { return Some(leaving) };
+        let size = packet.len + WIRE_OVERHEAD;
+        let seq = SeqNo(leaves.transport_sequence);
+        self.transport_sequence = leaves.transport_sequence.wrapping_add(1);
+        self.controller.packet_sent(now, Sent { seq, size, kind, probe });
+        self.budget.spend(size);
+        if let Some(running) = self.probe.as_mut().filter(|_| probe.is_some()) {
+            running.sent(size);
+        }
         Some(leaving)
     }
 }

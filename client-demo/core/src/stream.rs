@@ -3,7 +3,7 @@
 
 use crate::config::Counters;
 use crate::random::Random;
-use packet::ext::{AudioLevel, ExtensionMap, TransportSequence, Values};
+use packet::ext::{AbsSendTime, AudioLevel, ExtensionMap, TransportSequence, Values};
 use packet::media::CodecConfig;
 use packet::rtcp::SenderReport;
 use packet::rtp::{NoRoom, Outgoing};
@@ -42,6 +42,15 @@ pub(crate) struct Stored {
     pub payload: Vec<u8>,
     /// As it went out, when the codec has no retransmission format: then the same bytes are sent again.
     pub protected: Option<Vec<u8>>,
+}
+
+/// What a packet is given when it leaves.
+#[derive(Clone, Copy)]
+pub(crate) struct Leaves<'a> {
+    pub at: Instant,
+    pub ntp: NtpTime,
+    pub transport_sequence: u16,
+    pub map: &'a ExtensionMap,
 }
 
 /// A packet to protect and send; `buffer` has room for the tag behind `len`.
@@ -92,16 +101,14 @@ impl Stream {
     /// Writes a packet that leaves now for the first time, and keeps it.
     pub fn send(
         &mut self,
-        now: Instant,
         mid: Mid,
         codec: &CodecConfig,
         stored: Stored,
-        map: &ExtensionMap,
-        transport_sequence: u16,
+        leaves: Leaves<'_>,
     ) -> Result<Unprotected, NoRoom> {
-        let packet = self.write(mid, codec, &stored, None, map, transport_sequence)?;
+        let packet = self.write(mid, codec, &stored, None, leaves)?;
         if self.last.is_none_or(|(timestamp, _)| timestamp != stored.timestamp) {
-            self.last = Some((stored.timestamp, now));
+            self.last = Some((stored.timestamp, leaves.at));
         }
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(stored.payload.len() as u32);
@@ -127,18 +134,22 @@ impl Stream {
         self.history.get(index)
     }
 
+    /// The newest packet, for probing the path with something that may be of use.
+    pub fn newest(&self) -> Option<&Stored> {
+        self.history.back()
+    }
+
     /// `stored` in the retransmission format.
     pub fn repeat(
         &mut self,
         mid: Mid,
         codec: &CodecConfig,
         stored: &Stored,
-        map: &ExtensionMap,
-        transport_sequence: u16,
+        leaves: Leaves<'_>,
     ) -> Result<Unprotected, NoRoom> {
         let seq = self.next_rtx_seq;
         self.next_rtx_seq = seq.plus(1);
-        self.write(mid, codec, stored, Some(seq), map, transport_sequence)
+        self.write(mid, codec, stored, Some(seq), leaves)
     }
 
     fn write(
@@ -147,8 +158,7 @@ impl Stream {
         codec: &CodecConfig,
         stored: &Stored,
         rtx: Option<SeqNo>,
-        map: &ExtensionMap,
-        transport_sequence: u16,
+        leaves: Leaves<'_>,
     ) -> Result<Unprotected, NoRoom> {
         let plain = Outgoing {
             marker: stored.marker,
@@ -160,7 +170,8 @@ impl Stream {
                 mid: Some(mid),
                 rid: self.rid,
                 audio_level: stored.audio_level,
-                transport_sequence: Some(TransportSequence(transport_sequence)),
+                abs_send_time: Some(AbsSendTime::from_ntp(leaves.ntp)),
+                transport_sequence: Some(TransportSequence(leaves.transport_sequence)),
                 ..Values::default()
             },
             payload: &stored.payload,
@@ -174,7 +185,7 @@ impl Stream {
             _ => plain,
         };
         let mut buffer = vec![0; BUFFER.max(stored.payload.len() + 200)];
-        let len = outgoing.write(map, &mut buffer)?.len;
+        let len = outgoing.write(leaves.map, &mut buffer)?.len;
         Ok(Unprotected { buffer, len })
     }
 

@@ -108,7 +108,8 @@ impl ProbeBudget {
     /// When more is due; `None` once complete.
     pub fn next(&self) -> Option<Instant> {
         let begun = self.begun?;
-        let us = u128::from(self.bytes) * 8_000_000 / u128::from(self.probe.rate.0.max(1));
+        // Rounded up: a moment too early nothing is due, and a timer set for it again would never get further.
+        let us = (u128::from(self.bytes) * 8_000_000).div_ceil(u128::from(self.probe.rate.0.max(1)));
         (!self.is_complete()).then(|| begun + Duration::from_micros(us.min(u64::MAX.into()) as u64))
     }
 
@@ -168,6 +169,26 @@ mod tests {
         budget.spend(500);
         assert_eq!(budget.next(), Some(start + ms(5005) + Duration::from_micros(1)));
         assert!(!budget.allows(start + ms(5005)) && budget.allows(start + ms(5006)));
+    }
+
+    #[test]
+    fn something_is_due_at_the_moment_that_next_names() {
+        for kbps in [7, 300, 900, 1333, 17_777] {
+            let probe = Probe {
+                id: ProbeId(1),
+                rate: Bitrate::kbps(kbps),
+                size: DataSize(20_000),
+                packets: 5,
+                reason: ProbeReason::Start,
+            };
+            let mut budget = ProbeBudget::new(probe);
+            let mut now = base();
+            while !budget.is_complete() {
+                assert!(budget.due(now) > 0, "{kbps} kb/s");
+                budget.sent(611);
+                now = budget.next().unwrap_or(now);
+            }
+        }
     }
 
     #[test]

@@ -386,7 +386,7 @@ mod tests {
             ("limited", Capacity::Constant(kbps(800)), kbps(400), 50_000),
             ("unlimited", Capacity::Unlimited, kbps(400), 50_000),
             ("an outage", segments(&[(10, 800), (30, 0)]), kbps(10_000), 25_000),
-            ("opportunities", opportunities(&[5, 10]), kbps(10_000), 300_000),
+            ("opportunities", opportunities(&[5, 10]), kbps(10_000), 199 * 1500),
         ];
         for (name, capacity, most, wanted) in table {
             assert_eq!(capacity.could_pass(ms(0), second, most), wanted, "{name}");

@@ -92,9 +92,9 @@ impl Figure {
     /// The worse of two runs.
     pub fn worse(self, other: Self) -> Self {
         let other_is_worse = match self.limit {
-            Limit::AtMost(_) | Limit::Told => !(other.value <= self.value),
-            Limit::AtLeast(_) => !(other.value >= self.value),
-        };
+            Limit::AtMost(_) | Limit::Told => other.value > self.value,
+            Limit::AtLeast(_) => other.value < self.value,
+        } || other.value.is_nan();
         if other_is_worse { other } else { self }
     }
 }
