@@ -143,6 +143,11 @@ impl LayerClock {
         self.report = Some(Anchor { at: sent, rtp });
     }
 
+    /// Nanoseconds that a packet is later than the soonest of its stream would have been.
+    pub fn behind(&self, arrived: Nanos, rtp: RtpTime) -> Option<i64> {
+        Some(arrived.0 - self.soonest?.time_of(rtp, self.rate).0)
+    }
+
     pub fn has_report(&self) -> bool {
         self.report.is_some()
     }

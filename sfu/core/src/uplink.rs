@@ -7,6 +7,7 @@ mod keyframe;
 mod layer;
 mod nack;
 mod reception;
+mod shaper;
 
 pub(crate) use alive::LayerSet;
 pub(crate) use cache::Stored;
@@ -225,10 +226,24 @@ impl Uplink {
         self.packets += 1;
         self.bytes += packet.len() as u64;
         let values = Values::read(&header, packet, &self.extensions);
-        let feedback = values
-            .transport_sequence
-            .is_some_and(|seq| self.feedback.on_packet(seq.as_seq(), nanos.0.rem_euclid(1 << 56) / 1000));
-        let Some(meaning) = self.payloads.meaning(header.pt) else {
+        let meaning = self.payloads.meaning(header.pt);
+        let feedback = values.transport_sequence.is_some_and(|seq| {
+            let part = match meaning {
+                Some(Meaning::Media(codec)) if codec.kind() == MediaKind::Audio => shaper::Part::Audio,
+                Some(Meaning::Media(_)) => shaper::Part::Video { open: !header.marker },
+                _ => shaper::Part::Other,
+            };
+            let clock = self.place(header.ssrc).filter(|p| !p.rtx).map(|p| &self.layer(p).clock);
+            self.feedback.on_packet(feedback::Arrival {
+                seq: seq.as_seq(),
+                at_us: microseconds(nanos),
+                bytes: packet.len(),
+                sent: values.abs_send_time,
+                behind_us: clock.and_then(|c| c.behind(nanos, header.timestamp)).map(|ns| ns / 1000),
+                part,
+            })
+        });
+        let Some(meaning) = meaning else {
             return (Err(DropReason::UnknownPayloadType), feedback);
         };
         let place = match self.place(header.ssrc) {
@@ -310,6 +325,11 @@ impl Uplink {
         let best = track.alive.highest();
         best != std::mem::replace(&mut track.best, best)
     }
+}
+
+/// The clock of transport-wide feedback; it starts below zero for nobody.
+pub(crate) fn microseconds(nanos: crate::clock::Nanos) -> i64 {
+    nanos.0.rem_euclid(1 << 56) / 1000
 }
 
 impl Track {

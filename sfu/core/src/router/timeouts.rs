@@ -62,6 +62,8 @@ impl Router {
         // Any source of the sender's: the numbers are its whole transport's.
         let media = uplink.tracks.iter().flat_map(|t| &t.layers).find_map(|l| l.ssrc);
         let Some(media) = media else { return };
+        let now_us = crate::uplink::microseconds(self.nanos());
+        self.uplinks[index].feedback.prepare(now_us);
         while let Some(message) = self.uplinks[index].feedback.message(sender, media) {
             self.agenda.stats.feedbacks_sent += 1;
             self.push_rtcp(index, |out| message.write(out));

@@ -1,70 +1,202 @@
 //! Transport-wide feedback to a publisher: when each of its packets arrived
 //! (draft-holmer-rmcat-transport-wide-cc-extensions-01). What a browser's rate control lives on.
+//!
+//! ```text
+//!   base          next          highest        told: what a message said of it, and says again if it is sent again
+//!    | told ... told | not yet told | ...      missing ones may be told as received: see `Shaper`
+//! ```
 
+use super::shaper::{Part, Shaper};
+use packet::ext::AbsSendTime;
 use packet::rtcp::{FeedbackBuilder, TransportFeedback};
 use packet::{ExtSeq, SeqNo, Ssrc};
 use std::collections::VecDeque;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FeedbackRecorder {
-    /// Arrival in microseconds per sequence number from `base`.
-    arrivals: VecDeque<Option<i64>>,
+    /// By sequence number from `base`.
+    entries: VecDeque<Entry>,
     base: u64,
     /// First number the next message speaks of.
     next: u64,
     highest: Option<ExtSeq>,
     count: u8,
+    shaper: Shaper,
+    /// First number whose fate the shaper has not heard, and where it may go: late packets are waited for.
+    judged: u64,
+    horizon: [u64; 2],
+    /// Arrival of the last judged packet.
+    judged_at: Option<i64>,
+}
+
+/// One packet as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub seq: SeqNo,
+    /// Microseconds of any clock of ours that starts below zero for nobody.
+    pub at_us: i64,
+    pub bytes: usize,
+    pub sent: Option<AbsSendTime>,
+    /// How late it is by its stream's own clock, microseconds; where `sent` is missing.
+    pub behind_us: Option<i64>,
+    pub part: Part,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    packet: Option<Packet>,
+    told: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Packet {
+    at: i64,
+    bytes: usize,
+    /// When it was sent, on the sender's clock.
+    sent: Option<i64>,
+    part: Part,
 }
 
 /// Kept for packets that arrive late and are reported again with their neighbours.
 const WINDOW: usize = 1000;
 /// A jump further than this starts over: nobody needs the losses in between one by one.
 const JUMP_MAX: u64 = 2000;
+/// So much silence, microseconds, with so many packets lost in it is an outage.
+const OUTAGE: (i64, u64) = (300_000, 10);
 
 impl FeedbackRecorder {
-    /// `at_us`: microseconds of any clock of ours that starts below zero for nobody. True if this is the first packet
-    /// since the last message.
-    pub fn on_packet(&mut self, seq: SeqNo, at_us: i64) -> bool {
+    /// True if this is the first packet since the last message.
+    pub fn on_packet(&mut self, arrival: Arrival) -> bool {
+        let Arrival { seq, at_us, .. } = arrival;
         let Some(highest) = self.highest else {
-            let ext = (1 << 16) + u64::from(seq.0);
-            self.restart(ext, at_us);
+            self.restart((1 << 16) + u64::from(seq.0), arrival);
             return true;
         };
         let ext = highest.nearest(seq);
         if ext.0.abs_diff(highest.0) > JUMP_MAX {
-            self.restart((1 << 16) + u64::from(seq.0), at_us);
+            self.restart((1 << 16) + u64::from(seq.0), arrival);
             return true;
         }
         let Some(index) = ext.0.checked_sub(self.base) else { return false };
         let first = self.next > highest.0;
         self.highest = Some(highest.max(ext));
         let index = index as usize;
-        if index >= self.arrivals.len() {
-            self.arrivals.resize(index + 1, None);
+        if index >= self.entries.len() {
+            self.entries.resize(index + 1, Entry::default());
         }
-        if self.arrivals[index].is_none() {
-            self.arrivals[index] = Some(at_us);
-            self.next = self.next.min(ext.0);
+        if self.entries[index].packet.is_none() {
+            self.entries[index].packet = Some(self.packet(arrival, at_us));
+            if self.entries[index].told.is_none() {
+                self.next = self.next.min(ext.0);
+            }
         }
-        while self.arrivals.len() > WINDOW {
-            self.arrivals.pop_front();
+        while self.entries.len() > WINDOW {
+            self.entries.pop_front();
             self.base += 1;
             self.next = self.next.max(self.base);
+            self.judged = self.judged.max(self.base);
         }
         first
     }
 
-    fn restart(&mut self, ext: u64, at_us: i64) {
+    fn packet(&mut self, arrival: Arrival, at: i64) -> Packet {
+        let sent = self.shaper.on_packet(at, arrival.sent, arrival.behind_us);
+        Packet { at, bytes: arrival.bytes, sent, part: arrival.part }
+    }
+
+    fn restart(&mut self, ext: u64, arrival: Arrival) {
         (self.base, self.next, self.highest) = (ext, ext, Some(ExtSeq(ext)));
-        self.arrivals.clear();
-        self.arrivals.push_back(Some(at_us));
+        (self.judged, self.horizon, self.judged_at) = (ext, [ext; 2], None);
+        self.entries.clear();
+        let packet = Some(self.packet(arrival, arrival.at_us));
+        self.entries.push_back(Entry { packet, told: None });
+    }
+
+    /// Decides what the coming messages say; `now_us` on the clock of arrivals. Call before [`Self::message`].
+    pub fn prepare(&mut self, now_us: i64) {
+        let Some(highest) = self.highest else { return };
+        self.judge();
+        self.horizon = [self.horizon[1], highest.0];
+        self.shaper.update(now_us);
+        let masks = self.shaper.masks();
+        let from = (self.next - self.base) as usize;
+        let mut before = self.entries.range(..from).rev().take(64).find_map(|e| e.packet);
+        let mut missing = from..from;
+        for index in from..self.entries.len() {
+            let Some(packet) = self.entries[index].packet else { continue };
+            missing.end = index;
+            let count = missing.len() as u64;
+            match before {
+                Some(before) if masks => self.mask(missing, before, packet),
+                Some(before) if self.shaper.charges() && self.entries[index].told.is_none() => {
+                    for _ in missing {
+                        self.shaper.said(before.at, (before.bytes + packet.bytes) / 2);
+                    }
+                }
+                _ => {}
+            }
+            let entry = &mut self.entries[index];
+            if entry.told.is_none() {
+                entry.told = Some(self.shaper.said(packet.at, packet.bytes));
+                if let Some(sent) = packet.sent {
+                    self.shaper.in_order(sent, packet.part, count);
+                }
+            }
+            missing = index + 1..index + 1;
+            before = Some(packet);
+        }
+    }
+
+    /// Tells the packets missing between two as received.
+    fn mask(&mut self, missing: std::ops::Range<usize>, before: Packet, after: Packet) {
+        let count = missing.len() as u64;
+        let known = before.sent.zip(after.sent);
+        let mut times = known.map(|(first, second)| {
+            self.shaper.would_have_arrived(((first, before.at), (second, after.at)), count)
+        });
+        for (n, lost) in missing.enumerate() {
+            let evenly = before.at + (after.at - before.at) * (n as i64 + 1) / (count as i64 + 1);
+            let at = times.as_mut().and_then(|times| times.next()).unwrap_or(evenly);
+            let told = &mut self.entries[lost].told;
+            if told.is_none() {
+                *told = Some(self.shaper.said(at, (before.bytes + after.bytes) / 2));
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub fn tell_the_truth(&mut self) {
+        self.entries.iter_mut().for_each(|e| e.told = e.packet.map(|p| p.at));
+    }
+
+    /// Tells the shaper what became of the packets that are old enough to be lost, not late.
+    fn judge(&mut self) {
+        let mut lost = 0u64;
+        let mut until = self.judged;
+        for number in self.judged..=self.horizon[0] {
+            let Some(entry) = self.entries.get((number - self.base) as usize) else { break };
+            let Some(packet) = entry.packet else {
+                lost += 1;
+                continue;
+            };
+            let since = packet.at - self.judged_at.unwrap_or(packet.at);
+            if since > OUTAGE.0 && lost > OUTAGE.1 {
+                self.shaper.on_outage();
+            } else {
+                (0..lost).for_each(|_| self.shaper.on_fate(0, None));
+            }
+            self.shaper.on_fate(since, Some(packet.bytes));
+            self.judged_at = Some(packet.at.max(self.judged_at.unwrap_or(packet.at)));
+            (lost, until) = (0, number + 1);
+        }
+        self.judged = until;
     }
 
     /// One message about everything since the last one; `None` when there is nothing more. Call until then.
     pub fn message(&mut self, sender: Ssrc, media: Ssrc) -> Option<TransportFeedback> {
         let end = self.highest?.0 + 1;
         let from = (self.next - self.base) as usize;
-        let known = self.arrivals.range(from..).enumerate().filter_map(|(i, a)| a.map(|at| (i, at)));
+        let known = self.entries.range(from..).enumerate().filter_map(|(i, e)| e.told.map(|at| (i, at)));
         let mut builder: Option<(FeedbackBuilder, usize)> = None;
         let mut next = end;
         for (i, at_us) in known {
@@ -98,7 +230,18 @@ impl FeedbackRecorder {
 mod tests {
     use super::*;
 
+    fn put(r: &mut FeedbackRecorder, seq: u16, at_us: i64) -> bool {
+        r.on_packet(Arrival {
+            seq: SeqNo(seq),
+            at_us,
+            bytes: 1000,
+            sent: None,
+            behind_us: None,
+            part: Part::Other,
+        })
+    }
     fn messages(recorder: &mut FeedbackRecorder) -> Vec<TransportFeedback> {
+        recorder.prepare(0);
         std::iter::from_fn(|| recorder.message(Ssrc(1), Ssrc(2))).collect()
     }
     fn arrivals(message: &TransportFeedback) -> Vec<(u16, Option<i64>)> {
@@ -106,29 +249,32 @@ mod tests {
     }
 
     #[test]
-    fn every_number_is_reported_once_across_the_wrap_losses_too() {
+    fn every_number_is_reported_once_across_the_wrap_losses_at_a_likely_time() {
         let mut r = FeedbackRecorder::default();
         assert_eq!(messages(&mut r), []);
-        assert!(r.on_packet(SeqNo(65_534), 64_000));
-        assert!(!r.on_packet(SeqNo(0), 65_000));
+        assert!(put(&mut r, 65_534, 64_000));
+        assert!(!put(&mut r, 0, 65_000));
         let [first] = &messages(&mut r)[..] else { panic!("one message") };
-        assert_eq!(arrivals(first), [(65_534, Some(64_000)), (65_535, None), (0, Some(65_000))]);
+        assert_eq!(arrivals(first), [(65_534, Some(64_000)), (65_535, Some(64_500)), (0, Some(65_000))]);
         assert_eq!(messages(&mut r), []);
         // 1 is lost between two messages.
-        assert!(r.on_packet(SeqNo(2), 130_000));
+        assert!(put(&mut r, 2, 130_000));
         let [second] = &messages(&mut r)[..] else { panic!("one message") };
-        assert_eq!(arrivals(second), [(1, None), (2, Some(130_000))]);
+        assert_eq!(arrivals(second), [(1, Some(97_500)), (2, Some(130_000))]);
         assert_eq!(second.feedback_count, first.feedback_count.wrapping_add(1));
     }
 
     #[test]
-    fn a_late_packet_is_reported_with_what_came_after_it() {
+    fn a_late_packet_that_was_told_lost_is_reported_with_what_came_after_it() {
         let mut r = FeedbackRecorder::default();
         for (seq, at) in [(10, 1_000), (12, 2_000)] {
-            r.on_packet(SeqNo(seq), at);
+            put(&mut r, seq, at);
         }
         messages(&mut r);
-        r.on_packet(SeqNo(11), 3_000);
+        put(&mut r, 11, 3_000);
+        assert_eq!(messages(&mut r), [], "told already");
+        r.entries[1].told = None;
+        r.next = r.base + 1;
         let [message] = &messages(&mut r)[..] else { panic!("one message") };
         assert_eq!(arrivals(message), [(11, Some(3_000)), (12, Some(2_000))]);
     }
@@ -136,18 +282,18 @@ mod tests {
     #[test]
     fn a_pause_and_a_jump_are_survived() {
         let mut r = FeedbackRecorder::default();
-        r.on_packet(SeqNo(1), 0);
+        put(&mut r, 1, 0);
         // Twenty seconds later: beyond one message's clock.
-        r.on_packet(SeqNo(2), 20_000_000);
+        put(&mut r, 2, 20_000_000);
         assert_eq!(messages(&mut r).len(), 2);
-        r.on_packet(SeqNo(30_000), 20_001_000);
+        put(&mut r, 30_000, 20_001_000);
         let [message] = &messages(&mut r)[..] else { panic!("one message") };
         assert_eq!(arrivals(message), [(30_000, Some(20_001_000))]);
         for i in 0..5_000u16 {
-            r.on_packet(SeqNo(30_001 + i), 21_000_000 + i64::from(i) * 250);
+            put(&mut r, 30_001 + i, 21_000_000 + i64::from(i) * 250);
         }
         let all = messages(&mut r);
         assert!(all.iter().map(|m| usize::from(m.status_count)).sum::<usize>() <= WINDOW);
-        assert!(r.arrivals.len() <= WINDOW);
+        assert!(r.entries.len() <= WINDOW);
     }
 }

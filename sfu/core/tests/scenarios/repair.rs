@@ -111,7 +111,9 @@ fn a_publisher_hears_about_every_packet_within_a_tenth_of_a_second() {
         }
         next = Some(message.base.plus(message.status_count));
     }
-    assert!(received > 300 && missing > 5 && missing < received / 8, "{received} {missing}");
+    // Chance took some, which is no reason to slow down; the receiver reports say that they were lost.
+    assert!(received > 300 && missing <= received / 50, "{received} {missing}");
+    assert!(world.router.peer_stats(PeerId(1)).unwrap().tracks[1].layers[0].lost > 5);
 }
 
 #[test]
