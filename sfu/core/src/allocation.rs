@@ -100,6 +100,10 @@ pub enum Choice {
 }
 
 impl Choice {
+    /// Less than `before` of the same kind: to be acted on at once.
+    pub fn is_below(self, before: Self) -> bool {
+        self.layer() < before.layer()
+    }
     pub fn layer(self) -> Option<LayerId> {
         match self {
             Self::Send(layer) => Some(layer),
@@ -164,6 +168,8 @@ pub struct Verdict {
     pub choice: Choice,
     /// The next layer up is within reach: its publisher should send it already.
     pub soon: Option<LayerId>,
+    /// The link is nearly too narrow: the layer to fall back to should be there already.
+    pub fallback: Option<LayerId>,
     pub memory: Memory,
 }
 
@@ -199,7 +205,7 @@ pub fn allocate(now: Instant, inputs: &Inputs) -> Allocation {
                 tile: (slot.preference.width, slot.preference.height),
             });
         }
-        outcome.slots.push(Verdict { choice, soon: granted.soon, memory });
+        outcome.slots.push(Verdict { choice, soon: granted.soon, fallback: granted.fallback, memory });
     }
     outcome
 }

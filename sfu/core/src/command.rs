@@ -1,5 +1,6 @@
 //! What signaling tells a router.
 
+use crate::allocation::Preference;
 use packet::media::PeerMedia;
 use packet::{Mid, PeerId, RoomId};
 use transport::{IceCredentials, Remote};
@@ -17,4 +18,7 @@ pub enum Command {
     /// From now on `slot` (an m-line of the subscriber) carries the track `source` (publisher and its m-line), or
     /// nothing. May be sent before either end is connected: the keyframe is asked for at once.
     Bind { subscriber: PeerId, slot: Mid, source: Option<(PeerId, Mid)> },
+    /// How the subscriber shows these slots; slots that are not named stay as they were. Holds for the slot, whoever is
+    /// in it.
+    Prefer { subscriber: PeerId, slots: Vec<(Mid, Preference)> },
 }

@@ -1,6 +1,6 @@
 //! What a router is told once.
 
-use packet::NtpTime;
+use packet::{Bitrate, NtpTime};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use transport::{Candidate, Certificate, DtlsConfig};
@@ -22,6 +22,12 @@ pub struct Config {
     pub egress_tick: Option<Duration>,
     /// Synchronisation sources one peer may send from; further ones are dropped and counted.
     pub ssrcs_per_peer_max: usize,
+    /// Videos that one subscriber is sent at once, the pinned, the loudest and the largest first. `None`: all of them.
+    pub last_n: Option<usize>,
+    /// Voices that a room hears at once. `None`: all of them.
+    pub loudest_n: Option<usize>,
+    /// What a subscriber without any feedback is taken to receive, with every layer. `None`: 300 kb/s and base layers.
+    pub blind_rate: Option<Bitrate>,
 }
 
 impl Config {
@@ -34,6 +40,9 @@ impl Config {
             seed,
             egress_tick: None,
             ssrcs_per_peer_max: 32,
+            last_n: None,
+            loudest_n: None,
+            blind_rate: None,
         }
     }
 }

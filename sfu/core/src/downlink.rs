@@ -6,6 +6,7 @@ mod history;
 mod kept;
 mod munger;
 mod pacer;
+mod selector;
 mod slot;
 mod write;
 
@@ -15,11 +16,12 @@ pub(crate) use munger::Ids;
 pub(crate) use pacer::{Class, Pressure, TICK};
 pub(crate) use slot::{Bound, Forwarded, Slot, Source};
 
+use crate::allocation::DecisionLog;
 use crate::payloads::Payloads;
 use packet::ext::ExtensionMap;
 use packet::media::PeerMedia;
-use packet::{Mid, Ssrc};
-use std::time::Duration;
+use packet::{Bitrate, Mid, Ssrc};
+use std::time::{Duration, Instant};
 
 /// One layer of one publisher, while its numbering lasts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -48,6 +50,14 @@ pub(crate) struct Downlink {
     pub session: Session,
     pub slots: Vec<Slot>,
     pub queue: Queue,
+    /// What the link carries for media; `None`: the peer has sent no feedback.
+    pub estimate: Option<Bitrate>,
+    /// What the allocation could use in all, and the rate of its next step up: the probe that matters.
+    pub wanted: Bitrate,
+    pub next_step: Option<Bitrate>,
+    pub log: DecisionLog,
+    /// When the page was last told, and the estimate then.
+    pub told: Option<(Instant, Option<Bitrate>)>,
 }
 
 /// More than any page shows; the queue keeps one bit for each in a 128-bit set.
@@ -62,7 +72,17 @@ impl Downlink {
             overhead: 16,
             rtt: None,
         };
-        let mut downlink = Self { session, slots: Vec::new(), queue: Queue::default() };
+        let mut downlink = Self {
+            session,
+            slots: Vec::new(),
+            queue: Queue::default(),
+            // Until the controller is wired in: a wide link.
+            estimate: Some(Bitrate::kbps(20_000)),
+            wanted: Bitrate::default(),
+            next_step: None,
+            log: DecisionLog::default(),
+            told: None,
+        };
         downlink.update(media, random);
         downlink
     }

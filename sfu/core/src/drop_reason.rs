@@ -49,6 +49,8 @@ drop_reasons! {
     NotConnected = "not_connected",
     /// A layer this subscriber does not receive.
     OtherLayer = "other_layer",
+    /// The subscriber is sent nothing of this source for now: hidden, no bandwidth, beyond last-N, not loud.
+    Paused = "paused",
     /// Video before the keyframe that a subscriber waits for.
     WaitingForKeyframe = "waiting_for_keyframe",
     /// A late packet from before the source was bound.

@@ -1,6 +1,7 @@
 //! What a router says to its shell.
 
-use packet::{Mid, PeerId, RoomId, RtpTime};
+use crate::allocation::{Choice, Decision};
+use packet::{Bitrate, Mid, PeerId, Rid, RoomId, RtpTime};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,10 @@ pub enum TimeoutReason {
     Replay,
     /// Layers that stopped arriving are looked for.
     Layers,
+    /// A subscriber's link is shared out again.
+    Allocate,
+    /// Streams that nobody watches are switched off.
+    Wants,
     /// Audio levels are compared.
     Speakers,
     /// Held packets leave.
@@ -70,6 +75,34 @@ pub enum Event {
     FirstFrame { subscriber: PeerId, slot: Mid, source: (PeerId, Mid), rtp_timestamp: RtpTime },
     /// Who speaks in a room changed, loudest first. Empty: nobody.
     Speakers { room: RoomId, loudest_first: Vec<PeerId> },
+    /// Which streams of a published video somebody watches: the publisher should send those alone. `rid` is `None` for the
+    /// one stream of a track without simulcast.
+    LayersWanted { publisher: PeerId, mid: Mid, streams: Vec<(Option<Rid>, bool)> },
+    /// A subscriber's shares changed, or its estimate did.
+    Allocated { subscriber: PeerId, allocation: AllocationReport },
+}
+
+/// What one subscriber gets, for its quality panel.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct AllocationReport {
+    /// `None`: no feedback yet.
+    pub estimate: Option<Bitrate>,
+    /// For everything that is shown, at its best.
+    pub wanted: Bitrate,
+    /// Every bound slot.
+    pub slots: Vec<SlotReport>,
+    /// What changed since the last report, oldest first.
+    pub decisions: Vec<Decision>,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct SlotReport {
+    pub slot: Mid,
+    pub choice: Choice,
+    /// Of the chosen layer; zeros: unknown.
+    pub rate: Bitrate,
+    pub width: u16,
+    pub height: u16,
 }
 
 /// How long connecting took, since the peer was added.

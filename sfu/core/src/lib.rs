@@ -30,7 +30,7 @@ mod uplink;
 pub use command::Command;
 pub use config::Config;
 pub use drop_reason::DropReason;
-pub use event::{CloseReason, Event, Output, Stages, TimeoutReason, Transmit};
+pub use event::{AllocationReport, CloseReason, Event, Output, SlotReport, Stages, TimeoutReason, Transmit};
 pub use router::Router;
 pub use stats::{LayerStats, PeerStats, SlotStats, Stats, TrackStats};
 

@@ -1,5 +1,6 @@
 //! The four verbs, and what a router keeps.
 
+mod allocate;
 mod control;
 mod ingress;
 mod reports;
@@ -81,6 +82,8 @@ struct Agenda {
     tick_due: bool,
     stats: Stats,
     dropped: DropCounters,
+    /// Slots that were told to send another stream.
+    switched: Vec<Subscriber>,
     transport_dropped: [u64; transport::DropReason::ALL.len()],
 }
 
@@ -175,6 +178,7 @@ impl Router {
             Command::UpdatePeer { peer, media, restart } => self.update_peer(peer, &media, restart),
             Command::RemovePeer { peer } => self.remove_peer(peer),
             Command::Bind { subscriber, slot, source } => self.bind(subscriber, slot, source),
+            Command::Prefer { subscriber, slots } => self.prefer(subscriber, &slots),
         }
     }
 

@@ -19,6 +19,8 @@ struct Voice {
 pub(crate) struct Speakers {
     voices: BTreeMap<PeerId, Voice>,
     loudest_first: Vec<PeerId>,
+    /// The loudest, as many as are heard at once; `None`: everybody is.
+    audible: Option<Vec<PeerId>>,
 }
 
 /// Of the difference per tick. Rising: 300 ms of speech at -25 dBov pass the threshold, one loud tick does not.
@@ -63,6 +65,34 @@ impl Speakers {
         }
         self.loudest_first.clone_from(&list);
         Some(list)
+    }
+
+    /// Lets only the `most` loudest be heard: who is heard stays so until somebody else is clearly louder. True if others
+    /// are than before.
+    pub fn limit(&mut self, most: Option<usize>) -> bool {
+        let Some(most) = most else { return self.audible.take().is_some() };
+        let before = self.audible.take();
+        let heard = before.clone().unwrap_or_default();
+        let bonus = |peer: &PeerId| if heard.contains(peer) { OVERTAKES_BY } else { 0.0 };
+        let mut loudest: Vec<PeerId> = self.voices.keys().copied().collect();
+        loudest.sort_by(|a, b| {
+            let (a, b) = ((self.loudness(a) + bonus(a), a), (self.loudness(b) + bonus(b), b));
+            b.0.total_cmp(&a.0).then(a.1.cmp(b.1))
+        });
+        loudest.truncate(most);
+        loudest.sort_unstable();
+        let changed = before.as_ref() != Some(&loudest);
+        self.audible = Some(loudest);
+        changed
+    }
+
+    /// Place among those who speak, 0 the loudest.
+    pub fn rank(&self, peer: PeerId) -> Option<u8> {
+        self.loudest_first.iter().position(|p| *p == peer).map(|place| place.min(254) as u8)
+    }
+
+    pub fn is_audible(&self, peer: PeerId) -> bool {
+        self.audible.as_ref().is_none_or(|audible| audible.contains(&peer))
     }
 
     /// Nothing would change without new levels.
@@ -130,5 +160,24 @@ mod tests {
         }
         assert_eq!(speakers.tick([]), Some(vec![]));
         assert!(speakers.is_idle());
+    }
+
+    #[test]
+    fn the_loudest_are_heard_and_change_only_for_somebody_clearly_louder() {
+        let people: Vec<PeerId> = (0..10).map(PeerId).collect();
+        let mut speakers = Speakers::default();
+        let mut say = |levels: &dyn Fn(u64) -> u8| {
+            let mut changes = 0;
+            for _ in 0..40 {
+                speakers.tick(people.iter().map(|p| (*p, Some(levels(p.0)))));
+                changes += usize::from(speakers.limit(Some(3)));
+            }
+            (people.iter().filter(|p| speakers.is_audible(**p)).map(|p| p.0).collect::<Vec<_>>(), changes)
+        };
+        assert_eq!(say(&|p| 60 - 3 * p as u8).0, [7, 8, 9]);
+        assert_eq!(say(&|p| 38 - 3 * (p % 2) as u8), (vec![7, 8, 9], 0), "a little louder is not enough");
+        let (heard, changes) = say(&|p| if p == 2 { 20 } else { 50 });
+        assert!(heard.len() == 3 && heard.contains(&2) && changes == 1, "{heard:?} {changes}");
+        assert!(speakers.limit(None) && speakers.is_audible(PeerId(5)), "without a limit everybody is heard");
     }
 }

@@ -1,5 +1,6 @@
 //! Plain numbers for metrics, the ops page and the quality panel.
 
+use crate::allocation::{Choice, Decision, LayerId};
 use packet::media::{Codec, MediaKind};
 use packet::{Bitrate, Mid, PeerId, Rid, RoomId, Ssrc};
 use std::net::SocketAddr;
@@ -46,6 +47,12 @@ pub struct PeerStats {
     pub bytes_out: u64,
     pub tracks: Vec<TrackStats>,
     pub slots: Vec<SlotStats>,
+    /// What its link carries; `None`: no feedback yet.
+    pub estimate: Option<Bitrate>,
+    /// What the allocation could use.
+    pub wanted: Bitrate,
+    /// Newest decisions about its slots, oldest first.
+    pub decisions: Vec<Decision>,
 }
 
 /// What a peer publishes on one m-line.
@@ -77,6 +84,10 @@ pub struct LayerStats {
     pub recovered: u64,
     pub keyframes: u64,
     pub keyframe_requests: u64,
+    /// The publisher was last told to send it.
+    pub wanted: bool,
+    /// Packets whose descriptors could not be true.
+    pub contradictions: u64,
 }
 
 /// What a peer receives on one m-line.
@@ -87,6 +98,9 @@ pub struct SlotStats {
     pub source: Option<(PeerId, Mid)>,
     /// Index into the track's layers.
     pub layer: Option<usize>,
+    /// The same with spatial and temporal layer.
+    pub sent: Option<LayerId>,
+    pub choice: Choice,
     pub bitrate: Bitrate,
     pub packets: u64,
     pub bytes: u64,

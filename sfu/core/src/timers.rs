@@ -47,9 +47,10 @@ impl Timers {
 
     pub fn stop_all_of(&mut self, owner: Owner) {
         use TimeoutReason::*;
-        for reason in
-            [Transport, Feedback, Nack, Keyframe, Report, Replay, Layers, Speakers, Egress, Pace, Connect]
-        {
+        for reason in [
+            Transport, Feedback, Nack, Keyframe, Report, Replay, Layers, Allocate, Wants, Speakers, Egress,
+            Pace, Connect,
+        ] {
             self.stop((owner, reason));
         }
     }

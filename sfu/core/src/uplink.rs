@@ -2,17 +2,23 @@
 
 mod alive;
 mod cache;
+mod describe;
 mod feedback;
 mod keyframe;
 mod layer;
 mod nack;
+mod offers;
+mod rates;
 mod reception;
 mod shaper;
+mod wants;
 
 pub(crate) use alive::LayerSet;
 pub(crate) use cache::Stored;
+pub(crate) use describe::{CHAINS_MAX, Described, Scheme, Targets};
 pub(crate) use feedback::FeedbackRecorder;
 pub(crate) use layer::Layer;
+pub(crate) use wants::Wants;
 
 use crate::DropReason;
 use crate::clock::PublisherClock;
@@ -47,8 +53,7 @@ pub(crate) struct Track {
     pub subscribers: Vec<Subscriber>,
     /// Layers that arrive; while nothing does, those that did last: a muted camera comes back as what it was.
     pub alive: LayerSet,
-    /// The layer everybody gets: the highest that arrives.
-    pub best: Option<u8>,
+    pub wants: Wants,
     /// Declared (source, its RTX), for layers whose source is known before its RTX is.
     declared: Vec<(Ssrc, Option<Ssrc>)>,
     /// Newest audio level, taken by the speaker choice.
@@ -318,13 +323,6 @@ impl Uplink {
     pub fn check_layers(&mut self, track: u8) -> bool {
         self.tracks[usize::from(track)].check_layers()
     }
-
-    /// Chooses the layer everybody gets; true if it is another one than before.
-    pub fn choose_layer(&mut self, track: u8) -> bool {
-        let track = &mut self.tracks[usize::from(track)];
-        let best = track.alive.highest();
-        best != std::mem::replace(&mut track.best, best)
-    }
 }
 
 /// The clock of transport-wide feedback; it starts below zero for nobody.
@@ -341,8 +339,12 @@ impl Track {
         let rids = described.rids.iter().map(|&r| Some(r));
         let one = described.rids.is_empty().then_some(None);
         // More layers than any encoder makes are not kept.
-        let layers =
-            rids.chain(one).take(8).map(|rid| Layer::new(described.kind, rate, rid, epochs)).collect();
+        let layers = rids
+            .chain(one)
+            .take(8)
+            .map(|rid| Layer::new(described.kind, rate, rid, epochs))
+            .collect::<Vec<_>>();
+        let wants = Wants::new(layers.len());
         Self {
             mid: described.mid,
             kind: described.kind,
@@ -350,7 +352,7 @@ impl Track {
             layers,
             subscribers: Vec::new(),
             alive: LayerSet::default(),
-            best: None,
+            wants,
             declared: Vec::new(),
             audio_level: None,
         }

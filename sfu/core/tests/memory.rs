@@ -75,7 +75,7 @@ fn forwarding_allocates_nothing_per_packet() {
 
 #[test]
 fn a_participant_costs_little_memory() {
-    for (people, kib_max) in [(2, 180), (6, 256)] {
+    for (people, kib_max) in [(2, 180), (6, 272)] {
         let before = BYTES.get();
         let mut world = room(people);
         world.run(ms(4000));

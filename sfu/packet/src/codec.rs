@@ -18,3 +18,12 @@ pub fn is_keyframe_start(codec: Codec, payload: &[u8]) -> bool {
         Codec::Av1 => av1::is_keyframe_start(payload),
     }
 }
+
+/// Width and height in pixels, where the first packet of a key frame says so in clear; VP9 says so in its descriptor.
+pub fn picture_size(codec: Codec, payload: &[u8]) -> Option<(u16, u16)> {
+    match codec {
+        Codec::Vp8 => vp8::picture_size(payload),
+        Codec::H264 => h264::picture_size(payload),
+        _ => None,
+    }
+}

@@ -47,7 +47,6 @@ pub(crate) enum Item {
     },
     /// A packet of this stream that was sent before, encrypted as it was.
     Repeat(SeqNo),
-    #[allow(dead_code, reason = "used once the estimate is wired in")]
     Padding(Padding),
     Taken,
 }

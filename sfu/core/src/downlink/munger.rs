@@ -1,7 +1,10 @@
 //! What a packet of the source becomes on the slot's own stream: sequence number, timestamp, frame ids. The
 //! receiver sees one stream without a seam, whatever is bound to the slot and whichever layer is sent.
 
-use packet::codec::vp8::{PictureId, Vp8Descriptor};
+use packet::codec::vp8::{self, PictureId, Vp8Descriptor};
+use packet::codec::vp9::{self, Vp9Descriptor};
+use packet::ext::dependency_descriptor;
+use packet::media::Codec;
 use packet::{RtpTime, SeqNo};
 
 /// Sequence numbers. Gaps of the source stay gaps, so that a packet repaired late finds its place; packets that are
@@ -37,17 +40,18 @@ impl SeqMunger {
         Some(sent)
     }
 
-    /// The packet is not sent and the receiver must not miss it. Only the newest can be skipped: a late one leaves the
-    /// gap that is there already.
-    pub fn skip(&mut self, source: u64) {
-        let Some(&(from, shift)) = self.shifts.last() else { return };
+    /// The packet is not sent and the receiver must not miss it. Only the newest can be skipped; a late one has left a
+    /// gap already, and its number is returned: something empty has to be sent with it.
+    pub fn skip(&mut self, source: u64) -> Option<u64> {
+        let &(from, shift) = self.shifts.last()?;
         if source < from || source.checked_add_signed(shift).is_none_or(|sent| sent <= self.highest) {
-            return;
+            return self.next(source);
         }
         if self.shifts.len() == SHIFTS_MAX {
             self.shifts.remove(0);
         }
         self.shifts.push((source + 1, shift - 1));
+        None
     }
 }
 
@@ -107,60 +111,138 @@ impl TimeMunger {
     }
 }
 
-/// Numbers of a packet's frame, as received or as sent: what its codec or its dependency descriptor carries.
+/// What stands inside a packet about its frame, as received or as to be sent: in its codec's descriptor or in its
+/// dependency descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Ids {
-    /// VP8, 7 or 15 bits.
+    /// VP8 and VP9, 7 or 15 bits.
     pub picture_id: Option<u16>,
-    /// VP8.
+    /// VP8 and VP9.
     pub tl0_pic_idx: Option<u8>,
     /// Of the dependency descriptor.
     pub frame_number: Option<u16>,
+    /// To be named in the dependency descriptor.
+    pub active_targets: Option<ActiveTargets>,
+    /// The last packet of its picture for this receiver: carries the marker.
+    pub ends_picture: bool,
 }
 
-impl Ids {
-    pub fn of_vp8(descriptor: &Vp8Descriptor) -> Self {
-        Self {
-            picture_id: descriptor.picture_id.map(PictureId::value),
-            tl0_pic_idx: descriptor.tl0_pic_idx,
-            frame_number: None,
-        }
+/// Decode targets that a receiver is sent, a bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ActiveTargets {
+    pub mask: u32,
+    pub count: u8,
+    /// Bytes of the descriptor with them.
+    pub len: u8,
+}
+
+impl ActiveTargets {
+    /// `None` if the descriptor cannot carry them.
+    pub fn new(received: &[u8], mask: u32, count: u8) -> Option<Self> {
+        let len = dependency_descriptor::with_active_targets(received, mask, count)?.len() as u8;
+        Some(Self { mask, count, len })
     }
 }
 
-/// One counter of `bits` bits that goes on across sources by an offset each.
-#[derive(Clone, Copy, Debug)]
+impl Ids {
+    pub fn of(codec: Codec, payload: &[u8]) -> Self {
+        let (picture_id, tl0_pic_idx) = match codec {
+            Codec::Vp8 => Vp8Descriptor::parse(payload).map(|d| (d.picture_id, d.tl0_pic_idx)),
+            Codec::Vp9 => Vp9Descriptor::parse(payload).map(|d| (d.picture_id, d.tl0_pic_idx)),
+            _ => None,
+        }
+        .unwrap_or_default();
+        Self { picture_id: picture_id.map(PictureId::value), tl0_pic_idx, ..Self::default() }
+    }
+
+    /// Puts the picture's numbers into a payload that has their places.
+    pub fn write(&self, codec: Codec, payload: &mut [u8]) {
+        if self.picture_id.is_none() && self.tl0_pic_idx.is_none() {
+            return;
+        }
+        let (picture_id, tl0) = (self.picture_id.unwrap_or(0), self.tl0_pic_idx.unwrap_or(0));
+        match codec {
+            Codec::Vp8 => vp8::rewrite(payload, picture_id, tl0),
+            Codec::Vp9 => vp9::rewrite(payload, picture_id, tl0),
+            _ => false,
+        };
+    }
+
+    /// The dependency descriptor as this receiver gets it; empty if it does not fit.
+    pub fn descriptor(&self, received: &[u8]) -> arrayvec::ArrayVec<u8, DESCRIPTOR_LEN_MAX> {
+        let changed = self.active_targets.and_then(|active| {
+            dependency_descriptor::with_active_targets(received, active.mask, active.count)
+        });
+        let mut descriptor =
+            changed.unwrap_or_else(|| received.iter().copied().take(DESCRIPTOR_LEN_MAX).collect());
+        if let Some(number) = self.frame_number {
+            dependency_descriptor::set_frame_number(&mut descriptor, number);
+        }
+        descriptor
+    }
+}
+
+const DESCRIPTOR_LEN_MAX: usize = dependency_descriptor::DESCRIPTOR_LEN_MAX;
+
+/// One counter of `bits` bits that goes on across sources by an offset each, and closes up where frames are left out.
+#[derive(Clone, Debug)]
 struct Counter {
     bits: u32,
-    shift: u16,
+    /// Ascending: from this number of the source on, `sent = source + shift`.
+    shifts: arrayvec::ArrayVec<(u16, u16), { Self::SHIFTS }>,
     newest: Option<u16>,
 }
 
 impl Counter {
+    /// Frames left out that a late packet may be older than: half a second of every other one.
+    const SHIFTS: usize = 16;
+
     fn new(bits: u32) -> Self {
-        Self { bits, shift: 0, newest: None }
+        Self { bits, shifts: Default::default(), newest: None }
     }
-    fn cut(self, value: u16) -> u16 {
+    fn cut(&self, value: u16) -> u16 {
         value & (u16::MAX >> (16 - self.bits))
+    }
+    /// How far `a` is ahead of `b`.
+    fn ahead(&self, a: u16, b: u16) -> i16 {
+        (a.wrapping_sub(b) << (16 - self.bits)) as i16 >> (16 - self.bits)
     }
     /// `first` follows the newest that was sent.
     fn switch(&mut self, first: Option<u16>) {
         let Some(first) = first else { return };
         let next = self.newest.map_or(first, |newest| newest.wrapping_add(1));
-        self.shift = next.wrapping_sub(first);
+        self.shifts.clear();
+        self.shifts.push((first, next.wrapping_sub(first)));
+    }
+    fn shift(&self, value: u16) -> u16 {
+        let holds = self.shifts.iter().rev().find(|(from, _)| self.ahead(value, *from) >= 0);
+        holds.or(self.shifts.first()).map_or(0, |(_, shift)| *shift)
     }
     fn next(&mut self, value: Option<u16>) -> Option<u16> {
-        let sent = self.cut(value?.wrapping_add(self.shift));
-        let newer = |newest: u16| (sent.wrapping_sub(newest) << (16 - self.bits)) as i16 > 0;
-        if self.newest.is_none_or(newer) {
+        let value = value?;
+        let sent = self.cut(value.wrapping_add(self.shift(value)));
+        if self.newest.is_none_or(|newest| self.ahead(sent, newest) > 0) {
             self.newest = Some(sent);
         }
         Some(sent)
     }
+    /// The frame with this number is not sent; the one after it takes its place. A late one has left its gap already.
+    fn skip(&mut self, value: Option<u16>) {
+        let Some(value) = value else { return };
+        let shift = self.shift(value);
+        let is_late = |newest: u16| self.ahead(value.wrapping_add(shift), newest) <= 0;
+        if self.newest.is_none_or(is_late) {
+            return;
+        }
+        if self.shifts.is_full() {
+            self.shifts.remove(0);
+        }
+        self.shifts.push((self.cut(value.wrapping_add(1)), shift.wrapping_sub(1)));
+    }
 }
 
 /// Picture ids (15 bits; a source with 7 bits keeps their width), TL0PICIDX (8 bits) and frame numbers (16 bits).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct IdMunger {
     picture: Counter,
     tl0: Counter,
@@ -181,12 +263,19 @@ impl IdMunger {
         self.frame.switch(first.frame_number);
     }
 
+    /// A VP8 frame is left out: its picture id closes up, since receivers take a gap for a frame still to come. The
+    /// others refer to each other by distance, and keep it.
+    pub fn skip_picture(&mut self, ids: Ids) {
+        self.picture.skip(ids.picture_id);
+    }
+
     /// The ids to send; what the source does not have stays absent.
     pub fn next(&mut self, ids: Ids) -> Ids {
         Ids {
             picture_id: self.picture.next(ids.picture_id),
             tl0_pic_idx: self.tl0.next(ids.tl0_pic_idx.map(u16::from)).map(|v| v as u8),
             frame_number: self.frame.next(ids.frame_number),
+            ..ids
         }
     }
 }
@@ -275,7 +364,7 @@ mod tests {
                     Send(source, expected) => {
                         assert_eq!(munger.next(source).map(|s| seq(s).0), expected, "{name} {i}")
                     }
-                    Skip(source) => munger.skip(source),
+                    Skip(source) => drop(munger.skip(source)),
                 }
             }
         }
@@ -321,8 +410,7 @@ mod tests {
 
     #[test]
     fn vp8_ids_go_on_across_sources_and_wraps() {
-        let ids =
-            |picture, tl0| Ids { picture_id: Some(picture), tl0_pic_idx: Some(tl0), frame_number: None };
+        let ids = |picture, tl0| Ids { picture_id: Some(picture), tl0_pic_idx: Some(tl0), ..Ids::default() };
         let mut vp8 = IdMunger::default();
         vp8.switch(ids(0x7ffe, 254));
         assert_eq!(vp8.next(ids(0x7ffe, 254)), ids(0x7ffe, 254));
@@ -345,5 +433,60 @@ mod tests {
         assert_eq!([65_534, 0].map(|n| vp8.next(frame(n))), [65_534, 0].map(frame));
         vp8.switch(frame(500));
         assert_eq!([500, 502, 501].map(|n| vp8.next(frame(n))), [1, 3, 2].map(frame));
+    }
+
+    #[test]
+    fn picture_ids_close_up_where_frames_are_left_out() {
+        let picture = |n: u16| Ids { picture_id: Some(n), ..Ids::default() };
+        let mut munger = IdMunger::default();
+        munger.switch(picture(0x7ffc));
+        let mut sent = Vec::new();
+        // Every other frame is left out, through the wrap at 2^15.
+        for n in 0..10u16 {
+            let ids = picture((0x7ffc + n) & 0x7fff);
+            match n % 2 {
+                0 => sent.push(munger.next(ids).picture_id.unwrap()),
+                _ => munger.skip_picture(ids),
+            }
+        }
+        assert_eq!(sent, [0x7ffc, 0x7ffd, 0x7ffe, 0x7fff, 0]);
+        assert_eq!(munger.next(picture(0x7ffe)), picture(0x7ffd), "a late packet of the second");
+        assert_eq!(munger.next(picture(2)), picture(0x7fff), "and of the fourth");
+        munger.skip_picture(picture(3));
+        assert_eq!(munger.next(picture(6)), picture(1), "one left out late changes nothing");
+        munger.skip_picture(picture(8));
+        munger.switch(picture(100));
+        assert_eq!(munger.next(picture(100)), picture(2), "a new source follows what was sent");
+        for n in 0..200u16 {
+            munger.skip_picture(picture(101 + 2 * n));
+            assert_eq!(munger.next(picture(102 + 2 * n)), picture(3 + n));
+        }
+    }
+
+    #[test]
+    fn a_packet_left_out_late_has_a_number_to_fill() {
+        let mut munger = SeqMunger::new(10);
+        munger.switch(100);
+        assert_eq!((munger.next(100), munger.next(103)), (Some(11), Some(14)));
+        assert_eq!(munger.skip(102), Some(13));
+        assert_eq!(munger.skip(104), None);
+        assert_eq!(munger.next(105), Some(15));
+        assert_eq!(munger.skip(99), None, "from before the switch");
+    }
+
+    #[test]
+    fn numbers_go_into_the_descriptor_of_their_codec() {
+        let ids = Ids { picture_id: Some(5), tl0_pic_idx: Some(6), ..Ids::default() };
+        for (codec, before, after) in [
+            (Codec::Vp8, &[0x90, 0xe0, 0x80, 1, 2, 0x20, 0][..], &[0x90, 0xe0, 0x80, 5, 6, 0x20, 0][..]),
+            (Codec::Vp9, &[0xe8, 0x80, 1, 0x10, 2, 0], &[0xe8, 0x80, 5, 0x10, 6, 0]),
+            (Codec::H264, &[0x41, 0x9a, 1], &[0x41, 0x9a, 1]),
+        ] {
+            let mut payload = before.to_vec();
+            ids.write(codec, &mut payload);
+            assert_eq!(payload, after, "{codec:?}");
+            let read = Ids::of(codec, &payload);
+            assert_eq!(read.picture_id, (codec != Codec::H264).then_some(5));
+        }
     }
 }

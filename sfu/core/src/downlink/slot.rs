@@ -1,29 +1,35 @@
 //! One m-line of a subscriber, whose fixed source carries one publisher's track after another.
 //!
 //! ```text
-//!  Idle --bind--> Waiting --keyframe (video) / packet (audio) of the best layer--> Sending{layer}
-//!                    ^                                                              |   ^  another layer's
-//!                    +------------------ bind, layer's numbering ends --------------+   +--keyframe
+//!  Idle --bind--> Waiting --keyframe (video) / packet (audio) of the chosen stream--> Sending{stream}
+//!                    ^                                                                 |   ^  another stream's
+//!                    +---- bind, pause, its numbering ends, nothing more fits ---------+   +--keyframe
 //! ```
 //! A start on something already in the cache (a group of pictures, a keyframe repaired late) is caught up with from
 //! there: `catching_up` is the next cached packet, and live ones wait behind it.
 
+mod extensions;
+mod pause;
+mod report;
 mod resend;
+mod start;
 
 use super::egress::{Item, Media, Queue, Queued, stream_of};
 use super::history::{History, Sent};
-use super::munger::{IdMunger, SeqMunger, TimeMunger, seq};
-use super::pacer::Class;
+use super::munger::{ActiveTargets, IdMunger, SeqMunger, TimeMunger, seq};
+use super::pacer::{Class, Pressure};
+use super::selector::{Admitted, Selector};
 use super::{Session, SourceRef};
 use crate::DropReason;
+use crate::allocation::{Choice, LayerId, Memory, Preference};
 use crate::clock::{Nanos, PublisherClock, SlotLine, ticks};
 use crate::meter::Meter;
 use crate::payloads::{Mapped, Payloads};
 use crate::random::Random;
-use crate::uplink::{Layer, Stored, Track};
-use packet::ext::{AbsCaptureTime, PlayoutDelay, TransportSequence, Values};
+use crate::uplink::{Layer, Scheme, Stored, Track};
+use extensions::Shape;
 use packet::media::MediaKind;
-use packet::rtcp::{ReceptionReport, SenderReport};
+use packet::rtcp::ReceptionReport;
 use packet::rtp::FIXED_HEADER_LEN;
 use packet::{Mid, PayloadType, PeerId, RtpTime, SeqNo, Ssrc};
 use std::time::{Duration, Instant};
@@ -78,8 +84,16 @@ pub(crate) struct Slot {
     pub rtx: Option<Ssrc>,
     rate: u32,
     pub bound: Option<Bound>,
-    /// The layer being sent.
+    /// The stream being sent.
     pub current: Option<SourceRef>,
+    pub preference: Preference,
+    /// The allocation's verdict, and what its publisher should have ready besides.
+    pub choice: Choice,
+    pub soon: [Option<LayerId>; 2],
+    pub memory: Memory,
+    /// The choice is a step down for the link's sake: what can be left out of the old stream is.
+    urgent: bool,
+    selector: Selector,
     catching_up: Option<u64>,
     announced: bool,
     seq: SeqMunger,
@@ -106,14 +120,8 @@ pub(crate) struct Slot {
     pub keyframe_requests: u64,
 }
 
-/// Audio that lies this little before what was sent is left out; more means that the line is wrong.
-const BEHIND_MAX: Duration = Duration::from_millis(300);
-/// Further ahead than this, the line is wrong too: no receiver buffers so much.
-const AHEAD_MAX: Duration = Duration::from_secs(5);
 /// Between frames that are sent together at a start.
 const FRAME_STEP: Duration = Duration::from_millis(1);
-/// Without a sender report of the publisher for so long, reports are made from arrival times.
-const REPORT_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Slot {
     pub fn new(index: usize, described: &packet::media::Slot, random: &mut Random) -> Self {
@@ -131,6 +139,12 @@ impl Slot {
             rate,
             bound: None,
             current: None,
+            preference: Preference::default(),
+            choice: Choice::Nothing,
+            soon: [None; 2],
+            memory: Memory::default(),
+            urgent: false,
+            selector: Selector::default(),
             catching_up: None,
             announced: false,
             // Below 2^15: SRTP receivers guess the rollover counter from the first packet (RFC 3711 section 3.3.1).
@@ -159,6 +173,10 @@ impl Slot {
     pub fn bind(&mut self, bound: Option<Bound>) {
         self.bound = bound;
         self.current = None;
+        self.choice = Choice::Nothing;
+        self.soon = [None; 2];
+        self.memory = Memory::default();
+        self.urgent = false;
         self.catching_up = None;
         self.announced = false;
         self.mapped = None;
@@ -172,16 +190,26 @@ impl Slot {
         self.extensions_len = None;
     }
 
-    /// The layer being sent, if its numbering still holds.
+    /// The stream being sent, if its numbering still holds.
     fn sending(&self, source: &Source) -> Option<u8> {
         self.current.filter(|c| *c == source.reference(c.layer)).map(|c| c.layer)
     }
 
+    /// The stream that should be sent.
+    pub fn target(&self) -> Option<u8> {
+        self.choice.layer().map(|layer| layer.stream)
+    }
+
+    /// What is being sent.
+    pub fn layer(&self) -> Option<LayerId> {
+        let (spatial, temporal) = self.selector.current();
+        self.current.map(|c| LayerId { stream: c.layer, spatial, temporal })
+    }
+
     /// Video that shows nothing yet, or not the layer it should.
     pub fn wants_keyframe(&self, source: &Source) -> bool {
-        self.kind == MediaKind::Video
-            && source.track.best.is_some()
-            && self.sending(source) != source.track.best
+        let Some(target) = self.target().filter(|_| self.kind == MediaKind::Video) else { return false };
+        self.sending(source) != Some(target) || self.selector.needs_keyframe()
     }
 
     /// A packet of the bound track has arrived and is in the cache.
@@ -197,153 +225,32 @@ impl Slot {
         if !session.connected {
             return Err(DropReason::NotConnected);
         }
+        if self.choice.pause().is_some() {
+            return Err(DropReason::Paused);
+        }
         let sending = self.sending(source);
+        let pressure = if self.kind == MediaKind::Video { queue.pacer.pressure() } else { Pressure::None };
         if sending == Some(layer) {
+            self.relieve(pressure, stored)?;
             if self.catching_up.is_some_and(|next| stored.ext_seq >= next) {
                 return Ok(Forwarded::default());
             }
             self.send(now, source, layer, stored, session, queue)?;
             return Ok(Forwarded { packets: 1, ..Forwarded::default() });
         }
-        if source.track.best != Some(layer) {
-            return Err(DropReason::OtherLayer);
-        }
-        if self.kind == MediaKind::Video && !stored.keyframe_start {
-            return Err(if sending.is_some() {
-                DropReason::OtherLayer
-            } else {
-                DropReason::WaitingForKeyframe
-            });
+        if self.kind == MediaKind::Video {
+            if self.target() != Some(layer) {
+                return Err(DropReason::OtherLayer);
+            }
+            if sending.is_none() && pressure != Pressure::None {
+                return Err(DropReason::PacerPressure);
+            }
+            if !stored.keyframe_start {
+                let waits = sending.is_none();
+                return Err(if waits { DropReason::WaitingForKeyframe } else { DropReason::OtherLayer });
+            }
         }
         self.start(now, source, layer, stored.ext_seq, session, queue)
-    }
-
-    /// Starts sending `layer` with its cached packet `first`, and everything after it that is there.
-    pub fn start(
-        &mut self,
-        now: (Instant, Nanos),
-        source: &Source,
-        layer: u8,
-        first: u64,
-        session: &Session,
-        queue: &mut Queue,
-    ) -> Result<Forwarded, DropReason> {
-        let from = source.layer(layer);
-        let (stored, _) = from.cache.get(first).ok_or(DropReason::CacheMiss)?;
-        self.payload_type(source, layer, stored.header.pt, session)?;
-        let timestamp = stored.header.timestamp;
-        let sent_as = self.place_in_time(now.1, source, from, timestamp)?;
-        self.time.switch(timestamp, sent_as);
-        let highest = from.reception.highest().unwrap_or(first);
-        if self.kind == MediaKind::Video && highest > first {
-            self.gather(from, first, highest);
-        }
-        self.seq.switch(first);
-        self.ids.switch(stored.ids);
-        self.current = Some(source.reference(layer));
-        self.catching_up = Some(first);
-        let first_frame = (!std::mem::replace(&mut self.announced, true))
-            .then(|| self.time.next(timestamp, ticks(FRAME_STEP, self.rate)));
-        if first_frame.is_some() {
-            self.next_report = Some(now.0);
-        }
-        let burst = self.catch_up(now, source, session, queue, Self::START_BURST);
-        Ok(Forwarded { first_frame, ..burst })
-    }
-
-    /// Packets sent at once at a start, and then per replay step: 1.2 Mb within 50 ms, so that half a second of a
-    /// 2.5 Mb/s camera is there in less than 100 ms.
-    const START_BURST: usize = 24;
-    pub const REPLAY_BURST: usize = 12;
-
-    /// The timestamp a start is sent with: on the slot's line, where the publisher's clock says it was captured.
-    fn place_in_time(
-        &mut self,
-        nanos: Nanos,
-        source: &Source,
-        from: &Layer,
-        timestamp: RtpTime,
-    ) -> Result<RtpTime, DropReason> {
-        let captured = from.clock.captured(timestamp, source.clock).unwrap_or(nanos);
-        let Some(line) = self.line else {
-            let random = RtpTime(Random::new(u64::from(self.ssrc.0)).next() as u32);
-            self.line = Some(SlotLine::new(self.rate, captured, random));
-            return Ok(random);
-        };
-        let sent_as = line.rtp_at(captured);
-        let Some(newest) = self.time.newest_sent() else { return Ok(sent_as) };
-        let ahead = sent_as.since(newest);
-        let idle = nanos.0 - self.last_sent.map_or(nanos.0, |at| at.0);
-        let ahead_max = ticks(AHEAD_MAX, self.rate) as i32;
-        let idle_ticks = ticks(Duration::from_nanos(idle.max(0) as u64), self.rate);
-        if ahead < -(ticks(BEHIND_MAX, self.rate) as i32)
-            || ahead > ahead_max.saturating_add(idle_ticks as i32)
-        {
-            // The line was wrong (a publisher without reports, a clock that was set): go on from what was sent.
-            let sent_as = newest.plus(idle_ticks.max(1));
-            self.line = Some(SlotLine::new(self.rate, captured, sent_as));
-            self.reports = 0;
-            return Ok(sent_as);
-        }
-        if ahead <= 0 && self.kind == MediaKind::Audio {
-            return Err(DropReason::BehindLine);
-        }
-        Ok(sent_as)
-    }
-
-    /// Frames that are sent late together get times close together, the newest its own: a receiver that takes times
-    /// for the pace of playing would otherwise stay behind by the age of the group.
-    fn gather(&mut self, from: &Layer, first: u64, highest: u64) {
-        let mut frames: arrayvec::ArrayVec<RtpTime, { TimeMunger::MOVED }> = Default::default();
-        let timestamps = (first..=highest).filter_map(|n| from.cache.get(n)).map(|(s, _)| s.header.timestamp);
-        for timestamp in timestamps {
-            if frames.last().is_none_or(|last| timestamp.since(*last) > 0)
-                && frames.try_push(timestamp).is_err()
-            {
-                return;
-            }
-        }
-        let Some((&newest, earlier)) = frames.split_last() else { return };
-        let step = ticks(FRAME_STEP, self.rate);
-        let mut at = self.time.line(newest).0.wrapping_sub(step * earlier.len() as u32);
-        if let Some(sent) = self.time.newest_sent()
-            && RtpTime(at).since(sent) <= 0
-        {
-            at = sent.0.wrapping_add(step);
-        }
-        for &timestamp in earlier {
-            self.time.place(timestamp, RtpTime(at));
-            at = at.wrapping_add(step);
-        }
-    }
-
-    /// Sends up to `burst` cached packets; the rest at the next replay step.
-    pub fn catch_up(
-        &mut self,
-        now: (Instant, Nanos),
-        source: &Source,
-        session: &Session,
-        queue: &mut Queue,
-        burst: usize,
-    ) -> Forwarded {
-        let mut done = Forwarded::default();
-        let (Some(mut next), Some(layer)) = (self.catching_up, self.sending(source)) else { return done };
-        let from = source.layer(layer);
-        let highest = from.reception.highest().unwrap_or(0);
-        while next <= highest {
-            if done.packets as usize >= burst {
-                done.catching_up = true;
-                break;
-            }
-            if let Some((stored, _)) = from.cache.get(next)
-                && self.send(now, source, layer, stored, session, queue).is_ok()
-            {
-                done.packets += 1;
-            }
-            next += 1;
-        }
-        self.catching_up = (next <= highest).then_some(next);
-        done
     }
 
     fn payload_type(
@@ -376,12 +283,32 @@ impl Slot {
         let mapped = self.payload_type(source, layer, stored.header.pt, session)?;
         let payload_len = stored.header.payload_range().len();
         if payload_len == 0 {
-            self.seq.skip(stored.ext_seq);
+            self.leave_out(stored, mapped.pt, session, queue);
             return Err(DropReason::PaddingOnly);
         }
+        let admitted = match self.kind {
+            MediaKind::Audio => Admitted::default(),
+            MediaKind::Video => {
+                match self.selector.admit(stored, source.layer(layer).describer.structure()) {
+                    Ok(admitted) => admitted,
+                    Err(left_out) => {
+                        if left_out.first_of_frame && stored.described.scheme == Scheme::Vp8 {
+                            self.ids.skip_picture(stored.ids);
+                        }
+                        self.leave_out(stored, mapped.pt, session, queue);
+                        return Err(left_out.reason);
+                    }
+                }
+            }
+        };
         let sent_seq = self.seq.next(stored.ext_seq).ok_or(DropReason::BeforeSwitch)?;
         let timestamp = self.time.next(stored.header.timestamp, ticks(FRAME_STEP, self.rate));
-        let ids = self.ids.next(stored.ids);
+        let mut ids = self.ids.next(stored.ids);
+        ids.ends_picture = admitted.ends_picture;
+        ids.active_targets = admitted.active_targets.and_then(|(mask, count)| {
+            let (_, packet) = source.layer(layer).cache.get(stored.ext_seq)?;
+            ActiveTargets::new(stored.dependency_descriptor.bytes(packet)?, mask, count)
+        });
         let reference = source.reference(layer);
         let media = Media {
             source: reference,
@@ -397,14 +324,18 @@ impl Slot {
             keep: self.rtx.is_none() && self.kind == MediaKind::Audio && mapped.nack,
         };
         // Nearly every packet of a stream carries the same extensions: the walk through them is done once.
-        let shape = Shape::of(stored, media.clock_offset.is_some());
+        let shape = Shape::of(stored, &ids, media.clock_offset.is_some());
         let extensions_len = match self.extensions_len {
             Some((known, len)) if known == shape => len,
             _ => media.extensions_len(stored, session),
         };
         self.extensions_len = Some((shape, extensions_len));
         let len = FIXED_HEADER_LEN + extensions_len + payload_len + session.overhead;
-        let class = if self.kind == MediaKind::Audio { Class::Audio } else { Class::Base };
+        let class = match self.kind {
+            MediaKind::Audio => Class::Audio,
+            MediaKind::Video if admitted.enhancement => Class::Enhancement,
+            MediaKind::Video => Class::Base,
+        };
         let stream = stream_of(self.index, false);
         queue.push(Queued { stream, class, probe: None, len, item: Item::Media(media) })?;
         let sent = Sent {
@@ -423,105 +354,5 @@ impl Slot {
         self.meter.add(now, len);
         self.last_sent = Some(nanos);
         Ok(())
-    }
-
-    /// The sender report that is due, on the router's clock, and when the next one is.
-    pub fn report(&mut self, now: (Instant, Nanos), source: Option<&Source>) -> Option<SenderReport> {
-        self.next_report.filter(|at| *at <= now.0)?;
-        let layer = source.and_then(|s| Some((s, s.layer(self.sending(s)?))));
-        let (Some((source, layer)), Some(bound)) = (layer, self.bound) else {
-            self.next_report = None;
-            return None;
-        };
-        let patient = now.0.saturating_duration_since(bound.since) < REPORT_PATIENCE;
-        if patient && !layer.clock.has_report() {
-            // Soon: lip-sync begins with it.
-            self.next_report = Some(now.0 + Duration::from_millis(50));
-            return None;
-        }
-        // Receivers fit a line through reports; two in quick succession make one.
-        let wait_ms = if self.reports < 3 { 200 } else { 1000 };
-        self.next_report = Some(now.0 + Duration::from_millis(wait_ms));
-        self.reports += 1;
-        let rtp = self.time.line(layer.clock.rtp_at(now.1, source.clock)?);
-        self.line = Some(SlotLine::new(self.rate, now.1, rtp));
-        Some(SenderReport {
-            ssrc: self.ssrc,
-            ntp: now.1.ntp(),
-            rtp,
-            packets: self.packets as u32,
-            octets: self.octets,
-            reports: Vec::new(),
-        })
-    }
-}
-
-impl Media {
-    /// Header extensions as this subscriber gets them; the transport sequence number is a placeholder of its size.
-    pub fn extensions<'a>(&self, stored: &Stored, packet: &'a [u8], session: &Session) -> Values<'a> {
-        use packet::ext::Extension;
-        let map = &session.extensions;
-        let feedback = map.id(Extension::TransportSequence).is_some();
-        // The publisher's capture clock becomes the router's; without a known offset it would mislead.
-        let captured = stored.abs_capture_time.bytes(packet).and_then(AbsCaptureTime::read);
-        let abs_capture_time = captured.zip(self.clock_offset).map(|(time, offset)| AbsCaptureTime {
-            capture: Nanos(Nanos::from_ntp(time.capture).0.wrapping_add(offset)).ntp(),
-            clock_offset: None,
-        });
-        Values {
-            mid: Some(self.mid),
-            audio_level: stored.audio_level,
-            transport_sequence: feedback.then_some(TransportSequence(0)),
-            // One of the two is enough for any estimator, and this one is longer.
-            abs_send_time: (!feedback).then(Default::default),
-            playout_delay: stored.playout_delay.and_then(|bytes| PlayoutDelay::read(&bytes)),
-            video_orientation: stored.video_orientation,
-            abs_capture_time,
-            dependency_descriptor: stored.dependency_descriptor.bytes(packet),
-            ..Values::default()
-        }
-    }
-
-    /// Bytes of the extensions on the wire, with their padding.
-    fn extensions_len(&self, stored: &Stored, session: &Session) -> usize {
-        // Their bytes do not matter here, their lengths do.
-        const ZEROS: [u8; 255] = [0; 255];
-        let mut values = self.extensions(stored, &[], session);
-        if !stored.abs_capture_time.is_empty() && self.clock_offset.is_some() {
-            values.abs_capture_time = AbsCaptureTime::read(&ZEROS[..8]);
-        }
-        if !stored.dependency_descriptor.is_empty() {
-            values.dependency_descriptor = Some(&ZEROS[..stored.dependency_descriptor.len()]);
-        }
-        values.wire_len(&session.extensions)
-    }
-
-    /// Bytes on the wire, encrypted.
-    pub fn len(&self, stored: &Stored, session: &Session) -> usize {
-        let osn = if self.osn.is_some() { packet::rtp::rtx::OSN_LEN } else { 0 };
-        let payload = stored.header.payload_range().len();
-        FIXED_HEADER_LEN + self.extensions_len(stored, session) + osn + payload + session.overhead
-    }
-}
-
-/// Which extensions a packet has: what their length depends on within one slot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Shape {
-    audio_level: bool,
-    video_orientation: bool,
-    playout_delay: bool,
-    capture_time: bool,
-    dependency_descriptor: usize,
-}
-
-impl Shape {
-    fn of(stored: &Stored, clock_known: bool) -> Self {
-        Self {
-            audio_level: stored.audio_level.is_some(),
-            video_orientation: stored.video_orientation.is_some(),
-            playout_delay: stored.playout_delay.is_some(),
-            capture_time: clock_known && !stored.abs_capture_time.is_empty(),
-            dependency_descriptor: stored.dependency_descriptor.len(),
-        }
     }
 }

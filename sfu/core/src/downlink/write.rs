@@ -4,9 +4,7 @@ use super::Session;
 use super::egress::{Media, Padding};
 use crate::DropReason;
 use crate::uplink::Stored;
-use arrayvec::ArrayVec;
-use packet::codec::vp8;
-use packet::ext::{Extension, TransportSequence, Values, dependency_descriptor};
+use packet::ext::{Extension, TransportSequence, Values};
 use packet::rtp::{FIXED_HEADER_LEN, Outgoing};
 use transport::Transport;
 
@@ -22,19 +20,14 @@ pub(super) fn write_media(
     out: &mut [u8],
 ) -> Result<usize, DropReason> {
     let mut extensions = media.extensions(stored, packet, session);
-    let mut descriptor: ArrayVec<u8, { dependency_descriptor::DESCRIPTOR_LEN_MAX }> = ArrayVec::new();
-    if let (Some(bytes), Some(number)) = (extensions.dependency_descriptor, media.ids.frame_number)
-        && descriptor.try_extend_from_slice(bytes).is_ok()
-    {
-        dependency_descriptor::set_frame_number(&mut descriptor, number);
-        extensions.dependency_descriptor = Some(&descriptor);
-    }
+    let descriptor = extensions.dependency_descriptor.map(|received| media.ids.descriptor(received));
+    extensions.dependency_descriptor = descriptor.as_deref();
     if let Some(number) = &mut extensions.transport_sequence {
         number.0 = *transport_sequence;
         *transport_sequence = transport_sequence.wrapping_add(1);
     }
     let outgoing = Outgoing {
-        marker: stored.header.marker,
+        marker: stored.header.marker || media.ids.ends_picture,
         pt: media.pt,
         seq: media.seq,
         timestamp: media.timestamp,
@@ -46,10 +39,7 @@ pub(super) fn write_media(
         padding_len: padding as u8,
     };
     let layout = outgoing.write(&session.extensions, out).map_err(|_| DropReason::Protect)?;
-    if media.ids.picture_id.is_some() || media.ids.tl0_pic_idx.is_some() {
-        let (picture_id, tl0) = (media.ids.picture_id.unwrap_or(0), media.ids.tl0_pic_idx.unwrap_or(0));
-        vp8::rewrite(&mut out[layout.payload], picture_id, tl0);
-    }
+    media.ids.write(stored.codec, &mut out[layout.payload]);
     transport.protect_rtp(out, layout.len).map_err(|_| DropReason::Protect)
 }
 
@@ -66,7 +56,6 @@ impl Padding {
         }
     }
 
-    #[allow(dead_code, reason = "used once the estimate is wired in")]
     /// Bytes on the wire, encrypted.
     pub fn len(&self, session: &Session) -> usize {
         let extensions = self.extensions(session).wire_len(&session.extensions);

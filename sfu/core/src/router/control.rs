@@ -153,7 +153,7 @@ impl Router {
         self.downlinks[peer].slots[slot].bind(bound);
         if let Some(bound) = bound {
             self.uplinks[bound.index].tracks[usize::from(bound.track)].subscribers.push(to);
-            self.start_slot(to);
+            self.allocate(peer);
         }
     }
 
@@ -162,6 +162,7 @@ impl Router {
             && let Some(track) = self.uplinks[bound.index].tracks.get_mut(usize::from(bound.track))
         {
             track.subscribers.retain(|s| *s != to);
+            self.update_wants(bound.index);
         }
     }
 
@@ -220,8 +221,9 @@ impl Router {
         let owner = Owner::Peer(index);
         self.agenda.timers.stop((owner, TimeoutReason::Connect));
         self.agenda.timers.set_no_later((owner, TimeoutReason::Report), link.next_receiver_report);
+        self.allocate(index);
         for slot in 0..self.downlinks[index].slots.len() {
-            self.start_slot(Subscriber { peer: index, slot });
+            self.start_or_ask(Subscriber { peer: index, slot });
         }
         self.poll_keyframes(index);
     }

@@ -3,10 +3,9 @@
 use super::{Link, Router};
 use crate::downlink::{Downlink, Source};
 use crate::timers::Owner;
-use crate::uplink::{Received, Uplink};
+use crate::uplink::{Received, Subscriber, Uplink};
 use crate::{DropReason, TimeoutReason};
 use packet::demux::{Protocol, classify};
-use packet::media::MediaKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 use transport::{Incoming, stun_ufrag};
@@ -89,7 +88,9 @@ impl Router {
         self.agenda.stats.packets_in += 1;
         self.agenda.stats.packets_recovered += u64::from(received.recovered);
         let place = received.place;
-        let another = received.layers_changed && self.uplinks[index].choose_layer(place.track);
+        if received.layers_changed {
+            self.decide_for_track(index, place.track);
+        }
         let track = &self.uplinks[index].tracks[usize::from(place.track)];
         if received.layers_changed && track.layers.len() > 1 {
             let at = self.now + super::timeouts::LAYERS_INTERVAL;
@@ -107,8 +108,8 @@ impl Router {
             self.agenda.timers.set_no_later((Owner::Room(link.room), TimeoutReason::Speakers), at);
         }
         let waiting = self.forward(index, received);
-        if another {
-            self.start_or_ask(index, place.track);
+        if received.layers_changed {
+            self.start_switched();
         }
         if waiting {
             // Also after the source changed under a slot; requests are merged and repeated at their own pace.
@@ -131,7 +132,7 @@ impl Router {
             return false;
         };
         for &to in &track.subscribers {
-            let Downlink { session, slots, queue } = &mut self.downlinks[to.peer];
+            let Downlink { session, slots, queue, .. } = &mut self.downlinks[to.peer];
             let (Some(slot), Some(link)) = (slots.get_mut(to.slot), self.links[to.peer].as_mut()) else {
                 continue;
             };
@@ -142,64 +143,50 @@ impl Router {
         waiting
     }
 
-    /// The track's chosen layer is another one: who lost the old one starts with the cached group of the new one, which
-    /// an encoder began when it stopped the other; for the rest a keyframe is asked.
-    pub(super) fn start_or_ask(&mut self, index: usize, track_index: u8) {
-        let mut asks = false;
-        for n in 0..self.uplinks[index].tracks[usize::from(track_index)].subscribers.len() {
-            let Uplink { tracks, payloads, clock, .. } = &self.uplinks[index];
-            let track = &tracks[usize::from(track_index)];
-            let (to, source) = (track.subscribers[n], Source { index, track_index, track, payloads, clock });
-            let Some(slot) = self.downlinks[to.peer].slots.get(to.slot) else { continue };
-            if !slot.wants_keyframe(&source) {
-                continue;
-            }
-            let goes_on = slot.current.is_some_and(|sent| track.alive.contains(sent.layer));
-            asks |= goes_on || !self.start_cached(to);
+    /// A slot was told to be sent another stream: it starts with the cached group if it has nothing to go on with (an
+    /// encoder that stops a layer begins the others anew), otherwise a keyframe is asked.
+    pub(super) fn start_or_ask(&mut self, to: Subscriber) {
+        let Some(slot) = self.downlinks[to.peer].slots.get(to.slot) else { return };
+        let Some(bound) = slot.bound else { return };
+        let Uplink { tracks, payloads, clock, .. } = &self.uplinks[bound.index];
+        let track = &tracks[usize::from(bound.track)];
+        let source = Source { index: bound.index, track_index: bound.track, track, payloads, clock };
+        if !slot.wants_keyframe(&source) {
+            return;
         }
-        if asks {
-            self.want_keyframe(index, track_index, None);
+        let (target, goes_on) =
+            (slot.target(), slot.current.is_some_and(|sent| track.alive.contains(sent.layer)));
+        if let Some(target) = target.filter(|_| goes_on || !self.start_cached(to)) {
+            self.want_keyframe(bound.index, bound.track, target);
         }
     }
 
-    /// A keyframe of this layer (`None`: the chosen one) is wanted; it is asked for now or when it may be.
-    pub(super) fn want_keyframe(&mut self, index: usize, track: u8, layer: Option<u8>) {
+    /// A keyframe of this stream is wanted; it is asked for now or when it may be.
+    pub(super) fn want_keyframe(&mut self, index: usize, track: u8, stream: u8) {
         self.agenda.stats.keyframes_wanted += 1;
         let track = &mut self.uplinks[index].tracks[usize::from(track)];
-        let Some(layer) = layer.or(track.best) else { return };
-        if let Some(layer) = track.layers.get_mut(usize::from(layer)) {
+        if let Some(layer) = track.layers.get_mut(usize::from(stream)) {
             layer.keyframes.want();
             self.poll_keyframes(index);
         }
     }
 
-    /// Starts a bound slot with what is cached, or asks for what it needs.
-    pub(super) fn start_slot(&mut self, to: crate::uplink::Subscriber) {
-        let slot = self.downlinks[to.peer].slots.get(to.slot);
-        let Some(bound) = slot.filter(|s| s.kind == MediaKind::Video).and_then(|s| s.bound) else { return };
-        if !self.start_cached(to) {
-            self.want_keyframe(bound.index, bound.track, None);
-        }
-    }
-
     /// Starts a video slot with a cached group of pictures; true if there is one. Before the subscriber is connected
     /// the group only promises that one will be.
-    fn start_cached(&mut self, to: crate::uplink::Subscriber) -> bool {
+    fn start_cached(&mut self, to: Subscriber) -> bool {
         let now = (self.now, self.nanos());
-        let Downlink { session, slots, queue } = &mut self.downlinks[to.peer];
+        let Downlink { session, slots, queue, .. } = &mut self.downlinks[to.peer];
         let (Some(slot), Some(link)) = (slots.get_mut(to.slot), self.links[to.peer].as_mut()) else {
             return false;
         };
-        let Some(bound) = slot.bound else { return false };
+        let (Some(bound), Some(target)) = (slot.bound, slot.target()) else { return false };
         let Uplink { tracks, payloads, clock, .. } = &self.uplinks[bound.index];
         let track = &tracks[usize::from(bound.track)];
         let source = Source { index: bound.index, track_index: bound.track, track, payloads, clock };
-        let Some(best) = track.best else { return false };
-        let Some(first) = track.layers[usize::from(best)].fresh_group(now.0, GROUP_AGE_MAX) else {
-            return false;
-        };
+        let layer = track.layers.get(usize::from(target));
+        let Some(first) = layer.and_then(|l| l.fresh_group(now.0, GROUP_AGE_MAX)) else { return false };
         if session.connected {
-            let done = slot.start(now, &source, best, first, session, queue);
+            let done = slot.start(now, &source, target, first, session, queue);
             self.agenda.forwarded(self.now, done, to, link, slot);
         }
         true

@@ -96,7 +96,7 @@ impl Router {
         let Some((slot, false)) = downlink.by_ssrc(nack.media) else {
             return self.agenda.dropped.count(DropReason::FeedbackUnknownSsrc);
         };
-        let Downlink { session, slots, queue } = downlink;
+        let Downlink { session, slots, queue, .. } = downlink;
         for lost in nack.lost() {
             self.agenda.stats.nacks_received += 1;
             if *budget == 0 {
@@ -123,16 +123,19 @@ impl Router {
         let slot = &mut downlink.slots[slot];
         slot.keyframe_requests += 1;
         if let Some(bound) = slot.bound {
-            let layer = slot.current.map(|c| c.layer);
-            self.want_keyframe(bound.index, bound.track, layer);
+            let stream = slot.current.map(|c| c.layer).or(slot.target());
+            if let Some(stream) = stream {
+                self.want_keyframe(bound.index, bound.track, stream);
+            }
         }
     }
 
     fn on_goodbye(&mut self, index: usize, ssrc: Ssrc) {
         let Some(place) = self.uplinks[index].on_goodbye(ssrc) else { return };
         let uplink = &mut self.uplinks[index];
-        if uplink.check_layers(place.track) && uplink.choose_layer(place.track) {
-            self.start_or_ask(index, place.track);
+        if uplink.check_layers(place.track) {
+            self.decide_for_track(index, place.track);
+            self.start_switched();
         }
         let at = self.now + super::timeouts::LAYERS_INTERVAL;
         if self.uplinks[index].tracks[usize::from(place.track)].layers.len() > 1 {

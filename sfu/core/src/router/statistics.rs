@@ -30,7 +30,7 @@ impl Router {
             kind: track.kind,
             codec: track.codec,
             subscribers: track.subscribers.len(),
-            layers: track.layers.iter().map(|layer| self.layer_stats(layer)).collect(),
+            layers: (0..).zip(&track.layers).map(|(i, l)| self.layer_stats(l, track.wants.told(i))).collect(),
         });
         let slots = downlink.slots.iter().map(|slot| {
             let remote = slot.remote.unwrap_or_default();
@@ -40,6 +40,8 @@ impl Router {
                 kind: slot.kind,
                 source: slot.bound.map(|b| (b.peer, b.mid)),
                 layer: slot.current.map(|c| usize::from(c.layer)),
+                sent: slot.layer(),
+                choice: slot.choice,
                 bitrate: slot.meter.rate(self.now),
                 packets: slot.packets,
                 bytes: slot.bytes,
@@ -62,10 +64,13 @@ impl Router {
             bytes_out: link.bytes_out,
             tracks: tracks.collect(),
             slots: slots.collect(),
+            estimate: downlink.estimate,
+            wanted: downlink.wanted,
+            decisions: downlink.log.iter().copied().collect(),
         })
     }
 
-    fn layer_stats(&self, layer: &crate::uplink::Layer) -> LayerStats {
+    fn layer_stats(&self, layer: &crate::uplink::Layer, wanted: bool) -> LayerStats {
         LayerStats {
             rid: layer.rid,
             ssrc: layer.ssrc,
@@ -80,6 +85,8 @@ impl Router {
             recovered: layer.recovered,
             keyframes: layer.keyframe_count,
             keyframe_requests: layer.keyframes.sent(),
+            wanted,
+            contradictions: layer.describer.contradictions,
         }
     }
 }

@@ -32,7 +32,9 @@ impl Router {
             (Owner::Peer(index), TimeoutReason::Keyframe) => self.poll_keyframes(index),
             (Owner::Peer(index), TimeoutReason::Report) => self.send_reports(index),
             (Owner::Peer(index), TimeoutReason::Replay) => self.replay(index),
-            (Owner::Peer(index), TimeoutReason::Layers) => self.choose_layers(index),
+            (Owner::Peer(index), TimeoutReason::Layers) => self.check_layers(index),
+            (Owner::Peer(index), TimeoutReason::Allocate) => self.allocate(index),
+            (Owner::Peer(index), TimeoutReason::Wants) => self.update_wants(index),
             (Owner::Peer(index), TimeoutReason::Pace) => {
                 if let Some(link) = &mut self.links[index] {
                     self.agenda.send(index, link);
@@ -133,7 +135,7 @@ impl Router {
 
     fn replay(&mut self, index: usize) {
         let now = (self.now, self.nanos());
-        let Downlink { session, slots, queue } = &mut self.downlinks[index];
+        let Downlink { session, slots, queue, .. } = &mut self.downlinks[index];
         for (i, slot) in slots.iter_mut().enumerate() {
             let (Some(bound), Some(link)) = (slot.bound, self.links[index].as_mut()) else { continue };
             let Uplink { tracks, payloads, clock, .. } = &self.uplinks[bound.index];
@@ -144,16 +146,16 @@ impl Router {
         }
     }
 
-    fn choose_layers(&mut self, index: usize) {
+    fn check_layers(&mut self, index: usize) {
         let mut any = false;
         for track in 0..self.uplinks[index].tracks.len() {
             if self.uplinks[index].tracks[track].layers.len() < 2 {
                 continue;
             }
             any = true;
-            let (uplink, track) = (&mut self.uplinks[index], track as u8);
-            if uplink.check_layers(track) && uplink.choose_layer(track) {
-                self.start_or_ask(index, track);
+            if self.uplinks[index].check_layers(track as u8) {
+                self.decide_for_track(index, track as u8);
+                self.start_switched();
             }
         }
         if any {
@@ -174,12 +176,17 @@ impl Router {
             Some((peer, loudest))
         });
         let changed = room.speakers.tick(levels);
+        let ranked = changed.is_some() || room.speakers.limit(self.config.loudest_n);
+        let peers = if ranked { room.peers.clone() } else { Vec::new() };
         if heard || !room.speakers.is_idle() {
             let at = self.now + speakers::TICK;
             self.agenda.timers.set((Owner::Room(id), TimeoutReason::Speakers), at);
         }
         if let Some(loudest_first) = changed {
             self.agenda.events.push_back(Event::Speakers { room: id, loudest_first });
+        }
+        for index in peers {
+            self.allocate(index);
         }
     }
 }

@@ -27,9 +27,6 @@ impl LayerSet {
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
-    pub fn highest(self) -> Option<u8> {
-        self.0.checked_ilog2().map(|bit| bit as u8)
-    }
 }
 
 /// The newest frames of one layer.
@@ -120,11 +117,10 @@ mod tests {
     #[test]
     fn a_set_knows_its_layers() {
         let mut set = LayerSet::default();
-        assert!(set.is_empty() && set.highest().is_none());
+        assert!(set.is_empty());
         set.insert(0);
         set.insert(2);
         assert!(set.contains(0) && !set.contains(1) && set.contains(2) && !set.contains(9));
-        assert_eq!(set.highest(), Some(2));
     }
 
     #[test]

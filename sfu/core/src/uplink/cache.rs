@@ -5,6 +5,7 @@
 //!  entries: ring by sequence number -> where    bytes: ring in arrival order, a packet never crosses the end
 //! ```
 
+use super::describe::Described;
 use crate::downlink::Ids;
 use packet::ext::{AudioLevel, VideoOrientation};
 use packet::media::{Codec, MediaKind};
@@ -21,6 +22,7 @@ pub(crate) struct Stored {
     pub codec: Codec,
     pub keyframe_start: bool,
     pub ids: Ids,
+    pub described: Described,
     pub audio_level: Option<AudioLevel>,
     pub video_orientation: Option<VideoOrientation>,
     pub playout_delay: Option<[u8; 3]>,
@@ -69,6 +71,7 @@ impl Stored {
             codec,
             keyframe_start: false,
             ids: Ids::default(),
+            described: Described::default(),
             audio_level: None,
             video_orientation: None,
             playout_delay: None,

@@ -2,14 +2,16 @@
 
 use super::alive::Frames;
 use super::cache::{PacketCache, Span, Stored};
+use super::describe::Describer;
 use super::keyframe::KeyframeRequests;
 use super::nack::{Gap, NackGenerator};
+use super::rates::Rates;
 use super::reception::Reception;
 use crate::DropReason;
 use crate::clock::{LayerClock, Nanos};
 use crate::downlink::Ids;
 use crate::meter::Meter;
-use packet::codec::{is_keyframe_start, vp8::Vp8Descriptor};
+use packet::codec::is_keyframe_start;
 use packet::ext::{Extension, ExtensionMap, Values};
 use packet::media::{Codec, MediaKind};
 use packet::rtp::RtpHeader;
@@ -35,6 +37,8 @@ pub(crate) struct Layer {
     /// Where the newest keyframe starts, and when it came.
     pub group: Option<(u64, Instant)>,
     pub meter: Meter,
+    pub describer: Describer,
+    pub rates: Rates,
     pub packets: u64,
     pub bytes: u64,
     pub recovered: u64,
@@ -88,6 +92,8 @@ impl Layer {
             frames: Frames::default(),
             group: None,
             meter: Meter::default(),
+            describer: Describer::default(),
+            rates: Rates::default(),
             packets: 0,
             bytes: 0,
             recovered: 0,
@@ -105,6 +111,7 @@ impl Layer {
         self.nack = NackGenerator::default();
         self.clock = LayerClock::new(self.rate);
         self.group = None;
+        self.describer.forget();
         self.keyframe_timestamp = None;
         self.frames = Frames::default();
     }
@@ -161,26 +168,33 @@ impl Layer {
         stored.audio_level = values.audio_level;
         stored.video_orientation = values.video_orientation;
         stored.playout_delay = values.playout_delay.map(|delay| delay.bytes());
+        stored.keyframe_start = self.kind == MediaKind::Video && is_keyframe_start(codec, payload);
+        let keyframe_start = stored.keyframe_start;
+        let mut descriptor = None;
         for element in header.elements(packet) {
             match extensions.extension(element.id) {
                 Some(Extension::AbsCaptureTime) => stored.abs_capture_time = Span::of(element.bytes, packet),
                 // VP8 says everything in its own descriptor. Frame numbers of simulcast run through all layers: one layer
                 // of them, forwarded as it is, is a stream that Chromium never decodes.
-                Some(Extension::DependencyDescriptor) if codec != Codec::Vp8 && self.rid.is_none() => {
-                    stored.dependency_descriptor = Span::of(element.bytes, packet);
-                    let number = element.bytes.get(1..3).and_then(|b| b.first_chunk::<2>());
-                    stored.ids.frame_number = number.map(|b| u16::from_be_bytes(*b));
+                Some(Extension::DependencyDescriptor) if codec != Codec::Vp8 => {
+                    descriptor = Some(element.bytes);
                 }
                 _ => {}
             }
         }
-        if codec == Codec::Vp8
-            && let Some(descriptor) = Vp8Descriptor::parse(payload)
-        {
-            stored.ids = Ids::of_vp8(&descriptor);
+        if self.kind == MediaKind::Video && !payload.is_empty() {
+            let frame = (codec, header.timestamp, keyframe_start);
+            stored.described = self.describer.describe(now, frame, payload, descriptor);
+            stored.ids = Ids::of(codec, payload);
+            self.rates.add(now, &stored.described, packet.len());
         }
-        stored.keyframe_start = self.kind == MediaKind::Video && is_keyframe_start(codec, payload);
-        let keyframe_start = stored.keyframe_start;
+        if let Some(bytes) =
+            descriptor.filter(|_| self.rid.is_none() && self.describer.distrusted(now).is_none())
+        {
+            stored.dependency_descriptor = Span::of(bytes, packet);
+            let number = bytes.get(1..3).and_then(|b| b.first_chunk::<2>());
+            stored.ids.frame_number = number.map(|b| u16::from_be_bytes(*b));
+        }
         if !self.cache.insert(stored, packet) {
             return Err(DropReason::MalformedRtp);
         }

@@ -57,6 +57,84 @@ impl Iterator for NalTypes<'_> {
     }
 }
 
+/// Width and height in pixels from the sequence parameter set (ITU-T H.264 section 7.3.2.1.1), which is alone in the packet
+/// or first in an aggregate. Only of the baseline, main and extended profiles, which are all that browsers send.
+pub fn picture_size(payload: &[u8]) -> Option<(u16, u16)> {
+    let unit = match *payload {
+        [first, _, _, ref rest @ ..] if first & 0x1f == nal::STAP_A => rest,
+        _ => payload,
+    };
+    let [first, profile, _, _, ref rest @ ..] = *unit else { return None };
+    if first & 0x1f != nal::SPS || ![66, 77, 88].contains(&profile) {
+        return None;
+    }
+    let mut bits = Bits { bytes: rest, at: 0 };
+    bits.exponential()?; // seq_parameter_set_id
+    bits.exponential()?; // log2_max_frame_num_minus4
+    match bits.exponential()? {
+        0 => drop(bits.exponential()?),
+        1 => {
+            bits.bit()?;
+            bits.exponential()?;
+            bits.exponential()?;
+            for _ in 0..bits.exponential()?.min(255) {
+                bits.exponential()?;
+            }
+        }
+        _ => {}
+    }
+    bits.exponential()?; // max_num_ref_frames
+    bits.bit()?;
+    let width = (bits.exponential()? + 1) * 16;
+    let map_units = (bits.exponential()? + 1) * 16;
+    let frames_only = bits.bit()?;
+    let height = if frames_only { map_units } else { map_units * 2 };
+    if !frames_only {
+        bits.bit()?;
+    }
+    bits.bit()?;
+    // 4:2:0: cropping counts in pairs of pixels, of field lines in fours.
+    let mut crop = [0; 4];
+    if bits.bit()? {
+        for side in &mut crop {
+            *side = bits.exponential()?;
+        }
+    }
+    let vertical = if frames_only { 2 } else { 4 };
+    let width = width.checked_sub(2 * (crop[0] + crop[1]))?;
+    let height = height.checked_sub(vertical * (crop[2] + crop[3]))?;
+    Some((u16::try_from(width).ok()?, u16::try_from(height).ok()?))
+}
+
+/// Most significant bit first. Emulation prevention bytes are not taken out: they stand behind what is read here.
+struct Bits<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Bits<'_> {
+    fn bit(&mut self) -> Option<bool> {
+        let byte = self.bytes.get(self.at / 8)?;
+        self.at += 1;
+        Some(byte >> (7 - (self.at - 1) % 8) & 1 == 1)
+    }
+    /// ue(v), section 9.1; values from 2^16 on are nothing that is read here.
+    fn exponential(&mut self) -> Option<u32> {
+        let mut zeros = 0;
+        while !self.bit()? {
+            zeros += 1;
+            if zeros > 16 {
+                return None;
+            }
+        }
+        let mut value = 1u32;
+        for _ in 0..zeros {
+            value = value << 1 | u32::from(self.bit()?);
+        }
+        Some(value - 1)
+    }
+}
+
 /// The packet with the sequence parameter set: WebRTC senders send it in-band before each IDR picture (RFC 7742
 /// section 6.2), and without it a decoder that starts here has nothing to decode the picture with.
 pub fn is_keyframe_start(payload: &[u8]) -> bool {
@@ -66,6 +144,20 @@ pub fn is_keyframe_start(payload: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_parameter_set_names_the_size() {
+        // OpenH264 at 640x360 (cropped from 368), as Chromium sends it; alone and aggregated.
+        let sps = [0x67, 0x42, 0xc0, 0x1f, 0x8c, 0x8d, 0x40, 0x50, 0x17, 0xfc, 0xb0, 0x0f, 0x08, 0x84, 0x6a];
+        assert_eq!(picture_size(&sps), Some((640, 360)));
+        let aggregate = [&[0x78, 0, sps.len() as u8][..], &sps, &[0, 1, 0x68]].concat();
+        assert_eq!(picture_size(&aggregate), Some((640, 360)));
+        for cut in 0..10 {
+            assert_eq!(picture_size(&sps[..cut]), None, "cut at {cut}");
+        }
+        assert_eq!(picture_size(&[0x67, 66, 0, 0, 0, 0, 0, 0, 0, 0]), None, "no number is that long");
+        assert_eq!(picture_size(&[0x65, 0x88]), None);
+    }
 
     #[test]
     fn nal_units_that_begin_here() {

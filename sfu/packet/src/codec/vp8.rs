@@ -164,6 +164,15 @@ pub fn is_keyframe_start(payload: &[u8]) -> bool {
         .is_some_and(|d| d.is_frame_start() && payload.get(d.len).is_some_and(|tag| tag & 1 == 0))
 }
 
+/// Width and height in pixels that the first packet of a key frame names (RFC 6386 section 9.1).
+pub fn picture_size(payload: &[u8]) -> Option<(u16, u16)> {
+    let frame = payload.get(Vp8Descriptor::parse(payload)?.len..)?;
+    let [tag, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..] = *frame else { return None };
+    // The two highest bits of each are a scaling that nobody uses.
+    let side = |low, high| u16::from_le_bytes([low, high]) & 0x3fff;
+    (tag & 1 == 0).then(|| (side(w0, w1), side(h0, h1)))
+}
+
 /// One payload of a packetized frame: `head` and `payload` go into [`Outgoing`](crate::rtp::Outgoing) as they are.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fragment<'a> {
@@ -332,6 +341,16 @@ mod tests {
         ] {
             assert_eq!(is_keyframe_start(payload), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_key_frame_names_its_size() {
+        let key = [0x10, 0x10, 0, 0, 0x9d, 0x01, 0x2a, 0xc0, 0x43, 0x1c, 0x02];
+        assert_eq!(picture_size(&key), Some((960, 540)), "without the scaling bits");
+        for cut in 0..key.len() {
+            assert_eq!(picture_size(&key[..cut]), None, "cut at {cut}");
+        }
+        assert_eq!(picture_size(&[0x10, 0x11, 0, 0, 0x9d, 0x01, 0x2a, 1, 0, 1, 0]), None, "predicted");
     }
 
     fn payloads(frame: &[u8], max: usize) -> Vec<(Vec<u8>, bool)> {

@@ -163,6 +163,29 @@ fn structure(reader: &mut Reader) -> Option<ScalabilityStructure> {
     Some(structure)
 }
 
+/// Puts `picture_id` and `tl0_pic_idx` where the payload has them already, in place; each keeps its width, so a 7-bit
+/// id takes the low 7 bits. What the payload does not have is not added. False if there is no whole descriptor.
+pub fn rewrite(payload: &mut [u8], picture_id: u16, tl0_pic_idx: u8) -> bool {
+    let Some(descriptor) = Vp9Descriptor::parse(payload) else { return false };
+    let mut at = 1;
+    match descriptor.picture_id {
+        Some(PictureId::Seven(_)) => {
+            payload[at] = picture_id as u8 & 0x7f;
+            at += 1;
+        }
+        Some(PictureId::Fifteen(_)) => {
+            payload[at..at + 2].copy_from_slice(&(picture_id & 0x7fff | 0x8000).to_be_bytes());
+            at += 2;
+        }
+        None => {}
+    }
+    if descriptor.tl0_pic_idx.is_some() {
+        // Behind the byte of the layer indices.
+        payload[at + 1] = tl0_pic_idx;
+    }
+    true
+}
+
 /// First packet of the lowest layer of a picture that refers to no other. Judged by the descriptor alone, so that it
 /// holds for encrypted frames too.
 pub fn is_keyframe_start(payload: &[u8]) -> bool {
@@ -203,6 +226,21 @@ mod tests {
         for len in 0..ss.len() - 1 {
             assert_eq!(parsed(&ss[..len]), None, "cut at {len}");
         }
+    }
+
+    #[test]
+    fn rewriting_keeps_widths_and_neighbours() {
+        for (from, picture_id, tl0, to) in [
+            (&[0xe8, 0xff, 0xff, 0x35, 255, 9][..], 0, 1, &[0xe8, 0x80, 0x00, 0x35, 1, 9][..]),
+            (&[0xe8, 0x7f, 0x35, 255, 9], 0x80, 0, &[0xe8, 0x00, 0x35, 0, 9]),
+            (&[0xd4, 0x7f, 1 << 1 | 1, 127 << 1, 9], 5, 77, &[0xd4, 5, 1 << 1 | 1, 127 << 1, 9]),
+            (&[0x08, 9], 5, 77, &[0x08, 9]),
+        ] {
+            let mut payload = from.to_vec();
+            assert!(rewrite(&mut payload, picture_id, tl0));
+            assert_eq!(payload, to);
+        }
+        assert!(!rewrite(&mut [0xe8, 0xff], 1, 2), "cut");
     }
 
     #[test]

@@ -118,6 +118,44 @@ pub fn set_frame_number(bytes: &mut [u8], frame_number: u16) {
     }
 }
 
+/// The descriptor with `active` of its `count` decode targets named as active, in place of what it said about them; `None`
+/// if it cannot be read or would become too long. `bytes` needs no structure in force: what follows is copied.
+pub fn with_active_targets(bytes: &[u8], active: u32, count: u8) -> Option<ArrayVec<u8, DESCRIPTOR_LEN_MAX>> {
+    let mut out = [0; DESCRIPTOR_LEN_MAX];
+    let len = if is_keyframe_start(bytes) {
+        let read = DependencyDescriptor::parse(bytes, None).ok()?;
+        DependencyDescriptor { active_decode_targets: Some(active), ..read }.write(None, &mut out).ok()?
+    } else {
+        let rest = bytes.get(3..)?;
+        let mut from = BitReader::new(rest);
+        let mut to = BitWriter::new(&mut out);
+        bytes[..3].iter().try_for_each(|byte| to.bits(u32::from(*byte), 8))?;
+        let mut flags = [false; 5];
+        if !rest.is_empty() {
+            for flag in &mut flags {
+                *flag = from.flag()?;
+            }
+        }
+        let (structure, had_active) = (flags[0], std::mem::replace(&mut flags[1], true));
+        if structure {
+            return None;
+        }
+        flags.into_iter().try_for_each(|flag| to.flag(flag))?;
+        if had_active {
+            from.bits(count.into())?;
+        }
+        to.bits(active, count.into())?;
+        if flags[2..].contains(&true) {
+            while let Some(bit) = from.flag() {
+                // Padding at the end may be cut off; a field may not.
+                to.flag(bit)?;
+            }
+        }
+        to.len()
+    };
+    ArrayVec::try_from(&out[..len]).ok()
+}
+
 /// True if the descriptor brings a template structure, which only the first packet of a key frame does.
 pub fn is_keyframe_start(bytes: &[u8]) -> bool {
     matches!(bytes, [first, _, _, flags, ..] if first & 0x80 != 0 && flags & 0x80 != 0)
@@ -356,6 +394,33 @@ mod tests {
         assert_eq!((frame.dtis, frame.frame_diffs, frame.chain_diffs), (&[Switch][..], &[][..], &[][..]));
         assert!(is_keyframe_start(&bytes[..len]));
         assert_eq!(written(&descriptor, None), bytes[..len]);
+    }
+
+    #[test]
+    fn active_targets_are_named_without_changing_the_rest() {
+        let structure = l1t2();
+        let plain = DependencyDescriptor {
+            start_of_frame: true,
+            template_id: 0,
+            frame_number: 7,
+            ..Default::default()
+        };
+        let key =
+            DependencyDescriptor { template_id: 63, structure: Some(structure.clone()), ..plain.clone() };
+        let custom = DependencyDescriptor {
+            active_decode_targets: Some(3),
+            frame_diffs: Some([4, 300].into_iter().collect()),
+            chain_diffs: Some([200].into_iter().collect()),
+            ..plain.clone()
+        };
+        for descriptor in [plain, key, custom] {
+            let bytes = written(&descriptor, Some(&structure));
+            let changed = with_active_targets(&bytes, 1, 2).unwrap();
+            let read = DependencyDescriptor::parse(&changed, Some(&structure)).unwrap();
+            assert_eq!(read, DependencyDescriptor { active_decode_targets: Some(1), ..descriptor });
+        }
+        assert_eq!(with_active_targets(&[1, 2], 1, 2), None);
+        assert_eq!(with_active_targets(&[0; DESCRIPTOR_LEN_MAX], 1, 2).map(|d| d.len()), Some(4));
     }
 
     #[test]

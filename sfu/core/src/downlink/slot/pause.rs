@@ -1,0 +1,73 @@
+//! What makes a slot send less, or nothing: the allocation, a full queue, frames of layers that are left out.
+
+use super::{Slot, Source};
+use crate::DropReason;
+use crate::allocation::Choice;
+use crate::downlink::Session;
+use crate::downlink::egress::{Item, Padding, Queue, Queued, stream_of};
+use crate::downlink::munger::seq;
+use crate::downlink::pacer::{Class, Pressure};
+use crate::uplink::Stored;
+use packet::PayloadType;
+
+impl Slot {
+    /// The allocation's verdict. A pause ends what is sent at once; another stream waits for its keyframe while the old
+    /// one goes on.
+    pub fn set_target(&mut self, choice: Choice, source: &Source) {
+        self.urgent = choice.is_below(self.choice) || self.urgent && choice == self.choice;
+        self.choice = choice;
+        match choice {
+            Choice::Send(layer) => {
+                if self.sending(source) == Some(layer.stream) {
+                    self.urgent = false;
+                }
+                self.selector.set_target(layer);
+            }
+            Choice::Paused(_) | Choice::Nothing => self.stop(),
+        }
+    }
+
+    /// Nothing is sent until the next start.
+    fn stop(&mut self) {
+        self.current = None;
+        self.catching_up = None;
+        self.next_report = None;
+    }
+
+    /// A queue that fills up gets only what later pictures are made from, and a full one nothing new: what was begun is
+    /// sent to its end.
+    pub(super) fn relieve(&mut self, pressure: Pressure, stored: &Stored) -> Result<(), DropReason> {
+        let leaving = self.urgent && self.target() != self.current.map(|c| c.layer);
+        self.selector.squeeze(leaving || pressure != Pressure::None);
+        if pressure == Pressure::Full && !stored.keyframe_start && self.selector.begins(stored) {
+            self.stop();
+            return Err(DropReason::PacerPressure);
+        }
+        Ok(())
+    }
+
+    /// The packet is not sent. If packets after it were, its number is a hole that the receiver would ask for: an empty
+    /// packet fills it.
+    pub(super) fn leave_out(
+        &mut self,
+        stored: &Stored,
+        pt: PayloadType,
+        session: &Session,
+        queue: &mut Queue,
+    ) {
+        let Some(hole) = self.seq.skip(stored.ext_seq) else { return };
+        if self.history.find(seq(hole)).is_some() {
+            return;
+        }
+        let padding = Padding {
+            ssrc: self.ssrc,
+            pt,
+            seq: seq(hole),
+            timestamp: self.time.line(stored.header.timestamp),
+            mid: self.mid,
+        };
+        let (stream, class, len) = (stream_of(self.index, false), Class::Base, padding.len(session));
+        // A full queue leaves the hole.
+        let _ = queue.push(Queued { stream, class, probe: None, len, item: Item::Padding(padding) });
+    }
+}

@@ -1,0 +1,91 @@
+//! What a track can be sent as: every stream and layer that is there or can be had, with its rate and size.
+
+use super::{Layer, Track};
+use crate::allocation::{LayerId, Offer};
+use packet::Bitrate;
+use std::time::{Duration, Instant};
+
+/// What cameras usually take, lowest layer first, by the number of layers; of a layer nobody has seen yet.
+const USUAL_KBPS: [&[u64]; 3] = [&[1000], &[250, 1000], &[120, 400, 1300]];
+/// A layer that was asked for again comes within this time, or does not come.
+const RETURNS_WITHIN: Duration = Duration::from_millis(1500);
+
+impl Track {
+    /// Smallest first, rates ascending. Empty: nothing arrives.
+    pub fn offers(&self, now: Instant, to: &mut Vec<Offer>) {
+        to.clear();
+        if self.alive.is_empty() && self.layers.iter().all(|l| l.last_arrival.is_none()) {
+            return;
+        }
+        for (stream, layer) in self.layers.iter().enumerate() {
+            if !self.is_available(now, stream as u8) {
+                continue;
+            }
+            let (width, height) = self.size(stream);
+            let distrusted = layer.describer.distrusted(now).is_some();
+            let (spatials, temporals) = if distrusted { (0, 0) } else { layer.rates.highest() };
+            for spatial in 0..=spatials {
+                let (width, height) = match layer.describer.size(spatial) {
+                    Some(size) => size,
+                    // Each spatial layer is usually twice as large as the one below.
+                    None => (width >> (spatials - spatial), height >> (spatials - spatial)),
+                };
+                // A quarter of the frames is only for where nothing smaller is left; half of them still move.
+                let lowest = if to.is_empty() { 0 } else { temporals.saturating_sub(1) };
+                for temporal in lowest..=temporals {
+                    let rate = layer.rates.up_to(spatial, temporal);
+                    let rate = rate.unwrap_or_else(|| self.usual(stream));
+                    let layer = LayerId { stream: stream as u8, spatial, temporal };
+                    to.push(Offer { layer, rate, width, height });
+                }
+            }
+        }
+        // What costs more than something better is no choice.
+        let mut least = u64::MAX;
+        for i in (0..to.len()).rev() {
+            let rate = to[i].rate.0;
+            if rate >= least && i + 1 < to.len() {
+                to.remove(i);
+            } else {
+                least = rate;
+            }
+        }
+    }
+
+    /// Its publisher contradicts itself about it.
+    pub fn is_distrusted(&self, now: Instant) -> bool {
+        self.layers.iter().any(|layer| layer.describer.distrusted(now).is_some())
+    }
+
+    /// It arrives, or would if somebody wanted it.
+    fn is_available(&self, now: Instant, stream: u8) -> bool {
+        self.alive.contains(stream)
+            || !self.wants.told(stream)
+            || self.wants.is_returning(now, stream, RETURNS_WITHIN)
+    }
+
+    /// As the stream itself says, or twice the one below, half the one above.
+    fn size(&self, stream: usize) -> (u16, u16) {
+        let known = |layer: &Layer| {
+            let (_, highest) = ((), layer.rates.highest().0);
+            layer.describer.size(highest).or(layer.describer.size(0))
+        };
+        let nearest = (0..self.layers.len()).min_by_key(|&i| match known(&self.layers[i]) {
+            Some(_) => i.abs_diff(stream),
+            None => usize::MAX,
+        });
+        let Some((near, (width, height))) = nearest.and_then(|i| Some((i, known(&self.layers[i])?))) else {
+            return (0, 0);
+        };
+        let scale = |side: u16| match stream.checked_sub(near) {
+            Some(above) => side.saturating_mul(1 << above.min(8)),
+            None => side >> (near - stream).min(8),
+        };
+        (scale(width), scale(height))
+    }
+
+    fn usual(&self, stream: usize) -> Bitrate {
+        let usual = USUAL_KBPS[self.layers.len().clamp(1, USUAL_KBPS.len()) - 1];
+        Bitrate::kbps(usual[stream.min(usual.len() - 1)])
+    }
+}

@@ -1,0 +1,101 @@
+//! Which streams of a track somebody watches, and what its publisher was told about it.
+//!
+//! A stream that is wanted is asked for at once; one that nobody wants is kept for a while, since people look back.
+
+use super::LayerSet;
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wants {
+    told: LayerSet,
+    /// When each was last asked for; the rest has never been off.
+    asked: [Option<Instant>; 8],
+    /// Since when less is needed than was told.
+    less_since: Option<Instant>,
+}
+
+/// Longer than a glance away, a scroll or a reload of a watcher's page.
+const KEEP: Duration = Duration::from_secs(3);
+
+impl Wants {
+    /// A publisher begins with all of its `streams`.
+    pub fn new(streams: usize) -> Self {
+        let mut told = LayerSet::default();
+        (0..streams.min(8)).for_each(|stream| told.insert(stream as u8));
+        Self { told, asked: [None; 8], less_since: None }
+    }
+
+    /// The publisher was last told to send it.
+    pub fn told(&self, stream: u8) -> bool {
+        self.told.contains(stream)
+    }
+
+    /// It was asked for again no longer than `within` ago.
+    pub fn is_returning(&self, now: Instant, stream: u8, within: Duration) -> bool {
+        let asked = self.asked.get(usize::from(stream)).copied().flatten();
+        asked.is_some_and(|at| now.saturating_duration_since(at) < within)
+    }
+
+    /// `needed`: what somebody watches or soon will. True: the publisher is to be told `told` anew.
+    pub fn update(&mut self, now: Instant, needed: LayerSet) -> bool {
+        let mut changed = false;
+        for stream in 0..8 {
+            if needed.contains(stream) && !self.told.contains(stream) {
+                self.told.insert(stream);
+                self.asked[usize::from(stream)] = Some(now);
+                changed = true;
+            }
+        }
+        if needed == self.told {
+            self.less_since = None;
+            return changed;
+        }
+        let since = *self.less_since.get_or_insert(now);
+        if now.saturating_duration_since(since) < KEEP {
+            return changed;
+        }
+        self.less_since = None;
+        self.told = needed;
+        true
+    }
+
+    /// When `update` is due again, if what is needed stays as it is.
+    pub fn next(&self) -> Option<Instant> {
+        self.less_since.map(|since| since + KEEP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::start;
+
+    fn set(streams: &[u8]) -> LayerSet {
+        let mut set = LayerSet::default();
+        streams.iter().for_each(|&stream| set.insert(stream));
+        set
+    }
+
+    #[test]
+    fn off_after_a_while_and_on_at_once() {
+        let at = |ms| start() + Duration::from_millis(ms);
+        let mut wants = Wants::new(3);
+        assert!(!wants.update(at(0), set(&[0, 1, 2])));
+        assert!(!wants.update(at(100), set(&[0])), "a glance away");
+        assert_eq!(wants.next(), Some(at(3100)));
+        assert!(!wants.update(at(3099), set(&[0])));
+        assert!(wants.update(at(3100), set(&[0])));
+        assert!(wants.told(0) && !wants.told(1) && !wants.told(2));
+        assert!(wants.update(at(4000), set(&[0, 2])));
+        assert!(wants.told(2) && wants.is_returning(at(5000), 2, Duration::from_millis(1500)));
+        assert!(!wants.is_returning(at(5500), 2, Duration::from_millis(1500)));
+        assert!(!wants.is_returning(at(4000), 0, Duration::from_millis(1500)), "was never off");
+        assert_eq!(wants.next(), None);
+        assert!(!wants.update(at(6000), set(&[])), "nobody at all: after a while, too");
+        assert!(!wants.update(at(8000), set(&[2])));
+        assert!(!wants.update(at(8500), set(&[0, 2])), "somebody looks again");
+        assert!(!wants.update(at(20_000), set(&[])));
+        assert!(wants.update(at(23_000), set(&[])));
+        assert!(!wants.told(0) && !wants.told(2));
+    }
+}
