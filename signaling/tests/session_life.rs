@@ -117,7 +117,9 @@ impl World {
             Command::RemovePeer { peer } => {
                 assert_eq!(self.peers.remove(&peer).map(|p| p.0), Some(worker));
             }
-            Command::UpdatePeer { peer, .. } => assert_eq!(self.peers[&peer].0, worker),
+            Command::UpdatePeer { peer, .. } | Command::Prefer { subscriber: peer, .. } => {
+                assert_eq!(self.peers[&peer].0, worker);
+            }
             Command::Bind { subscriber, source, .. } => {
                 let (of, room) = self.peers[&subscriber];
                 assert_eq!(of, worker);

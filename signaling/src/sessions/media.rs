@@ -49,7 +49,7 @@ impl Sessions {
                 }
             }
             // Nobody needs to know: the path is the transport's business.
-            Event::PathChanged { .. } => {}
+            Event::PathChanged { .. } | Event::LayersWanted { .. } | Event::Allocated { .. } => {}
         }
     }
 
