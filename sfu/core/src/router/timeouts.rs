@@ -14,8 +14,6 @@ use std::time::Duration;
 pub(super) const REPLAY_STEP: Duration = Duration::from_millis(5);
 /// How often layers that stopped are looked for.
 pub(super) const LAYERS_INTERVAL: Duration = Duration::from_millis(50);
-/// Round trip to a publisher that has reported none: the first repetition of a NACK waits this long.
-const DEFAULT_RTT: Duration = Duration::from_millis(80);
 
 impl Router {
     pub(super) fn on_timer(&mut self, owner: Owner, reason: TimeoutReason) {
@@ -73,7 +71,7 @@ impl Router {
     }
 
     fn send_nacks(&mut self, index: usize) {
-        let rtt = self.downlinks[index].session.rtt.unwrap_or(DEFAULT_RTT);
+        let rtt = self.downlinks[index].session.rtt;
         let sender = self.downlinks[index].reporter();
         let mut messages = Vec::new();
         let mut lost: Vec<SeqNo> = Vec::new();

@@ -1,5 +1,9 @@
-//! Which packets of a layer are missing, and when to ask for each (again). Paced by the round trip: asking again
-//! before the answer can have come only doubles it.
+//! Which packets of a layer are missing, and when to ask for each (again). Paced by the round trip, as asking again before
+//! the answer can have come only doubles it; bounded by the time after which nobody waits any longer, not by a count.
+//!
+//! ```text
+//!  missing --5 ms, perhaps only late--> asked --lossy: once more soon, requests are lost too--> one round trip --> asked ...
+//! ```
 
 use packet::SeqNo;
 use std::time::{Duration, Instant};
@@ -10,23 +14,39 @@ pub(crate) struct NackGenerator {
     missing: Vec<Missing>,
     highest: Option<(u64, Instant)>,
     asked: u64,
+    /// From a request to its answer, smoothed: known also of a peer that reports nothing.
+    answered: Option<Duration>,
+    /// Share of the requested packets that had to be asked for again, smoothed.
+    unanswered: f32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Missing {
     ext_seq: u64,
     since: Instant,
-    times: u8,
     next: Instant,
+    /// Rounds of asking begun, and when the last was.
+    rounds: u16,
+    asked: Instant,
+    /// The request of this round goes out once more.
+    copy: bool,
 }
 
 /// A reordered packet arrives a little later; most arrive within this.
 const REORDER_WAIT: Duration = Duration::from_millis(5);
-/// Between two requests for one packet, at least.
+/// Round trip to a publisher that has reported none and answered nothing yet.
+const DEFAULT_RTT: Duration = Duration::from_millis(80);
+/// Between two rounds of requests for one packet, at least.
 const REPEAT_MIN: Duration = Duration::from_millis(20);
 /// Subscribers wait no longer, so a later repair helps nobody.
 const AGE_MAX: Duration = Duration::from_millis(600);
-const TIMES_MAX: u8 = 10;
+/// A request is doubled from this share of unanswered ones. A sender answers once in a round trip, so the copy costs a few
+/// bytes; it raises the success of a round at 30 % loss from 49 to 64 %.
+const DOUBLED: f32 = 0.1;
+/// Of one packet in the smoothed share.
+const WEIGHT: f32 = 0.03;
+/// Between the two: losses come in bursts.
+const COPY_WAIT: Duration = Duration::from_millis(12);
 /// More missing at once is an outage: a keyframe is cheaper.
 const MISSING_MAX: usize = 256;
 
@@ -52,7 +72,8 @@ impl NackGenerator {
         };
         if ext_seq <= highest {
             if let Ok(at) = self.missing.binary_search_by_key(&ext_seq, |m| m.ext_seq) {
-                self.missing.remove(at);
+                let arrived = self.missing.remove(at);
+                self.on_answer(now, arrived);
             }
             return Gap::None;
         }
@@ -72,7 +93,7 @@ impl NackGenerator {
         // They were sent evenly over the silence: the first of many may be too old already.
         let missing = (highest + 1..ext_seq).map(|missing| {
             let age = silence * (ext_seq - 1 - missing) as u32 / new as u32;
-            Missing { ext_seq: missing, since: now - age, times: 0, next }
+            Missing { ext_seq: missing, since: now - age, next, rounds: 0, asked: now, copy: false }
         });
         self.missing.extend(missing.filter(|m| now.saturating_duration_since(m.since) < AGE_MAX));
         Gap::New
@@ -83,19 +104,39 @@ impl NackGenerator {
         self.missing.retain(|m| m.ext_seq >= ext_seq);
     }
 
-    /// Sequence numbers to ask for now, ascending.
-    pub fn due(&mut self, now: Instant, rtt: Duration, ask: &mut Vec<SeqNo>) {
+    /// Something that was missing is there.
+    fn on_answer(&mut self, now: Instant, missing: Missing) {
+        if missing.rounds > 0 {
+            self.unanswered *= 1.0 - WEIGHT;
+        }
+        if missing.rounds == 1 {
+            let sample = now.saturating_duration_since(missing.asked);
+            let known = self.answered.get_or_insert(sample);
+            *known = (*known * 7 + sample) / 8;
+        }
+    }
+
+    /// Sequence numbers to ask for now, ascending. `rtt`: as reported, if it was.
+    pub fn due(&mut self, now: Instant, rtt: Option<Duration>, ask: &mut Vec<SeqNo>) {
+        let rtt = rtt.or(self.answered).unwrap_or(DEFAULT_RTT);
         // A quarter more than the smoothed round trip: it varies.
         let repeat = (rtt + rtt / 4).max(REPEAT_MIN);
+        let doubled = self.unanswered > DOUBLED && repeat > 2 * COPY_WAIT;
+        let unanswered = &mut self.unanswered;
         self.missing.retain_mut(|m| {
             if m.next > now {
                 return true;
             }
-            if m.times >= TIMES_MAX || now.saturating_duration_since(m.since) > AGE_MAX {
+            if now.saturating_duration_since(m.since) > AGE_MAX {
                 return false;
             }
-            m.times += 1;
-            m.next = now + repeat;
+            if !std::mem::take(&mut m.copy) {
+                if m.rounds > 0 {
+                    *unanswered += (1.0 - *unanswered) * WEIGHT;
+                }
+                (m.rounds, m.asked, m.copy) = (m.rounds.saturating_add(1), now, doubled);
+            }
+            m.next = if m.copy { now + COPY_WAIT } else { m.asked + repeat };
             ask.push(SeqNo(m.ext_seq as u16));
             true
         });
@@ -121,7 +162,7 @@ mod tests {
     }
     fn due(nack: &mut NackGenerator, at: Instant, rtt_ms: u64) -> Vec<u16> {
         let mut ask = Vec::new();
-        nack.due(at, Duration::from_millis(rtt_ms), &mut ask);
+        nack.due(at, Some(Duration::from_millis(rtt_ms)), &mut ask);
         ask.into_iter().map(|s| s.0).collect()
     }
 
@@ -145,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_packet_that_never_comes_is_given_up() {
-        for (rtt_ms, times) in [(1, 10), (400, 2)] {
+        for (rtt_ms, times) in [(1, 30), (400, 2)] {
             let mut nack = NackGenerator::default();
             nack.on_packet(ms(0), 10, true);
             nack.on_packet(ms(0), 12, true);
@@ -153,6 +194,38 @@ mod tests {
             assert_eq!(asked, times, "rtt {rtt_ms}");
             assert_eq!(nack.next(), None);
         }
+    }
+
+    #[test]
+    fn on_a_lossy_path_each_request_goes_out_twice_and_the_round_trip_is_learned() {
+        let (mut nack, mut ask) = (NackGenerator::default(), Vec::new());
+        let mut seq = 10;
+        nack.on_packet(ms(0), seq, true);
+        // Every request is answered after 100 ms, half of them only in the second round.
+        let mut rounds = Vec::new();
+        for n in 0..100u64 {
+            let t = n * 400;
+            seq += 2;
+            nack.on_packet(ms(t), seq, true);
+            let mut times = Vec::new();
+            for step in 0..if n % 2 == 0 { 105 } else { 235 } {
+                ask.clear();
+                nack.due(ms(t + step), None, &mut ask);
+                if !ask.is_empty() {
+                    times.push(step);
+                }
+            }
+            nack.on_packet(ms(t + if n % 2 == 0 { 105 } else { 235 }), seq - 1, true);
+            rounds.push(times);
+        }
+        assert_eq!(rounds[0], [5], "nothing is known yet");
+        assert_eq!(rounds[98], [5, 17]);
+        assert_eq!(rounds[99], [5, 17, 130, 142]);
+        assert!(
+            nack.answered.is_some_and(|rtt| (95..=105).contains(&rtt.as_millis())),
+            "{:?}",
+            nack.answered
+        );
     }
 
     #[test]
