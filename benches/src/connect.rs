@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
 
 async fn measure(options: &Options) -> anyhow::Result<Report> {
     let mut report = Report::new("connect");
-    let site = page::Site::new().context("the page could not be put together")?;
+    let site = page::site().context("the page could not be put together")?;
     let server = Server::start(ServerOptions {
         listen: Listen::Localhost(0),
         joins: Rate { burst: 100_000, per_second: 100_000.0 },

@@ -3,6 +3,8 @@
 //! A bench prints a table for people, or with `--json` one object for programs, on standard output, and its progress on
 //! standard error. A figure that could not be measured is absent, and the table says why.
 
+mod adapt;
+mod chromium;
 mod connect;
 mod fanout;
 mod handshake;
@@ -23,6 +25,8 @@ struct Command {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// A forwarder that adapts: the scenario table in virtual time, and Chromium behind bad networks
+    Adapt(adapt::Options),
     /// 30 joins into a room that talks, by native clients and a page: milliseconds per stage, p50 and p95
     Connect(connect::Options),
     /// One publisher to many subscribers over real sockets and real SRTP: CPU per forwarded packet, against the limit
@@ -37,6 +41,7 @@ enum Bench {
 fn main() -> ExitCode {
     let command = Command::parse();
     let result = match command.bench {
+        Bench::Adapt(options) => adapt::run(&options),
         Bench::Connect(options) => connect::run(&options),
         Bench::Fanout(options) => fanout::run(&options),
         Bench::Handshake(options) => handshake::run(&options),

@@ -11,7 +11,8 @@ const LEVELS: &[(u8, &[&str])] = &[
     (2, &["sfu-core", "jitter", "sdp"]),
     (3, &["sfu", "client-core", "voice"]),
     (4, &["signaling", "client-demo"]),
-    (5, &["tests", "lab", "benches"]),
+    (5, &["tests"]),
+    (6, &["lab", "benches"]),
 ];
 
 /// (crate, what must not be built for it however indirectly, why)

@@ -9,12 +9,13 @@
 //! Each client (by source address) gets links of its own, seeded by the order of appearance. A thread reads each socket;
 //! one thread owns the links. Nothing here is exact below a millisecond: the kernel wakes threads when it likes.
 
+use crate::meter::{Meter, Passed};
 use netem::{Link, LinkConfig, Output, Preset, Random};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -26,7 +27,15 @@ const DATAGRAM_MAX: usize = 65_535;
 pub struct Proxy {
     address: SocketAddr,
     events: Sender<Event>,
+    meters: Arc<Mutex<Meters>>,
     owner: Option<thread::JoinHandle<()>>,
+}
+
+/// What went into the links of all clients together.
+#[derive(Clone, Debug, Default)]
+pub struct Meters {
+    pub up: Meter,
+    pub down: Meter,
 }
 
 enum Event {
@@ -56,7 +65,9 @@ impl Proxy {
         let socket = Arc::new(UdpSocket::bind(listen)?);
         let address = socket.local_addr()?;
         let (events, inbox) = channel();
+        let meters = Arc::new(Mutex::new(Meters::default()));
         let clients = Clients {
+            meters: meters.clone(),
             socket: socket.clone(),
             server,
             up,
@@ -70,7 +81,7 @@ impl Proxy {
         });
         let to_owner = events.clone();
         let owner = thread::spawn(move || clients.run(&inbox, &to_owner));
-        Ok(Self { address, events, owner: Some(owner) })
+        Ok(Self { address, events, meters, owner: Some(owner) })
     }
 
     /// Both directions of a preset's impaired leg.
@@ -80,6 +91,11 @@ impl Proxy {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What has passed since the start, or since the last call.
+    pub fn take_meters(&self) -> Meters {
+        std::mem::take(&mut self.meters.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn change(&self, up: LinkConfig, down: LinkConfig) {
@@ -99,6 +115,7 @@ impl Drop for Proxy {
 }
 
 struct Clients {
+    meters: Arc<Mutex<Meters>>,
     socket: Arc<UdpSocket>,
     server: SocketAddr,
     up: LinkConfig,
@@ -140,12 +157,14 @@ impl Clients {
                 }
                 Some(Event::FromClient { at, from, bytes }) => {
                     if let Some(client) = self.client(from, at, to_owner) {
-                        client.up.handle_datagram(at, bytes.len(), bytes);
+                        let passed = pass(&mut client.up, at, bytes);
+                        self.meters.lock().unwrap_or_else(PoisonError::into_inner).up.add(passed);
                     }
                 }
                 Some(Event::FromServer { at, to, bytes }) => {
                     if let Some(client) = self.map.get_mut(&to) {
-                        client.down.handle_datagram(at, bytes.len(), bytes);
+                        let passed = pass(&mut client.down, at, bytes);
+                        self.meters.lock().unwrap_or_else(PoisonError::into_inner).down.add(passed);
                     }
                 }
                 None => {}
@@ -196,6 +215,12 @@ impl Clients {
         }
         self.map.get_mut(&from)
     }
+}
+
+fn pass(link: &mut Link<Vec<u8>>, at: Instant, bytes: Vec<u8>) -> Passed {
+    let packet = Passed::of(at, &bytes);
+    let fate = link.handle_datagram(at, bytes.len(), bytes);
+    Passed { waited: link.waits(), fate, ..packet }
 }
 
 /// Until `tell` says that nobody listens.
@@ -251,6 +276,9 @@ mod tests {
             let (length, from) = client.recv_from(&mut buffer).unwrap();
             assert_eq!((&buffer[..length], from), (&[number as u8, 7][..], proxy.address()));
         }
+        let meters = proxy.take_meters();
+        let count = |meter: &Meter| meter.between(began, Instant::now()).count();
+        assert_eq!((count(&meters.up), count(&meters.down)), (2, 2));
         assert!(began.elapsed() >= 2 * delay, "both ways take {delay:?}");
     }
 

@@ -2,11 +2,11 @@
 //! and reports each join over a WebSocket of our own.
 
 use super::Joins;
+use crate::chromium::{Browser, Site};
 use anyhow::{Context, Result, bail};
 use futures_util::StreamExt;
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
@@ -19,44 +19,9 @@ const WARM_UP: usize = 3;
 /// The browser is silent for longer only if something is broken.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// The web folder with our page in it; gone when dropped.
-pub struct Site {
-    folder: PathBuf,
-}
-
-impl Site {
-    pub fn new() -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("sampan-connect-{}", std::process::id()));
-        let site = Self { folder };
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../client-demo/web"), &site.folder)?;
-        std::fs::write(site.folder.join("connect.html"), PAGE)?;
-        std::fs::write(site.folder.join("connect.js"), SCRIPT)?;
-        Ok(site)
-    }
-
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
+/// The SDK with our page beside it.
+pub fn site() -> Result<Site> {
+    Site::new(&[("connect.html", PAGE), ("connect.js", SCRIPT)])
 }
 
 #[derive(Deserialize)]
@@ -102,32 +67,5 @@ pub async fn run(browser: &Path, url: &str, site: &Site, room: &str, count: usiz
                 joins.shown_ms.extend(shown_ms);
             }
         }
-    }
-}
-
-struct Browser(Child);
-
-impl Browser {
-    fn start(browser: &Path, site: &Site, address: &str) -> Result<Self> {
-        let child = Command::new(browser)
-            .args("--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run".split(' '))
-            .args("--disable-background-networking --disable-component-update --disable-sync".split(' '))
-            .args("--use-fake-device-for-media-stream=fps=15 --use-fake-ui-for-media-stream".split(' '))
-            .args("--autoplay-policy=no-user-gesture-required --disable-renderer-backgrounding".split(' '))
-            .arg("--disable-background-timer-throttling")
-            .arg(format!("--user-data-dir={}", site.folder.join("profile").display()))
-            .arg(address)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("{} could not be started; is it installed?", browser.display()))?;
-        Ok(Self(child))
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
