@@ -51,14 +51,15 @@ struct Entry {
 #[derive(Clone, Copy, Debug)]
 struct Packet {
     at: i64,
-    bytes: usize,
+    bytes: u16,
     /// When it was sent, on the sender's clock.
     sent: Option<i64>,
     part: Part,
 }
 
-/// Kept for packets that arrive late and are reported again with their neighbours.
-const WINDOW: usize = 1000;
+/// Kept for packets that arrive late and are reported again with their neighbours: half a second of 4 Mb/s. A power of
+/// two, as the ring grows in those.
+const WINDOW: usize = 256;
 /// A jump further than this starts over: nobody needs the losses in between one by one.
 const JUMP_MAX: u64 = 2000;
 /// So much silence, microseconds, with so many packets lost in it is an outage.
@@ -77,10 +78,17 @@ impl FeedbackRecorder {
             self.restart((1 << 16) + u64::from(seq.0), arrival);
             return true;
         }
-        let Some(index) = ext.0.checked_sub(self.base) else { return false };
+        let Some(mut index) = ext.0.checked_sub(self.base).map(|index| index as usize) else { return false };
         let first = self.next > highest.0;
         self.highest = Some(highest.max(ext));
-        let index = index as usize;
+        let over = (index + 1).saturating_sub(WINDOW);
+        if over > 0 {
+            self.entries.drain(..over.min(self.entries.len()));
+            self.base += over as u64;
+            self.next = self.next.max(self.base);
+            self.judged = self.judged.max(self.base);
+            index -= over;
+        }
         if index >= self.entries.len() {
             self.entries.resize(index + 1, Entry::default());
         }
@@ -90,18 +98,12 @@ impl FeedbackRecorder {
                 self.next = self.next.min(ext.0);
             }
         }
-        while self.entries.len() > WINDOW {
-            self.entries.pop_front();
-            self.base += 1;
-            self.next = self.next.max(self.base);
-            self.judged = self.judged.max(self.base);
-        }
         first
     }
 
     fn packet(&mut self, arrival: Arrival, at: i64) -> Packet {
         let sent = self.shaper.on_packet(at, arrival.sent, arrival.behind_us);
-        Packet { at, bytes: arrival.bytes, sent, part: arrival.part }
+        Packet { at, bytes: arrival.bytes.min(u16::MAX.into()) as u16, sent, part: arrival.part }
     }
 
     fn restart(&mut self, ext: u64, arrival: Arrival) {
@@ -130,14 +132,14 @@ impl FeedbackRecorder {
                 Some(before) if masks => self.mask(missing, before, packet),
                 Some(before) if self.shaper.charges() && self.entries[index].told.is_none() => {
                     for _ in missing {
-                        self.shaper.said(before.at, (before.bytes + packet.bytes) / 2);
+                        self.shaper.said(before.at, mean(before, packet));
                     }
                 }
                 _ => {}
             }
             let entry = &mut self.entries[index];
             if entry.told.is_none() {
-                entry.told = Some(self.shaper.said(packet.at, packet.bytes));
+                entry.told = Some(self.shaper.said(packet.at, packet.bytes.into()));
                 if let Some(sent) = packet.sent {
                     self.shaper.in_order(sent, packet.part, count);
                 }
@@ -159,7 +161,7 @@ impl FeedbackRecorder {
             let at = times.as_mut().and_then(|times| times.next()).unwrap_or(evenly);
             let told = &mut self.entries[lost].told;
             if told.is_none() {
-                *told = Some(self.shaper.said(at, (before.bytes + after.bytes) / 2));
+                *told = Some(self.shaper.said(at, mean(before, after)));
             }
         }
     }
@@ -185,7 +187,7 @@ impl FeedbackRecorder {
             } else {
                 (0..lost).for_each(|_| self.shaper.on_fate(0, None));
             }
-            self.shaper.on_fate(since, Some(packet.bytes));
+            self.shaper.on_fate(since, Some(packet.bytes.into()));
             self.judged_at = Some(packet.at.max(self.judged_at.unwrap_or(packet.at)));
             (lost, until) = (0, number + 1);
         }
@@ -224,6 +226,11 @@ impl FeedbackRecorder {
         self.next = next;
         Some(message)
     }
+}
+
+/// What a packet between two is taken to have had, bytes.
+fn mean(before: Packet, after: Packet) -> usize {
+    (usize::from(before.bytes) + usize::from(after.bytes)) / 2
 }
 
 #[cfg(test)]
