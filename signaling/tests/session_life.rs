@@ -103,7 +103,10 @@ impl World {
             ServerMessage::Answer { .. } | ServerMessage::NeedSlots { .. } => {
                 assert!(client.others.is_some())
             }
-            ServerMessage::Pong { .. } | ServerMessage::Error { .. } => {}
+            ServerMessage::Layers { .. }
+            | ServerMessage::Quality { .. }
+            | ServerMessage::Pong { .. }
+            | ServerMessage::Error { .. } => {}
         }
     }
 

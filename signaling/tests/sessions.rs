@@ -5,8 +5,9 @@ mod support;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use packet::{PeerId, RoomId, RtpTime};
-use sfu_core::{CloseReason, Command, Event};
+use packet::{Bitrate, PeerId, Rid, RoomId, RtpTime};
+use sfu_core::allocation::{Choice, LayerId, PauseReason, Preference};
+use sfu_core::{AllocationReport, CloseReason, Command, Event, SlotReport};
 use signaling::sessions::{Config, ConnectionId, Output, Rate, Sessions};
 use support::{join, mid, offer, pairs, tracks};
 use transport::{Candidate, Fingerprint};
@@ -308,6 +309,58 @@ fn a_first_frame_of_somebody_who_lost_the_slot_is_not_told() {
     world.event(first_frame(1));
     world.event(first_frame(9));
     assert!(world.sent.is_empty(), "{:?}", world.sent);
+}
+
+#[test]
+fn what_a_page_shows_goes_to_its_worker_and_is_bounded() {
+    let mut world = World::new();
+    world.enter(1, "demo", 4);
+    world.clear();
+    let (width, height, visible, pinned, priority) = (640, 360, true, true, 2);
+    let slot = wire::Preference { mid: "4".into(), width, height, visible, pinned, priority };
+    world.say(1, ClientMessage::Prefer { slots: vec![slot.clone()] });
+    let preference = Preference { width, height, visible, pinned, priority };
+    let [(_, Command::Prefer { subscriber: PeerId(0), slots })] = &world.media[..] else {
+        panic!("{:?}", world.media);
+    };
+    assert_eq!(slots[..], [(mid(4), preference)]);
+    for slots in [vec![slot.clone(); 65], vec![wire::Preference { mid: "no mid".into(), ..slot }]] {
+        world.clear();
+        world.say(1, ClientMessage::Prefer { slots });
+        assert_eq!(world.error(1), (None, ErrorCode::BadTracks));
+        assert!(world.media.is_empty());
+    }
+}
+
+#[test]
+fn publishers_hear_what_is_watched_and_subscribers_what_they_get() {
+    let mut world = World::new();
+    world.enter(1, "demo", 4);
+    world.enter(2, "demo", 4);
+    world.clear();
+    let streams = vec![(Rid::new("l"), true), (Rid::new("h"), false)];
+    world.event(Event::LayersWanted { publisher: PeerId(0), mid: mid(1), streams });
+    let active = |rid: &str, active| wire::EncodingActive { rid: Some(rid.into()), active };
+    let active = vec![active("l", true), active("h", false)];
+    assert_eq!(world.sent, [(1, ServerMessage::Layers { mid: "1".into(), active })]);
+    world.clear();
+    let slot =
+        |n, choice| SlotReport { slot: mid(n), choice, rate: Bitrate::kbps(400), width: 480, height: 270 };
+    let medium = Choice::Send(LayerId { stream: 1, spatial: 0, temporal: 2 });
+    let allocation = AllocationReport {
+        estimate: Some(Bitrate::kbps(740)),
+        slots: vec![slot(4, medium), slot(6, Choice::Paused(PauseReason::Bandwidth))],
+        ..AllocationReport::default()
+    };
+    world.event(Event::Allocated { subscriber: PeerId(1), allocation });
+    let [(2, ServerMessage::Quality { estimate_kbps: Some(740), slots, .. })] = &world.sent[..] else {
+        panic!("{:?}", world.sent);
+    };
+    assert_eq!((slots[0].encoding, slots[0].temporal, slots[0].kbps), (Some(1), 2, 400));
+    assert_eq!((slots[1].encoding, slots[1].paused), (None, Some(wire::PauseReason::Bandwidth)));
+    world.clear();
+    world.event(Event::LayersWanted { publisher: PeerId(77), mid: mid(1), streams: vec![] });
+    assert!(world.sent.is_empty(), "who has left is told nothing");
 }
 
 #[test]

@@ -126,6 +126,7 @@ fn seen(event: Event) -> Option<Seen> {
         | Event::Bound { .. }
         | Event::FirstAudio { .. }
         | Event::FirstFrame { .. }
+        | Event::Layers { .. }
         | Event::Speakers(_) => None,
     }
 }

@@ -194,7 +194,8 @@ impl Client {
                 self.offer_again();
             }
             ServerMessage::Speakers { participants } => self.event(Event::Speakers(participants)),
-            ServerMessage::Pong { .. } => {}
+            ServerMessage::Layers { mid, active } => self.event(Event::Layers { mid, active }),
+            ServerMessage::Quality { .. } | ServerMessage::Pong { .. } => {}
             ServerMessage::Error { re, code, message } => {
                 re.into_iter().for_each(|re| self.session.refused(re));
                 self.event(Event::Refused { code, message });

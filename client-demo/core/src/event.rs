@@ -75,6 +75,11 @@ pub enum Event {
     Frame(ReceivedFrame),
     /// Who speaks, loudest first.
     Speakers(Vec<ParticipantId>),
+    /// Which encodings of our own track somebody watches: the others need not be sent.
+    Layers {
+        mid: String,
+        active: Vec<wire::EncodingActive>,
+    },
     /// The server refused something; before `Joined` it is the end.
     Refused {
         code: ErrorCode,

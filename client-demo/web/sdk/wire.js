@@ -17,6 +17,29 @@
  * @typedef {{audio: string, video: string}} SlotPair  Two receive-only m-lines that share a media stream.
  * @typedef {{slot: SlotPair, participant: string | null, share: Share}} Binding
  *
+ * @typedef {object} Preference  How a slot is shown; `width` and `height` in device pixels, 0: unknown.
+ * @property {string} mid
+ * @property {number} width
+ * @property {number} height
+ * @property {boolean} visible   false: nothing of it is on screen, and nothing is sent
+ * @property {boolean} pinned
+ * @property {number} priority   0-3; each step doubles the share
+ *
+ * @typedef {'hidden' | 'bandwidth' | 'last_n' | 'quiet'} PauseReason
+ * @typedef {{rid?: string, active: boolean}} EncodingActive
+ *
+ * @typedef {object} SlotQuality  What is sent in one slot's m-line.
+ * @property {string} mid
+ * @property {number | null} encoding   index of the simulcast encoding, lowest first; null: nothing is sent
+ * @property {number} spatial
+ * @property {number} temporal
+ * @property {number} kbps
+ * @property {number} width
+ * @property {number} height
+ * @property {PauseReason | null} paused   why nothing is sent; null: something is, or nobody sends anything
+ *
+ * @typedef {{mid: string, text: string}} Decision  A line for people.
+ *
  * @typedef {object} Stages  Milliseconds since the click on Join; absent: did not happen.
  * @property {number} [signaling_ms]
  * @property {number} [ice_ms]
@@ -32,6 +55,7 @@
  * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[]}
  *   | {type: 'offer', id: number, offer: string, tracks: TrackInfo[], slots: SlotPair[]}
  *   | {type: 'track', track: TrackInfo}
+ *   | {type: 'prefer', slots: Preference[]}
  *   | {type: 'stages', stages: Stages}
  *   | {type: 'ping', id: number}
  *   | {type: 'leave'}} ClientMessage
@@ -41,7 +65,9 @@
  * @typedef {{type: 'answer', re: number, answer: string}} Answer
  * @typedef {{type: 'pong', re: number}} Pong
  * @typedef {{type: 'error', re?: number, code: ErrorCode, message: string}} ErrorMessage
- * @typedef {Joined | Answer | Pong | ErrorMessage
+ * @typedef {{type: 'layers', mid: string, active: EncodingActive[]}} Layers
+ * @typedef {{type: 'quality', estimate_kbps: number | null, wanted_kbps: number, slots: SlotQuality[], decisions: Decision[]}} Quality
+ * @typedef {Joined | Answer | Pong | ErrorMessage | Layers | Quality
  *   | {type: 'participant_joined', participant: ParticipantInfo}
  *   | {type: 'participant_left', participant: string}
  *   | {type: 'track_changed', participant: string, track: TrackInfo}
@@ -100,6 +126,13 @@ const track = object({
 const participant = object({ id: text, name: text, tracks: list(track) });
 const slot = object({ audio: text, video: text });
 const binding = object({ slot, participant: optional(text), share: oneOf('person', 'screen') });
+const encoding = object({ rid: optional(text), active: flag });
+const slotQuality = object({
+  mid: text, encoding: optional(number), spatial: number, temporal: number, kbps: number, width: number, height: number,
+  paused: optional(oneOf('hidden', 'bandwidth', 'last_n', 'quiet')),
+});
+const decision = object({ mid: text, text });
+const preference = object({ mid: text, width: number, height: number, visible: flag, pinned: flag, priority: number });
 const stages = object({
   signaling_ms: optional(number), ice_ms: optional(number), dtls_ms: optional(number),
   first_packet_ms: optional(number), first_audio_ms: optional(number), first_frame_ms: optional(number),
@@ -119,6 +152,8 @@ const SERVER = {
   first_frame: object({ mid: text, participant: text, rtp_timestamp: number }),
   need_slots: object({ wanted: number }),
   speakers: object({ participants: list(text) }),
+  layers: object({ mid: text, active: list(encoding) }),
+  quality: object({ estimate_kbps: optional(number), wanted_kbps: number, slots: list(slotQuality), decisions: list(decision) }),
   pong: object({ re: number }),
   error: object({ re: optional(number), code: text, message: text }),
 };
@@ -128,6 +163,7 @@ const CLIENT = {
   join: object({ id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot) }),
   offer: object({ id: number, offer: text, tracks: list(track), slots: list(slot) }),
   track: object({ track }),
+  prefer: object({ slots: list(preference) }),
   stages: object({ stages }),
   ping: object({ id: number }),
   leave: object({}),

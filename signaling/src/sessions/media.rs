@@ -1,9 +1,9 @@
 //! What the media plane reports, and what clients report about media.
 
 use sfu_core::{CloseReason, Event};
-use wire::{ErrorCode, ServerMessage, Stages};
+use wire::{EncodingActive, ErrorCode, Preference, ServerMessage, Stages};
 
-use super::{ConnectionId, Refused, Sessions, translate};
+use super::{ConnectionId, Output, Refused, Sessions, translate};
 
 impl Sessions {
     /// An event of any worker. One about a participant that has left does nothing.
@@ -49,8 +49,30 @@ impl Sessions {
                 }
             }
             // Nobody needs to know: the path is the transport's business.
-            Event::PathChanged { .. } | Event::LayersWanted { .. } | Event::Allocated { .. } => {}
+            Event::PathChanged { .. } => {}
+            Event::LayersWanted { publisher, mid, streams } => {
+                let Some(peer) = self.peers.get(&publisher) else { return };
+                let active = streams
+                    .into_iter()
+                    .map(|(rid, active)| EncodingActive { rid: rid.map(|rid| rid.to_string()), active });
+                let message = ServerMessage::Layers { mid: mid.to_string(), active: active.collect() };
+                self.send(peer.connection, message);
+            }
+            Event::Allocated { subscriber, allocation } => {
+                let Some(peer) = self.peers.get(&subscriber) else { return };
+                self.send(peer.connection, translate::allocation_to_wire(&allocation));
+            }
         }
+    }
+
+    /// How the client shows its slots.
+    pub(super) fn prefer(&mut self, connection: ConnectionId, slots: &[Preference]) -> Result<(), Refused> {
+        let subscriber = self.joined(connection)?;
+        let slots = translate::preferences_to_core(slots)?;
+        let Some(peer) = self.peers.get(&subscriber) else { return Ok(()) };
+        let command = sfu_core::Command::Prefer { subscriber, slots };
+        self.outputs.push_back(Output::Media { worker: peer.worker, command });
+        Ok(())
     }
 
     /// A client's own measurement; the first of a join counts.

@@ -147,6 +147,7 @@ impl Sessions {
                 (Some(id), self.offer(connection, id, &offer, &tracks, &slots))
             }
             ClientMessage::Track { track } => (None, self.track(connection, &track)),
+            ClientMessage::Prefer { slots } => (None, self.prefer(connection, &slots)),
             ClientMessage::Stages { stages } => (None, self.stages(connection, &stages)),
             ClientMessage::Ping { id } => {
                 self.send(connection, ServerMessage::Pong { re: id });

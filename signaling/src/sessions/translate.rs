@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use packet::media::{MediaKind, PeerMedia};
 use packet::{Mid, PeerId};
+use sfu_core::allocation;
 use wire::ErrorCode;
 
 use super::Refused;
@@ -111,6 +112,54 @@ pub(super) fn bindings_to_wire(
         share: share(b.share),
     };
     bindings.into_iter().map(binding).collect()
+}
+
+pub(super) fn preferences_to_core(
+    slots: &[wire::Preference],
+) -> Result<Vec<(Mid, allocation::Preference)>, Refused> {
+    if slots.len() > wire::limits::PREFERENCES_MAX {
+        let message = format!("more than {} slots", wire::limits::PREFERENCES_MAX);
+        return Err(Refused::new(ErrorCode::BadTracks, message));
+    }
+    let preference = |p: &wire::Preference| {
+        let &wire::Preference { width, height, visible, pinned, priority, .. } = p;
+        Ok((mid(&p.mid)?, allocation::Preference { width, height, visible, pinned, priority }))
+    };
+    slots.iter().map(preference).collect()
+}
+
+pub(super) fn allocation_to_wire(report: &sfu_core::AllocationReport) -> wire::ServerMessage {
+    let kbps = |rate: packet::Bitrate| u32::try_from(rate.as_kbps()).unwrap_or(u32::MAX);
+    let slot = |slot: &sfu_core::SlotReport| {
+        let layer = slot.choice.layer();
+        let allocation::LayerId { stream, spatial, temporal } = layer.unwrap_or_default();
+        wire::SlotQuality {
+            mid: slot.slot.to_string(),
+            encoding: layer.map(|_| stream),
+            spatial,
+            temporal,
+            kbps: kbps(slot.rate),
+            width: slot.width,
+            height: slot.height,
+            paused: slot.choice.pause().map(pause_to_wire),
+        }
+    };
+    let decision = |d: &allocation::Decision| wire::Decision { mid: d.slot.to_string(), text: d.to_string() };
+    wire::ServerMessage::Quality {
+        estimate_kbps: report.estimate.map(kbps),
+        wanted_kbps: kbps(report.wanted),
+        slots: report.slots.iter().map(slot).collect(),
+        decisions: report.decisions.iter().map(decision).collect(),
+    }
+}
+
+fn pause_to_wire(reason: allocation::PauseReason) -> wire::PauseReason {
+    match reason {
+        allocation::PauseReason::Hidden => wire::PauseReason::Hidden,
+        allocation::PauseReason::Bandwidth => wire::PauseReason::Bandwidth,
+        allocation::PauseReason::LastN => wire::PauseReason::LastN,
+        allocation::PauseReason::Quiet => wire::PauseReason::Quiet,
+    }
 }
 
 impl From<rooms::JoinError> for Refused {

@@ -43,6 +43,10 @@ pub enum ClientMessage {
     Track {
         track: TrackInfo,
     },
+    /// How the page shows these slots; slots that are not named stay as they were. No answer.
+    Prefer {
+        slots: Vec<Preference>,
+    },
     /// The connect stages as measured by the client, once per join; for logs, metrics and the quality panel.
     Stages {
         stages: Stages,
@@ -105,6 +109,23 @@ pub enum ServerMessage {
     Speakers {
         participants: Vec<ParticipantId>,
     },
+    /// Which encodings of one's own track somebody watches: send those alone. A change, and only of this track.
+    Layers {
+        mid: String,
+        /// Every encoding, in the order of the offer; `rid` is left out for the one encoding of a track without simulcast.
+        active: Vec<EncodingActive>,
+    },
+    /// What this client gets over its link, and why: when that changes, and when the estimate moves.
+    Quality {
+        /// What the link to the client carries; null: it has sent no feedback yet.
+        estimate_kbps: Option<u32>,
+        /// For everything that is shown, at its best.
+        wanted_kbps: u32,
+        /// Every slot that is taken.
+        slots: Vec<SlotQuality>,
+        /// What changed just now, oldest first.
+        decisions: Vec<Decision>,
+    },
     Pong {
         re: u64,
     },
@@ -115,6 +136,70 @@ pub enum ServerMessage {
         /// For people: what happened and what to do.
         message: String,
     },
+}
+
+/// How one slot is shown. What is left out is the default: any size, visible.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preference {
+    /// Either m-line of the slot: video by its tile, audio only by `priority` and `pinned`.
+    pub mid: String,
+    /// Size of the tile in device pixels; 0: unknown, nothing is too large.
+    #[serde(default)]
+    pub width: u16,
+    #[serde(default)]
+    pub height: u16,
+    /// False: nothing of it is on screen, and nothing is sent.
+    #[serde(default = "yes")]
+    pub visible: bool,
+    #[serde(default)]
+    pub pinned: bool,
+    /// 0-3; each step doubles the share.
+    #[serde(default)]
+    pub priority: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncodingActive {
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rid: Option<String>,
+    pub active: bool,
+}
+
+/// What is sent in one slot's m-line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotQuality {
+    pub mid: String,
+    /// Index of the simulcast encoding, lowest first; null: nothing is sent.
+    pub encoding: Option<u8>,
+    /// Highest spatial and temporal layer inside it.
+    pub spatial: u8,
+    pub temporal: u8,
+    /// Of the layer; 0: unknown.
+    pub kbps: u32,
+    pub width: u16,
+    pub height: u16,
+    /// Why nothing is sent; null: something is, or nobody sends anything.
+    pub paused: Option<PauseReason>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseReason {
+    /// The client said that it does not show it.
+    Hidden,
+    /// Not even the smallest layer fits beside the audio.
+    Bandwidth,
+    /// More people have video than the room shows at once.
+    LastN,
+    /// Audio: others are louder, and the room lets only so many be heard.
+    Quiet,
+}
+
+/// One line of the log of decisions, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    pub mid: String,
+    pub text: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,9 @@ pub const MESSAGES_PER_SECOND: u32 = 20;
 /// Refused messages after which the connection ends: a client that is wrong that often is not going to be right.
 pub const REFUSALS_MAX: u32 = 10;
 
+/// Slots that one `prefer` may name: both m-lines of every pair, and some to spare.
+pub const PREFERENCES_MAX: usize = 64;
+
 /// Seconds from the opening of the connection to the first `join`. A warm page opens the connection before the click and
 /// may wait in the lobby for a while; a page that needs longer opens a new one.
 pub const JOIN_TIMEOUT_S: u64 = 3600;

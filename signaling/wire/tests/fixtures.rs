@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use wire::{
-    Binding, ClientMessage, ErrorCode, Kind, ParticipantInfo, ServerMessage, Share, SlotPair, Source, Stages,
-    TrackInfo,
+    Binding, ClientMessage, EncodingActive, ErrorCode, Kind, ParticipantInfo, PauseReason, Preference,
+    ServerMessage, Share, SlotPair, SlotQuality, Source, Stages, TrackInfo,
 };
 
 fn track(mid: &str, kind: Kind, source: Source) -> TrackInfo {
@@ -63,6 +63,29 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 track: TrackInfo { muted: true, ..track("1", Kind::Video, Source::Camera) },
             },
         ),
+        (
+            "prefer",
+            ClientMessage::Prefer {
+                slots: vec![
+                    Preference {
+                        mid: "4".into(),
+                        width: 1280,
+                        height: 720,
+                        visible: true,
+                        pinned: true,
+                        priority: 1,
+                    },
+                    Preference {
+                        mid: "6".into(),
+                        width: 0,
+                        height: 0,
+                        visible: false,
+                        pinned: false,
+                        priority: 0,
+                    },
+                ],
+            },
+        ),
         ("stages", ClientMessage::Stages { stages }),
         ("ping", ClientMessage::Ping { id: 9 }),
         ("leave", ClientMessage::Leave {}),
@@ -110,6 +133,56 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         ),
         ("need_slots", ServerMessage::NeedSlots { wanted: 8 }),
         ("speakers", ServerMessage::Speakers { participants: vec![ann.id] }),
+        (
+            "layers",
+            ServerMessage::Layers {
+                mid: "1".into(),
+                active: [("l", true), ("m", false), ("h", false)]
+                    .map(|(rid, active)| EncodingActive { rid: Some(rid.into()), active })
+                    .into(),
+            },
+        ),
+        (
+            "layers_plain",
+            ServerMessage::Layers {
+                mid: "2".into(),
+                active: vec![EncodingActive { rid: None, active: false }],
+            },
+        ),
+        (
+            "quality",
+            ServerMessage::Quality {
+                estimate_kbps: Some(740),
+                wanted_kbps: 2990,
+                slots: vec![
+                    SlotQuality {
+                        mid: "4".into(),
+                        encoding: Some(1),
+                        spatial: 0,
+                        temporal: 2,
+                        kbps: 400,
+                        width: 480,
+                        height: 270,
+                        paused: None,
+                    },
+                    SlotQuality {
+                        mid: "6".into(),
+                        encoding: None,
+                        spatial: 0,
+                        temporal: 0,
+                        kbps: 0,
+                        width: 0,
+                        height: 0,
+                        paused: Some(PauseReason::Bandwidth),
+                    },
+                ],
+                decisions: vec![wire::Decision {
+                    mid: "4".into(),
+                    text: "layer 2.0.2 to layer 1.0.2: the link carries 740 kb/s; the layer before took 1300 kb/s"
+                        .into(),
+                }],
+            },
+        ),
         ("pong", ServerMessage::Pong { re: 9 }),
         (
             "error",
@@ -188,6 +261,7 @@ fn client_type(message: &ClientMessage) -> &'static str {
         ClientMessage::Join { .. } => "join",
         ClientMessage::Offer { .. } => "offer",
         ClientMessage::Track { .. } => "track",
+        ClientMessage::Prefer { .. } => "prefer",
         ClientMessage::Stages { .. } => "stages",
         ClientMessage::Ping { .. } => "ping",
         ClientMessage::Leave {} => "leave",
@@ -205,6 +279,8 @@ fn server_type(message: &ServerMessage) -> &'static str {
         ServerMessage::FirstFrame { .. } => "first_frame",
         ServerMessage::NeedSlots { .. } => "need_slots",
         ServerMessage::Speakers { .. } => "speakers",
+        ServerMessage::Layers { .. } => "layers",
+        ServerMessage::Quality { .. } => "quality",
         ServerMessage::Pong { .. } => "pong",
         ServerMessage::Error { .. } => "error",
     }
@@ -215,7 +291,7 @@ fn fixtures_cover_every_message_and_the_document_describes_it() {
     let document = include_str!("../PROTOCOL.md");
     let client: BTreeSet<_> = client_messages().iter().map(|(_, m)| client_type(m)).collect();
     let server: BTreeSet<_> = server_messages().iter().map(|(_, m)| server_type(m)).collect();
-    assert_eq!((client.len(), server.len()), (6, 11), "one of the message types has no fixture");
+    assert_eq!((client.len(), server.len()), (7, 13), "one of the message types has no fixture");
     for (_, message) in client_messages() {
         assert_eq!(serde_json::to_value(&message).unwrap()["type"], client_type(&message));
     }
