@@ -1,24 +1,28 @@
 //! What one peer receives: its slots, the packets that wait for it, and what was negotiated for sending.
 
+mod bandwidth;
 mod bucket;
 mod egress;
 mod history;
 mod kept;
 mod munger;
 mod pacer;
+mod repair;
 mod selector;
 mod slot;
 mod write;
 
 pub(crate) use egress::{Batch, Media, Queue};
 pub(crate) use munger::Ids;
-#[allow(unused_imports, reason = "used once the estimate is wired in")]
-pub(crate) use pacer::{Class, Pressure, TICK};
-pub(crate) use slot::{Bound, Forwarded, Slot, Source};
+pub(crate) use pacer::{Class, TICK};
+pub(crate) use repair::Repair;
+pub(crate) use slot::{Bound, Forwarded, Found, Slot, Source};
+
+use bandwidth::Bandwidth;
 
 use crate::allocation::DecisionLog;
 use crate::payloads::Payloads;
-use packet::ext::ExtensionMap;
+use packet::ext::{Extension, ExtensionMap};
 use packet::media::PeerMedia;
 use packet::{Bitrate, Mid, Ssrc};
 use std::time::{Duration, Instant};
@@ -50,6 +54,8 @@ pub(crate) struct Downlink {
     pub session: Session,
     pub slots: Vec<Slot>,
     pub queue: Queue,
+    pub bandwidth: Bandwidth,
+    pub repair: Repair,
     /// What the link carries for media; `None`: the peer has sent no feedback.
     pub estimate: Option<Bitrate>,
     /// What the allocation could use in all, and the rate of its next step up: the probe that matters.
@@ -64,7 +70,12 @@ pub(crate) struct Downlink {
 pub(crate) const SLOTS_MAX: usize = 63;
 
 impl Downlink {
-    pub fn new(media: &PeerMedia, random: &mut crate::random::Random) -> Self {
+    pub fn new(
+        now: Instant,
+        media: &PeerMedia,
+        blind_rate: Option<Bitrate>,
+        random: &mut crate::random::Random,
+    ) -> Self {
         let session = Session {
             payloads: Payloads::default(),
             extensions: ExtensionMap::default(),
@@ -76,14 +87,16 @@ impl Downlink {
             session,
             slots: Vec::new(),
             queue: Queue::default(),
-            // Until the controller is wired in: a wide link.
-            estimate: Some(Bitrate::kbps(20_000)),
+            bandwidth: Bandwidth::new(now, blind_rate),
+            repair: Repair::default(),
+            estimate: None,
             wanted: Bitrate::default(),
             next_step: None,
             log: DecisionLog::default(),
             told: None,
         };
         downlink.update(media, random);
+        downlink.estimate = downlink.bandwidth.media(now);
         downlink
     }
 
@@ -91,6 +104,7 @@ impl Downlink {
     pub fn update(&mut self, media: &PeerMedia, random: &mut crate::random::Random) {
         self.session.payloads = Payloads::new(media.codecs.clone());
         self.session.extensions = media.extensions;
+        self.bandwidth.measurable = media.extensions.id(Extension::TransportSequence).is_some();
         for described in &media.slots {
             match self.slot(described.mid) {
                 Some(known) => self.slots[known].forget_session(),
@@ -119,7 +133,8 @@ impl Downlink {
     }
 
     /// Smoothed as RFC 6298 does, one eighth.
-    pub fn on_round_trip(&mut self, sample: Duration) {
+    pub fn on_round_trip(&mut self, now: Instant, sample: Duration) {
+        self.bandwidth.on_round_trip(now, sample);
         let rtt = self.session.rtt.get_or_insert(sample);
         *rtt = (*rtt * 7 + sample) / 8;
     }

@@ -67,8 +67,14 @@ drop_reasons! {
     NackRepeated = "nack_repeated",
     /// NACK for a slot with neither RTX nor NACK negotiated.
     NackWithoutRtx = "nack_without_rtx",
-    /// More than the retransmission budget of one drain.
+    /// More than is answered of one compound.
     NackFlood = "nack_flood",
+    /// The subscriber's budget of retransmissions is spent.
+    NackOverBudget = "nack_over_budget",
+    /// Sound that would arrive after its time.
+    NackTooLate = "nack_too_late",
+    /// Transport-wide feedback more often than any receiver has reason to send it.
+    FeedbackFlood = "feedback_flood",
     /// Feedback about an SSRC that is not a slot.
     FeedbackUnknownSsrc = "feedback_unknown_ssrc",
     /// Left out because more waits for this subscriber than its link takes.

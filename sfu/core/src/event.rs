@@ -59,6 +59,8 @@ pub enum TimeoutReason {
     Egress,
     /// What a pacer held back may leave.
     Pace,
+    /// A subscriber's estimate ages: feedback may be missing, a probe due.
+    Bandwidth,
     /// A peer that never connected is given up.
     Connect,
 }

@@ -51,6 +51,11 @@ impl Payloads {
         self.codecs.iter().find(|c| c.codec == codec)
     }
 
+    /// A payload type that packets of nothing but padding may have.
+    pub fn any_rtx(&self) -> Option<PayloadType> {
+        self.codecs.iter().find_map(|c| c.rtx)
+    }
+
     /// What `pt` of `publisher` is here; `None`: this session cannot decode it.
     pub fn mapped(&self, publisher: &Payloads, pt: PayloadType) -> Option<Mapped> {
         let theirs = publisher.config(pt)?;

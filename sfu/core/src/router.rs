@@ -1,6 +1,7 @@
 //! The four verbs, and what a router keeps.
 
 mod allocate;
+mod bandwidth;
 mod control;
 mod ingress;
 mod reports;
@@ -207,6 +208,9 @@ impl Router {
                     let bytes = &self.buffer[..batch.len];
                     return Output::Transmit(Transmit { from, to, bytes, segment_size: batch.segment_size });
                 }
+                if self.pad(index) {
+                    continue;
+                }
                 self.agenda.sending.pop_front();
                 if let Some(link) = &mut self.links[index] {
                     link.sending = false;
@@ -257,6 +261,13 @@ impl Router {
 
     /// What the pacer holds leaves with what other pacers hold: one wake of the worker serves all.
     fn arm_pacer(&mut self, index: usize) {
+        if self.downlinks[index].queue.pacer.take_probe_sent() {
+            self.update_rate(index);
+        }
+        // Armed by what is sent: from then on feedback is due.
+        if let Some(at) = self.downlinks[index].bandwidth.poll_timeout(self.now) {
+            self.agenda.timers.set_no_later((Owner::Peer(index), TimeoutReason::Bandwidth), at);
+        }
         let timer = (Owner::Peer(index), TimeoutReason::Pace);
         if let Some(at) = self.downlinks[index].queue.pacer.next_release(self.now) {
             self.agenda.timers.set(timer, self.next_tick(at, crate::downlink::TICK));
@@ -272,13 +283,16 @@ impl Router {
 
     fn next_batch(&mut self, index: usize) -> Option<(SocketAddr, SocketAddr, crate::downlink::Batch)> {
         let link = self.links[index].as_mut()?;
-        let Downlink { session, queue, .. } = &mut self.downlinks[index];
+        let Downlink { session, queue, bandwidth, .. } = &mut self.downlinks[index];
         let (Some(from), Some(to), true) =
             (link.transport.local_address(), link.transport.remote_address(), session.connected)
         else {
             queue.clear();
             return None;
         };
+        if queue.pacer.has_work() {
+            queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)));
+        }
         let uplinks = &self.uplinks;
         let cached = |media: &crate::downlink::Media| {
             let source = media.source;
@@ -294,7 +308,7 @@ impl Router {
             cached,
             &mut self.buffer,
             &mut self.plan,
-            |_| {},
+            |departed| bandwidth.on_departed(self.now, departed),
             |reason| dropped.count(reason),
         )?;
         link.bytes_out += batch.len as u64;

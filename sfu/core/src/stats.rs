@@ -26,6 +26,12 @@ pub struct Stats {
     pub packets_recovered: u64,
     pub nacks_received: u64,
     pub retransmissions: u64,
+    /// Transport-wide feedback of subscribers that was read.
+    pub feedbacks_received: u64,
+    /// Probe clusters that were begun.
+    pub probes_sent: u64,
+    /// Bytes of packets that only filled probes.
+    pub padding_bytes: u64,
     pub keyframes_requested: u64,
     pub keyframes_wanted: u64,
     pub feedbacks_sent: u64,
@@ -45,6 +51,7 @@ pub struct PeerStats {
     pub rtt: Option<Duration>,
     pub bytes_in: u64,
     pub bytes_out: u64,
+    pub downlink: DownlinkStats,
     pub tracks: Vec<TrackStats>,
     pub slots: Vec<SlotStats>,
     /// What its link carries; `None`: no feedback yet.
@@ -53,6 +60,32 @@ pub struct PeerStats {
     pub wanted: Bitrate,
     /// Newest decisions about its slots, oldest first.
     pub decisions: Vec<Decision>,
+}
+
+/// What a peer's network carries from us to it, and what waits for it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct DownlinkStats {
+    /// Everything that may be sent: the congestion controller's estimate.
+    pub estimate: Bitrate,
+    /// What holds the estimate where it is: `start`, `no_feedback`, `delay`, `loss`, `probe`, `remb`, `outage`, `max`,
+    /// `min`.
+    pub source: &'static str,
+    /// Share of the packets sent lately that feedback reports lost, 0.0-1.0.
+    pub loss: f64,
+    /// The queue in front of the bottleneck: `normal`, `over` (it grows) or `under` (it drains).
+    pub usage: &'static str,
+    /// Waiting time in the network in front of the bottleneck.
+    pub network_queue: Duration,
+    /// Waiting time in our pacer of a packet that comes now.
+    pub pacer_queue: Duration,
+    /// Retransmissions and FEC over the last second, and the most that may be spent on retransmissions.
+    pub repair: Bitrate,
+    pub repair_max: Bitrate,
+    pub probes: u64,
+    pub padding_bytes: u64,
+    /// Times that the estimate fell because the queue grew, and because loss followed the rate.
+    pub overuses: u64,
+    pub loss_decreases: u64,
 }
 
 /// What a peer publishes on one m-line.

@@ -49,7 +49,7 @@ impl Timers {
         use TimeoutReason::*;
         for reason in [
             Transport, Feedback, Nack, Keyframe, Report, Replay, Layers, Allocate, Wants, Speakers, Egress,
-            Pace, Connect,
+            Pace, Bandwidth, Connect,
         ] {
             self.stop((owner, reason));
         }

@@ -51,7 +51,8 @@ impl Memory {
         if choice == before {
             return self;
         }
-        if why == Why::Congestion {
+        // A slot that had nothing yet was not taken anything either.
+        if why == Why::Congestion && before.layer().is_some() {
             let since_up = self.stepped_up.take().map(|at| now.saturating_duration_since(at));
             if self.penalised.is_some_and(|at| now.saturating_duration_since(at) > FORGIVEN_AFTER) {
                 self.penalty = Duration::ZERO;

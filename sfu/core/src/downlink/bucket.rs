@@ -28,8 +28,19 @@ impl Bucket {
         self.level = self.level.saturating_sub(rate.0.min(RATE_MAX) * us);
     }
 
+    pub fn empty(&mut self) {
+        self.level = 0;
+    }
+
     pub fn add(&mut self, bytes: usize) {
         self.level = self.level.saturating_add((bytes as u64).saturating_mul(PER_BYTE));
+    }
+
+    /// Bytes until there is as much in it as flows out in `time`; an empty one has room for one at least.
+    pub fn room(&self, time: Duration, rate: Bitrate) -> usize {
+        let full = rate.0.min(RATE_MAX) * time.as_micros() as u64;
+        let room = full.saturating_sub(self.level).div_ceil(PER_BYTE) as usize;
+        room.max(usize::from(self.level == 0))
     }
 
     #[cfg(test)]

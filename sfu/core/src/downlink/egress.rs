@@ -14,6 +14,7 @@ use super::write::{write_media, write_padding};
 use super::{Ids, Session, SourceRef};
 use crate::DropReason;
 use crate::uplink::Stored;
+use bwe::ProbeId;
 use packet::{Mid, PayloadType, RtpTime, SeqNo, Ssrc};
 use std::time::Instant;
 use transport::Transport;
@@ -67,7 +68,7 @@ pub(crate) struct Queued {
     pub stream: u8,
     pub class: Class,
     /// The probe it is part of; the pacer's to say.
-    pub probe: Option<u32>,
+    pub probe: Option<ProbeId>,
     /// Bytes on the wire.
     pub len: usize,
     pub item: Item,
@@ -88,7 +89,7 @@ pub(crate) struct Departed {
     /// Bytes on the wire.
     pub len: usize,
     pub class: Class,
-    pub probe: Option<u32>,
+    pub probe: Option<ProbeId>,
 }
 
 #[derive(Debug, Default)]
@@ -156,10 +157,15 @@ impl Queue {
         })
     }
 
+    /// Bytes of a packet that [`Self::repeat`] would send again.
+    pub fn kept_len(&self, stream: u8, seq: SeqNo) -> Result<usize, DropReason> {
+        let kept = self.kept.get(&stream).ok_or(DropReason::NackWithoutRtx)?;
+        Ok(kept.get(seq).ok_or(DropReason::NackUnknown)?.len())
+    }
+
     /// Queues a packet of `stream` that was sent before, on the same source.
     pub fn repeat(&mut self, stream: u8, seq: SeqNo) -> Result<(), DropReason> {
-        let kept = self.kept.get(&stream).ok_or(DropReason::NackWithoutRtx)?;
-        let len = kept.get(seq).ok_or(DropReason::NackUnknown)?.len();
+        let len = self.kept_len(stream, seq)?;
         self.push(Queued { stream, class: Class::Audio, probe: None, len, item: Item::Repeat(seq) })
     }
 

@@ -59,6 +59,15 @@ impl History {
         self.ring[index] = Some(sent);
     }
 
+    /// One of the packets sent lately; another one for every `n`, newest first and around again.
+    pub fn recent(&self, n: u64) -> Option<Sent> {
+        if self.ring.is_empty() {
+            return None;
+        }
+        let sent_seq = self.highest.checked_sub(n % LEN_FIRST as u64)?;
+        self.ring[self.index(sent_seq)].filter(|s| s.sent_seq == sent_seq)
+    }
+
     pub fn find(&mut self, seq: SeqNo) -> Option<&mut Sent> {
         if self.ring.is_empty() {
             return None;

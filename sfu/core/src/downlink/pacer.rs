@@ -15,6 +15,7 @@
 use super::bucket::Bucket;
 use super::egress::Queued;
 use crate::DropReason;
+use bwe::{Probe, ProbeId};
 use packet::Bitrate;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -40,7 +41,7 @@ impl Class {
     const WAITING: [Self; 5] = [Self::Rtx, Self::Base, Self::Enhancement, Self::Fec, Self::Padding];
 }
 
-#[allow(dead_code, reason = "used once the estimate is wired in")]
+#[allow(dead_code, reason = "layer selection asks")]
 /// How full the lines are: slots decide by it what they still send. Nothing is dropped here, where it has a sequence
 /// number that the receiver would miss.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -55,9 +56,17 @@ pub(crate) enum Pressure {
 /// Packets sent fast to learn whether the link takes them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Probing {
-    pub id: u32,
+    pub id: ProbeId,
     pub rate: Bitrate,
-    pub bytes_left: usize,
+    bytes_left: usize,
+    packets_left: u32,
+}
+
+impl From<Probe> for Probing {
+    fn from(probe: Probe) -> Self {
+        let bytes_left = probe.size.0 as usize;
+        Self { id: probe.id, rate: probe.rate, bytes_left, packets_left: probe.packets }
+    }
 }
 
 /// Where the packets of one source wait.
@@ -74,10 +83,12 @@ pub(crate) struct Pacer {
     bytes: usize,
     packets: usize,
     by_stream: Vec<Line>,
-    /// What the destination takes; `None`: as much as comes.
+    /// What may be put on the wire; `None`: as much as comes.
     rate: Option<Bitrate>,
     link: Bucket,
     probe: Option<Probing>,
+    /// A probe was sent to its end since this was last asked.
+    probe_sent: bool,
 }
 
 /// Between two releases of what waits: the packets of one tick for one address are one batch.
@@ -85,18 +96,15 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 /// What may stand in the link's queue because of us, as time at the estimate. Three frames of a 600 kb/s camera, and
 /// less than what an audio buffer absorbs.
 const LINK_QUEUE: Duration = Duration::from_millis(40);
-/// Ticks come late and estimates are a little low by design; more would fill the link's queue with what waits here.
-const RATE_FACTOR_PERCENT: u64 = 110;
 /// The rate below which nothing is usable: a lower estimate would hold a packet for longer than it is worth.
 const RATE_MIN: Bitrate = Bitrate::kbps(20);
-#[allow(dead_code, reason = "used once the estimate is wired in")]
+#[allow(dead_code, reason = "layer selection asks")]
 /// Waiting time from which less is sent, and from which a slot stops until its next keyframe. The publisher's cache
 /// keeps packets for 800 ms.
 const PRESSURE: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(600));
 /// Half a second of 20 Mb/s. A drain follows every burst of datagrams, so this is reached only when nobody drains.
 pub(super) const PACKETS_MAX: usize = 2048;
 
-#[allow(dead_code, reason = "used once the estimate is wired in")]
 impl Pacer {
     pub fn push(&mut self, queued: Queued) -> Result<(), DropReason> {
         if self.packets >= PACKETS_MAX {
@@ -121,20 +129,35 @@ impl Pacer {
         (self.bytes, self.packets, self.probe) = (0, 0, None);
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.packets == 0
+    /// Something waits, or a probe is to be filled.
+    pub fn has_work(&self) -> bool {
+        self.packets > 0 || self.probe.is_some()
     }
 
     pub fn set_rate(&mut self, now: Instant, rate: Option<Bitrate>) {
-        if let Some(old) = self.pace() {
-            self.link.leak(now, old);
+        if rate != self.rate {
+            if let Some(old) = self.pace() {
+                self.link.leak(now, old);
+            }
+            self.rate = rate;
         }
-        self.rate = rate;
     }
 
-    /// The next packets leave at the probe's rate until its bytes are out; a new probe takes the place of the last.
-    pub fn start_probe(&mut self, probe: Probing) {
-        self.probe = Some(probe);
+    /// The next packets leave at the probe's rate until its bytes are out; a new probe takes the place of the last. It
+    /// begins at once: a pause after its first packet would count as slowness.
+    pub fn start_probe(&mut self, probe: Probe) {
+        self.link.empty();
+        self.probe = Some(probe.into());
+    }
+
+    /// There is nothing to fill it with.
+    pub fn end_probe(&mut self) {
+        self.probe = None;
+    }
+
+    /// Once after each probe that was sent to its end: the controller may have another.
+    pub fn take_probe_sent(&mut self) -> bool {
+        std::mem::take(&mut self.probe_sent)
     }
 
     pub fn is_probing(&self) -> bool {
@@ -143,9 +166,8 @@ impl Pacer {
 
     /// What the link is taken to drain.
     fn pace(&self) -> Option<Bitrate> {
-        let rate = self.rate?.0.max(RATE_MIN.0);
-        let paced = rate.saturating_mul(RATE_FACTOR_PERCENT) / 100;
-        Some(Bitrate(self.probe.map_or(paced, |probe| paced.max(probe.rate.0))))
+        let paced = self.rate?.max(RATE_MIN);
+        Some(self.probe.map_or(paced, |probe| paced.max(probe.rate)))
     }
 
     /// How much may stand in the link's queue. A probe is a rate, not a burst: one tick's worth.
@@ -159,6 +181,7 @@ impl Pacer {
         pace.time_for(packet::DataSize(self.bytes as u64))
     }
 
+    #[allow(dead_code, reason = "layer selection asks")]
     pub fn pressure(&self) -> Pressure {
         match self.delay() {
             delay if delay > PRESSURE.1 || self.packets > PACKETS_MAX / 2 => Pressure::Full,
@@ -204,23 +227,26 @@ impl Pacer {
         if let Some(probe) = self.probe.as_mut().filter(|_| queued.class > Class::Rtcp) {
             queued.probe = Some(probe.id);
             probe.bytes_left = probe.bytes_left.saturating_sub(queued.len);
-            if probe.bytes_left == 0 {
+            probe.packets_left = probe.packets_left.saturating_sub(1);
+            if probe.bytes_left == 0 && probe.packets_left == 0 {
                 self.probe = None;
+                self.probe_sent = true;
             }
         }
         out.push(queued);
     }
 
-    /// Bytes of padding that a probe could send now because nothing else waits.
+    /// Bytes that a probe could send now and nothing else waits to be. Ask after a release.
     pub fn padding_wanted(&self) -> usize {
         let Some((probe, pace)) = self.probe.zip(self.pace()).filter(|_| self.packets == 0) else { return 0 };
-        if self.link.is_below(self.depth(), pace) { probe.bytes_left } else { 0 }
+        let room = self.link.room(self.depth(), pace);
+        if probe.packets_left > 0 { room } else { room.min(probe.bytes_left) }
     }
 
     /// When the next packet may leave, after a release; `None`: nothing waits.
     pub fn next_release(&self, now: Instant) -> Option<Instant> {
         let pace = self.pace()?;
-        (self.packets > 0 || self.probe.is_some()).then(|| now + self.link.below_in(self.depth(), pace))
+        self.has_work().then(|| now + self.link.below_in(self.depth(), pace))
     }
 }
 
@@ -232,6 +258,14 @@ mod tests {
 
     fn packet(stream: u8, class: Class, len: usize) -> Queued {
         Queued { stream, class, probe: None, len, item: Item::Taken }
+    }
+
+    /// Of the controller's making: names of probes are its own.
+    fn probe(pacer: &mut Pacer, rate: Bitrate, bytes: u64) -> ProbeId {
+        let mut controller = bwe::Controller::new(start(), bwe::Config::default());
+        let made = controller.poll_probe(start()).expect("the first probe of a call");
+        pacer.start_probe(Probe { rate, size: packet::DataSize(bytes), packets: 5, ..made });
+        made.id
     }
 
     fn ms(n: u64) -> Instant {
@@ -264,7 +298,7 @@ mod tests {
                     pacer.push(packet(1, Class::Base, 1000)).unwrap();
                 }
                 pacer.release(ms(frame * 40), &mut out);
-                assert!(pacer.is_empty(), "frame {frame} waits at {rate:?}");
+                assert!(!pacer.has_work(), "frame {frame} waits at {rate:?}");
             }
         }
     }
@@ -272,7 +306,7 @@ mod tests {
     #[test]
     fn a_keyframe_waits_at_the_rate_and_audio_passes_it() {
         let mut pacer = Pacer::default();
-        pacer.set_rate(ms(0), Some(Bitrate::kbps(500)));
+        pacer.set_rate(ms(0), Some(Bitrate::kbps(550)));
         for _ in 0..40 {
             pacer.push(packet(1, Class::Base, 1000)).unwrap();
         }
@@ -299,7 +333,7 @@ mod tests {
     #[test]
     fn what_matters_more_leaves_first_but_never_out_of_its_own_order() {
         let mut pacer = Pacer::default();
-        pacer.set_rate(ms(0), Some(Bitrate::kbps(300)));
+        pacer.set_rate(ms(0), Some(Bitrate::kbps(330)));
         pacer.link.leak(ms(0), Bitrate::kbps(330));
         pacer.link.add(10_000);
         for (stream, class) in [
@@ -326,8 +360,8 @@ mod tests {
     #[test]
     fn a_probe_is_paced_at_its_own_rate_and_ends_with_its_bytes() {
         let mut pacer = Pacer::default();
-        pacer.set_rate(ms(0), Some(Bitrate::kbps(300)));
-        pacer.start_probe(Probing { id: 7, rate: Bitrate::kbps(2000), bytes_left: 10_000 });
+        pacer.set_rate(ms(0), Some(Bitrate::kbps(330)));
+        probe(&mut pacer, Bitrate::kbps(2000), 10_000);
         for _ in 0..20 {
             pacer.push(packet(1, Class::Base, 1000)).unwrap();
         }
@@ -343,9 +377,9 @@ mod tests {
     #[test]
     fn a_probe_with_nothing_to_send_asks_for_padding_in_portions() {
         let mut pacer = Pacer::default();
-        pacer.set_rate(ms(0), Some(Bitrate::kbps(300)));
+        pacer.set_rate(ms(0), Some(Bitrate::kbps(330)));
         assert_eq!(pacer.padding_wanted(), 0);
-        pacer.start_probe(Probing { id: 7, rate: Bitrate::kbps(1600), bytes_left: 6_000 });
+        let id = probe(&mut pacer, Bitrate::kbps(1600), 6_000);
         let (mut at, mut sent) = (0, 0);
         while pacer.is_probing() {
             let mut out = Vec::new();
@@ -357,7 +391,7 @@ mod tests {
                 portion += 1;
             }
             assert!(portion <= 4, "{portion} at {at} ms");
-            assert!(out.iter().all(|q| q.probe == Some(7)));
+            assert!(out.iter().all(|q| q.probe == Some(id)));
             sent += out.len();
             assert!(pacer.next_release(ms(at)).is_some() || !pacer.is_probing());
             at += 5;

@@ -14,6 +14,8 @@ mod report;
 mod resend;
 mod start;
 
+pub(crate) use resend::Found;
+
 use super::egress::{Item, Media, Queue, Queued, stream_of};
 use super::history::{History, Sent};
 use super::munger::{ActiveTargets, IdMunger, SeqMunger, TimeMunger, seq};
@@ -104,6 +106,8 @@ pub(crate) struct Slot {
     line: Option<SlotLine>,
     last_sent: Option<Nanos>,
     rtx_seq: SeqNo,
+    /// Packets that filled probes.
+    padded: u64,
     history: History,
     /// Publisher's payload type in the publisher's numbering, and what it is here.
     mapped: Option<(u32, PayloadType, Mapped)>,
@@ -155,6 +159,7 @@ impl Slot {
             line: None,
             last_sent: None,
             rtx_seq: SeqNo(random.next() as u16 & 0x3fff),
+            padded: 0,
             history: History::new(history),
             mapped: None,
             next_report: None,

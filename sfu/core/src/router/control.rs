@@ -38,7 +38,7 @@ impl Router {
         let uplink = Uplink::new(media, self.config.ssrcs_per_peer_max, &mut self.epochs, |reason| {
             agenda.dropped.count(reason);
         });
-        let downlink = Downlink::new(media, &mut self.random);
+        let downlink = Downlink::new(self.now, media, self.config.blind_rate, &mut self.random);
         let link = Link::new((peer, room), transport, local.ufrag.clone(), self.now);
         let index = match self.free.pop() {
             Some(index) => {
@@ -120,7 +120,7 @@ impl Router {
         }
         let nothing = PeerMedia::default();
         self.uplinks[index] = Uplink::new(&nothing, 0, &mut self.epochs, |_| {});
-        self.downlinks[index] = Downlink::new(&nothing, &mut self.random);
+        self.downlinks[index] = Downlink::new(self.now, &nothing, None, &mut self.random);
         self.agenda.timers.stop_all_of(Owner::Peer(index));
         self.agenda.sending.retain(|&i| i != index);
         if let Some(room) = self.rooms.get_mut(&link.room) {
@@ -154,6 +154,7 @@ impl Router {
         if let Some(bound) = bound {
             self.uplinks[bound.index].tracks[usize::from(bound.track)].subscribers.push(to);
             self.allocate(peer);
+            self.update_rate(peer);
         }
     }
 
@@ -226,6 +227,7 @@ impl Router {
             self.start_or_ask(Subscriber { peer: index, slot });
         }
         self.poll_keyframes(index);
+        self.update_rate(index);
     }
 
     pub(super) fn on_connect_timeout(&mut self, index: usize) {

@@ -1,10 +1,11 @@
 //! What peers say about what they get, and about what they send.
 
 use super::Router;
+use super::bandwidth::cached;
 use crate::DropReason;
 use crate::TimeoutReason;
 use crate::clock::Nanos;
-use crate::downlink::{Downlink, SourceRef};
+use crate::downlink::Downlink;
 use crate::timers::Owner;
 use packet::Ssrc;
 use packet::rtcp::{Compound, Nack, Packet, ReceptionReport, SenderReport};
@@ -37,13 +38,10 @@ impl Router {
                         self.on_goodbye(index, ssrc);
                     }
                 }
-                // Rates are fixed as yet; names are in the SDP.
-                Ok(
-                    Packet::TransportFeedback(_)
-                    | Packet::Remb(_)
-                    | Packet::SourceDescription(_)
-                    | Packet::Unknown { .. },
-                ) => {}
+                Ok(Packet::TransportFeedback(feedback)) => self.on_transport_feedback(index, &feedback),
+                Ok(Packet::Remb(remb)) => self.on_remb(index, &remb),
+                // Names are in the SDP.
+                Ok(Packet::SourceDescription(_) | Packet::Unknown { .. }) => {}
             }
         }
     }
@@ -74,7 +72,7 @@ impl Router {
                 Some((slot, false)) => {
                     downlink.slots[slot].remote = Some(*report);
                     if let Some(rtt) = report.round_trip(ntp).filter(|rtt| *rtt < ROUND_TRIP_MAX) {
-                        downlink.on_round_trip(rtt);
+                        downlink.on_round_trip(self.now, rtt);
                     }
                 }
                 Some((_, true)) => {}
@@ -85,27 +83,21 @@ impl Router {
 
     fn on_nack(&mut self, index: usize, nack: &Nack, budget: &mut usize) {
         let uplinks = &self.uplinks;
-        let cached = |source: SourceRef, source_seq: u64| {
-            let uplink = uplinks.get(source.peer as usize)?;
-            let layer =
-                uplink.tracks.get(usize::from(source.track))?.layers.get(usize::from(source.layer))?;
-            let (stored, _) = layer.cache.get(source_seq).filter(|_| layer.epoch == source.epoch)?;
-            Some((stored, &uplink.payloads, uplink.clock.offset()))
-        };
         let downlink = &mut self.downlinks[index];
         let Some((slot, false)) = downlink.by_ssrc(nack.media) else {
             return self.agenda.dropped.count(DropReason::FeedbackUnknownSsrc);
         };
-        let Downlink { session, slots, queue, .. } = downlink;
+        let Downlink { session, slots, queue, repair, .. } = downlink;
         for lost in nack.lost() {
             self.agenda.stats.nacks_received += 1;
             if *budget == 0 {
                 return self.agenda.dropped.count(DropReason::NackFlood);
             }
-            match slots[slot].resend(self.now, lost, session, cached, queue) {
-                Ok(()) => {
-                    *budget -= 1;
-                    self.agenda.stats.retransmissions += 1;
+            let found = |from, seq| cached(uplinks, from, seq);
+            match slots[slot].resend(self.now, lost, session, repair, found, queue) {
+                Ok(packets) => {
+                    *budget = budget.saturating_sub(packets);
+                    self.agenda.stats.retransmissions += packets as u64;
                     if let Some(link) = &mut self.links[index] {
                         self.agenda.send(index, link);
                     }

@@ -1,7 +1,8 @@
 //! Numbers for metrics and the quality panel, collected when asked.
 
 use super::Router;
-use crate::{LayerStats, PeerStats, SlotStats, Stats, TrackStats};
+use crate::downlink::Downlink;
+use crate::{DownlinkStats, LayerStats, PeerStats, SlotStats, Stats, TrackStats};
 use packet::PeerId;
 use std::time::Duration;
 
@@ -62,12 +63,36 @@ impl Router {
             rtt: downlink.session.rtt,
             bytes_in: link.bytes_in,
             bytes_out: link.bytes_out,
+            downlink: self.downlink_stats(downlink),
             tracks: tracks.collect(),
             slots: slots.collect(),
             estimate: downlink.estimate,
             wanted: downlink.wanted,
             decisions: downlink.log.iter().copied().collect(),
         })
+    }
+
+    fn downlink_stats(&self, downlink: &Downlink) -> DownlinkStats {
+        let Downlink { queue, bandwidth, repair, .. } = downlink;
+        let (estimate, stats) = (bandwidth.estimate(), bandwidth.stats());
+        DownlinkStats {
+            estimate: bandwidth.rate(self.now),
+            source: bandwidth.source(self.now),
+            loss: estimate.loss,
+            usage: match estimate.usage {
+                bwe::Usage::Normal => "normal",
+                bwe::Usage::Over => "over",
+                bwe::Usage::Under => "under",
+            },
+            network_queue: estimate.queue,
+            pacer_queue: queue.pacer.delay(),
+            repair: bandwidth.repair_rate(self.now),
+            repair_max: repair.budget(),
+            probes: stats.probes,
+            padding_bytes: bandwidth.padding_bytes,
+            overuses: stats.overuses,
+            loss_decreases: stats.loss_decreases,
+        }
     }
 
     fn layer_stats(&self, layer: &crate::uplink::Layer, wanted: bool) -> LayerStats {

@@ -33,6 +33,7 @@ impl Router {
             (Owner::Peer(index), TimeoutReason::Layers) => self.check_layers(index),
             (Owner::Peer(index), TimeoutReason::Allocate) => self.allocate(index),
             (Owner::Peer(index), TimeoutReason::Wants) => self.update_wants(index),
+            (Owner::Peer(index), TimeoutReason::Bandwidth) => self.on_bandwidth_timeout(index),
             (Owner::Peer(index), TimeoutReason::Pace) => {
                 if let Some(link) = &mut self.links[index] {
                     self.agenda.send(index, link);

@@ -47,7 +47,6 @@ pub struct Got {
     pub at: Instant,
     pub header: RtpHeader,
     pub mid: Option<Mid>,
-    pub transport_sequence: Option<u16>,
     pub audio_level: Option<u8>,
     pub payload: Vec<u8>,
 }
@@ -117,6 +116,8 @@ pub struct Peer {
     feedback_count: u8,
     /// Retransmissions that arrived: when, and the RTX source's own number.
     pub rtx_arrived: Vec<(Instant, SeqNo)>,
+    /// Transport-wide sequence numbers that arrived.
+    pub transport_numbers: Vec<u16>,
     /// Datagrams with media, RTX and padding that arrived, and their bytes.
     pub received: (u64, u64),
     missing: BTreeMap<(u32, u64), Instant>,
@@ -231,6 +232,7 @@ impl Peer {
             feedback_due: None,
             feedback_count: 0,
             rtx_arrived: Vec::new(),
+            transport_numbers: Vec::new(),
             received: (0, 0),
             missing: BTreeMap::new(),
             highest: BTreeMap::new(),
@@ -481,6 +483,7 @@ impl Peer {
         let transport_sequence = Values::read(&header, &packet, &self.media.extensions).transport_sequence;
         self.received = (self.received.0 + 1, self.received.1 + packet.len() as u64);
         if let Some(number) = transport_sequence {
+            self.transport_numbers.push(number.0);
             let seq = packet::ExtSeq(self.newest_arrival).nearest(SeqNo(number.0)).0;
             self.newest_arrival = self.newest_arrival.max(seq);
             self.arrivals.entry(seq).or_insert((now - self.start).as_micros() as i64);
@@ -518,7 +521,6 @@ impl Peer {
             at: now,
             header,
             mid: values.mid,
-            transport_sequence: transport_sequence.map(|t| t.0),
             audio_level: values.audio_level.map(|l| l.minus_dbov),
             payload: header.payload(&packet).to_vec(),
         });

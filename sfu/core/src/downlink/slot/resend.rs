@@ -1,65 +1,141 @@
-//! Packets that a receiver lost, sent again.
+//! Packets that a receiver lost, sent again; and packets sent again to fill a probe.
 
 use super::Slot;
 use crate::DropReason;
-use crate::downlink::egress::{Item, Media, Queue, Queued, stream_of};
-use crate::downlink::pacer::Class;
-use crate::downlink::{Session, SourceRef};
+use crate::downlink::egress::{Item, Media, Padding, Queue, Queued, stream_of};
+use crate::downlink::history::Sent;
+use crate::downlink::{Class, Repair, Session, SourceRef};
 use crate::payloads::Payloads;
 use crate::uplink::Stored;
-use packet::SeqNo;
+use packet::media::MediaKind;
+use packet::{RtpTime, SeqNo};
 use std::time::{Duration, Instant};
 
 /// With no round trip known: shorter than any path on which a second request makes sense.
 const RESEND_INTERVAL: Duration = Duration::from_millis(20);
+/// Sound that arrives later than this after its first sending is of no use: no buffer inside the latency budget is
+/// longer. Video is sent again for as long as it is kept, since later pictures are made from it.
+const AUDIO_DEADLINE: Duration = Duration::from_millis(400);
+
+/// Finds a stored packet by its source and number there: what it is, what its publisher's payload types mean, and the
+/// publisher's clock offset.
+pub(crate) type Found<'a> = Option<(&'a Stored, &'a Payloads, Option<i64>)>;
 
 impl Slot {
     /// Answers a NACK for one packet from the publisher's cache, on the RTX source; without one the packet
-    /// that was sent, byte for byte. `cached`: finds a stored packet.
+    /// that was sent, byte for byte. At high loss twice. Returns how many packets were queued.
     pub fn resend<'a>(
         &mut self,
         now: Instant,
         lost: SeqNo,
         session: &Session,
-        cached: impl FnOnce(SourceRef, u64) -> Option<(&'a Stored, &'a Payloads, Option<i64>)>,
+        repair: &mut Repair,
+        cached: impl FnOnce(SourceRef, u64) -> Found<'a>,
         queue: &mut Queue,
-    ) -> Result<(), DropReason> {
+    ) -> Result<usize, DropReason> {
         self.nacked += 1;
         let sent = self.history.find(lost).ok_or(DropReason::NackUnknown)?;
-        // A second request within a round trip was sent before the answer to the first could have come.
-        let answered = session.rtt.unwrap_or(RESEND_INTERVAL).max(RESEND_INTERVAL);
+        let rtt = session.rtt.unwrap_or(RESEND_INTERVAL);
+        let age = now.saturating_duration_since(sent.at);
+        if self.kind == MediaKind::Audio && age + rtt / 2 > AUDIO_DEADLINE {
+            return Err(DropReason::NackTooLate);
+        }
+        // A second request within a round trip was sent before the answer to the first could have come. A little less
+        // than the mean, or half of the timely ones would have to wait for another round.
+        let answered = (rtt * 9 / 10).max(RESEND_INTERVAL);
         if sent.resent.is_some_and(|at| now.saturating_duration_since(at) < answered) {
             return Err(DropReason::NackRepeated);
         }
-        let Some(rtx) = self.rtx else {
-            queue.repeat(stream_of(self.index, false), lost)?;
+        let sent = *sent;
+        let copies = repair.copies();
+        if self.rtx.is_none() {
+            let len = queue.kept_len(stream_of(self.index, false), lost)?;
+            if !repair.spend(now, len * copies) {
+                return Err(DropReason::NackOverBudget);
+            }
+            for _ in 0..copies {
+                queue.repeat(stream_of(self.index, false), lost)?;
+            }
+        } else {
+            let (stored, payloads, clock) =
+                cached(sent.source, sent.source_seq).ok_or(DropReason::CacheMiss)?;
+            let again = self.again(&sent, (stored, payloads, clock), session, Class::Rtx)?;
+            if !repair.spend(now, again.len * copies) {
+                return Err(DropReason::NackOverBudget);
+            }
+            for _ in 0..copies {
+                self.push_rtx(again, queue)?;
+            }
+            self.meter.add(now, again.len * copies);
+        }
+        if let Some(sent) = self.history.find(lost) {
             sent.resent = Some(now);
-            self.retransmitted += 1;
-            return Ok(());
-        };
-        let (stored, payloads, clock_offset) =
-            cached(sent.source, sent.source_seq).ok_or(DropReason::CacheMiss)?;
+        }
+        self.retransmitted += copies as u64;
+        Ok(copies)
+    }
+
+    /// One packet for a probe: something sent lately once more, or nothing but padding before there is anything. Only on
+    /// an RTX source: there a receiver takes what it has already, and numbers of the media stay whole. Returns its bytes.
+    pub fn pad<'a>(
+        &mut self,
+        session: &Session,
+        cached: impl Fn(SourceRef, u64) -> Found<'a>,
+        queue: &mut Queue,
+    ) -> Result<usize, DropReason> {
+        let ssrc = self.rtx.ok_or(DropReason::NackWithoutRtx)?;
+        self.padded = self.padded.wrapping_add(1);
+        if let Some(sent) = self.history.recent(self.padded)
+            && let Some(found) = cached(sent.source, sent.source_seq)
+            && let Ok(again) = self.again(&sent, found, session, Class::Padding)
+        {
+            return self.push_rtx(again, queue).map(|()| again.len);
+        }
+        let pt = session.payloads.any_rtx().ok_or(DropReason::NackWithoutRtx)?;
+        let timestamp = self.time.newest_sent().unwrap_or(RtpTime(0));
+        let padding = Padding { ssrc, pt, seq: self.rtx_seq, timestamp, mid: self.mid };
+        let len = padding.len(session);
+        let stream = stream_of(self.index, true);
+        let item = Item::Padding(padding);
+        queue.push(Queued { stream, class: Class::Padding, probe: None, len, item })?;
+        self.rtx_seq = self.rtx_seq.plus(1);
+        Ok(len)
+    }
+
+    /// A packet that was sent, in its RTX form; its number on the RTX source is given when it is queued.
+    fn again(
+        &self,
+        sent: &Sent,
+        (stored, payloads, clock_offset): (&Stored, &Payloads, Option<i64>),
+        session: &Session,
+        class: Class,
+    ) -> Result<Queued, DropReason> {
         let mapped = session.payloads.mapped(payloads, stored.header.pt).ok_or(DropReason::NoCommonCodec)?;
         let media = Media {
             source: sent.source,
             source_seq: sent.source_seq,
-            ssrc: rtx,
+            ssrc: self.rtx.ok_or(DropReason::NackWithoutRtx)?,
             pt: mapped.rtx.ok_or(DropReason::NackWithoutRtx)?,
             seq: self.rtx_seq,
             timestamp: sent.timestamp,
             ids: sent.ids,
-            osn: Some(lost),
+            osn: Some(SeqNo(sent.sent_seq as u16)),
             mid: self.mid,
             clock_offset,
             keep: false,
         };
         let len = media.len(stored, session);
         let stream = stream_of(self.index, true);
-        queue.push(Queued { stream, class: Class::Rtx, probe: None, len, item: Item::Media(media) })?;
-        sent.resent = Some(now);
+        Ok(Queued { stream, class, probe: None, len, item: Item::Media(media) })
+    }
+
+    /// Every copy has a number of its own: one index of the cipher is never used twice.
+    fn push_rtx(&mut self, mut queued: Queued, queue: &mut Queue) -> Result<(), DropReason> {
+        if let Item::Media(media) = &mut queued.item {
+            media.seq = self.rtx_seq;
+        }
+        queue.push(queued)?;
         self.rtx_seq = self.rtx_seq.plus(1);
-        self.retransmitted += 1;
-        self.meter.add(now, len);
         Ok(())
     }
 }

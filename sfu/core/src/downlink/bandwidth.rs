@@ -1,0 +1,180 @@
+//! What one subscriber's network carries: the congestion controller's estimate, and what is made of it.
+//!
+//! ```text
+//!  sent packets, feedback, REMB, round trips ─► bwe::Controller ─► rate ─┬─► pacer
+//!                                                                       ├─► budget of retransmissions
+//!                                                  less repair ─► media: what allocation may spend
+//! ```
+//! Only what this subscriber's own feedback says goes in. What a publisher's uplink lost never had a transport-wide
+//! sequence number here, so it cannot lower anything.
+
+use super::Class;
+use super::egress::Departed;
+use crate::meter::Meter;
+use bwe::{Controller, Estimate, Kind, Probe, Sent, Source};
+use packet::Bitrate;
+use packet::rtcp::TransportFeedback;
+use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub(crate) struct Bandwidth {
+    controller: Controller,
+    /// Retransmissions and FEC: a part of the rate that media does not have.
+    repair: Meter,
+    /// The peer has said something about its rate: feedback or REMB.
+    heard: bool,
+    /// The peer has agreed to say what arrives.
+    pub measurable: bool,
+    /// Since when there is video to be measured by.
+    began: Option<Instant>,
+    /// Of a peer that says nothing.
+    blind: Bitrate,
+    pub padding_bytes: u64,
+}
+
+/// Audio and a base layer: for a peer that never says how much arrives.
+const BLIND: Bitrate = Bitrate::kbps(300);
+/// Before the first feedback could have come: what allocation may plan with, so that a picture need not wait for it, and
+/// what is really put on the wire. What the plan is worth is known a round trip and 50 ms later.
+const START: (Bitrate, Bitrate) = (Bitrate::kbps(1_500), Bitrate::kbps(600));
+/// Feedback that has not come by then is not expected any more: four round trips on a bad path.
+const START_TIME: Duration = Duration::from_secs(1);
+/// What is probed for at the start, when nobody knows yet what publishers send: a camera at 720p.
+const START_WANTED: Bitrate = Bitrate::kbps(2_000);
+/// A sender of encoded media is never silenced altogether; it pauses video instead.
+const MIN: Bitrate = Bitrate::kbps(30);
+/// A screen and a dozen cameras.
+const MAX: Bitrate = Bitrate::kbps(50_000);
+
+impl Bandwidth {
+    /// `blind`: what to assume of a peer that gives no feedback; `None`: 300 kb/s.
+    pub fn new(now: Instant, blind: Option<Bitrate>) -> Self {
+        let config = bwe::Config { min: MIN, max: MAX, ..bwe::Config::default() };
+        Self {
+            controller: Controller::new(now, config),
+            repair: Meter::default(),
+            heard: false,
+            measurable: false,
+            began: None,
+            blind: blind.unwrap_or(BLIND),
+            padding_bytes: 0,
+        }
+    }
+
+    pub fn on_departed(&mut self, now: Instant, departed: Departed) {
+        let kind = match departed.class {
+            Class::Audio => Kind::Audio,
+            Class::Rtcp | Class::Base | Class::Enhancement => Kind::Media,
+            Class::Rtx => Kind::Rtx,
+            Class::Fec => Kind::Fec,
+            Class::Padding => Kind::Padding,
+        };
+        match kind {
+            Kind::Rtx | Kind::Fec => self.repair.add(now, departed.len),
+            Kind::Padding => self.padding_bytes += departed.len as u64,
+            Kind::Audio | Kind::Media => {}
+        }
+        let (seq, size, probe) = (departed.seq, departed.len, departed.probe);
+        self.controller.packet_sent(now, Sent { seq, size, kind, probe });
+    }
+
+    pub fn on_feedback(&mut self, now: Instant, feedback: &TransportFeedback) {
+        self.heard = true;
+        self.controller.on_transport_feedback(now, feedback);
+    }
+
+    pub fn on_remb(&mut self, now: Instant, rate: Bitrate) {
+        self.heard = true;
+        self.controller.on_remb(now, rate);
+    }
+
+    pub fn on_round_trip(&mut self, now: Instant, sample: Duration) {
+        self.controller.on_rtt(now, sample);
+    }
+
+    /// There is video to be sent from now on.
+    pub fn begin(&mut self, now: Instant) {
+        self.began.get_or_insert(now);
+    }
+
+    /// Feedback, or what the first probes showed, could not be here yet.
+    fn is_starting(&self, now: Instant) -> bool {
+        let unknown = matches!(self.controller.estimate().source, Source::Start | Source::NoFeedback);
+        unknown && self.measurable && self.began.is_none_or(|began| now < began + START_TIME)
+    }
+
+    /// What allocation could use if there were room.
+    pub fn set_wanted(&mut self, now: Instant, wanted: Bitrate) {
+        let young = self.began.is_some_and(|began| now < began + START_TIME);
+        self.controller.set_wanted(now, if young { wanted.max(START_WANTED) } else { wanted });
+    }
+
+    pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
+        self.controller.poll_probe(now)
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.controller.handle_timeout(now);
+    }
+
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        let started = self.began.filter(|_| self.is_starting(now)).map(|began| began + START_TIME);
+        [started, self.controller.poll_timeout()].into_iter().flatten().min()
+    }
+
+    pub fn estimate(&self) -> Estimate {
+        self.controller.estimate()
+    }
+
+    pub fn stats(&self) -> bwe::Stats {
+        self.controller.stats()
+    }
+
+    /// Everything that may be sent, whatever it is.
+    pub fn rate(&self, now: Instant) -> Bitrate {
+        match self.is_starting(now) {
+            true => START.1.max(self.blind),
+            false if self.heard => self.controller.estimate().rate,
+            false => self.blind,
+        }
+    }
+
+    /// What may be put on the wire at this moment: a bit more than the rate, less while the path does not answer.
+    pub fn pace(&self, now: Instant) -> Bitrate {
+        let known = self.heard && !self.is_starting(now);
+        if known { self.controller.pacing_rate(now) } else { self.rate(now) }
+    }
+
+    /// What is left for media; `None`: the peer gives no feedback.
+    pub fn media(&self, now: Instant) -> Option<Bitrate> {
+        match self.is_starting(now) {
+            true => Some(START.0),
+            false => self.heard.then(|| Bitrate(self.rate(now).0.saturating_sub(self.repair_rate(now).0))),
+        }
+    }
+
+    pub fn repair_rate(&self, now: Instant) -> Bitrate {
+        self.repair.rate(now)
+    }
+
+    /// What holds the rate where it is, as a label.
+    pub fn source(&self, now: Instant) -> &'static str {
+        if self.is_starting(now) {
+            return "start";
+        }
+        if !self.heard {
+            return "no_feedback";
+        }
+        match self.controller.estimate().source {
+            Source::Start => "start",
+            Source::NoFeedback => "no_feedback",
+            Source::Delay => "delay",
+            Source::Loss => "loss",
+            Source::Probe => "probe",
+            Source::Remb => "remb",
+            Source::Outage => "outage",
+            Source::Max => "max",
+            Source::Min => "min",
+        }
+    }
+}
