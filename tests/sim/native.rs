@@ -87,6 +87,20 @@ impl Participant for Native {
         self.sends_layers.then(|| self.client.video_budget())
     }
 
+    fn show(&mut self, width: u16, height: u16) {
+        let video = self.client.slots().filter(|slot| slot.kind == MediaKind::Video);
+        let preference = |slot: &packet::media::Slot| wire::Preference {
+            mid: slot.mid.to_string(),
+            width,
+            height,
+            visible: width > 0,
+            pinned: false,
+            priority: 0,
+        };
+        let preferences = video.map(preference).collect();
+        self.client.prefer(preferences);
+    }
+
     fn send_rtcp(&mut self, now: Instant, compound: &[u8]) {
         self.client.send_rtcp(now, compound);
     }
@@ -118,6 +132,14 @@ fn seen(event: Event) -> Option<Seen> {
             };
             Some(Seen::Frame { kind, of: frame.participant, data: frame.data })
         }
+        Event::Layers { active, .. } => {
+            let rids = ["l", "m", "h"];
+            let number =
+                |rid: &str| (0u8..).zip(rids).find(|(_, name)| *name == rid).map(|(number, _)| number);
+            let watched = active.iter().filter(|encoding| encoding.active);
+            let layers = watched.filter_map(|encoding| encoding.rid.as_deref().map_or(Some(0), number));
+            Some(Seen::LayersWanted(layers.collect()))
+        }
         Event::Refused { code, message } => Some(Seen::Ended(format!("{code:?}: {message}"))),
         Event::BadAnswer(why) => Some(Seen::Ended(why)),
         Event::Closed(reason) => Some(Seen::Ended(reason.name().to_owned())),
@@ -126,7 +148,6 @@ fn seen(event: Event) -> Option<Seen> {
         | Event::Bound { .. }
         | Event::FirstAudio { .. }
         | Event::FirstFrame { .. }
-        | Event::Layers { .. }
         | Event::Speakers(_) => None,
     }
 }

@@ -24,6 +24,8 @@ pub trait Participant {
     fn video_budget(&self) -> Option<Bitrate> {
         None
     }
+    /// Shows everybody in tiles of this size from now on; of no size: hidden.
+    fn show(&mut self, _width: u16, _height: u16) {}
     /// Sends RTCP of the script's making, as a client with bad intentions would.
     fn send_rtcp(&mut self, _now: Instant, _compound: &[u8]) {}
     /// Sources of the video slots it was given.

@@ -108,6 +108,12 @@ impl Client {
         self.media.reception.slots.iter().map(|receive| &receive.slot)
     }
 
+    /// What is shown of whom, and how large: the server shares the link out by it. Names m-lines of slots; those left out
+    /// are taken as of any size and visible.
+    pub fn prefer(&mut self, slots: Vec<wire::Preference>) {
+        self.out.push_back(Output::Message(ClientMessage::Prefer { slots }));
+    }
+
     /// Tells the room that a track is muted or not, or starts or ends.
     pub fn set_track(&mut self, source: Source, muted: bool, active: bool) {
         if let Some(track) = self.session.infos.iter_mut().find(|t| t.source == source) {

@@ -55,6 +55,7 @@ pub const ROWS: &[Row] = &[
     uplink::NARROW,
     uplink::POLICER,
     room::ISOLATION,
+    room::LAYERS_ON_DEMAND,
     hostile::FEEDBACK,
     hostile::REQUESTS,
     wrap::WRAP,

@@ -1,9 +1,11 @@
 //! A room: one with a bad network and nineteen others; and layers that nobody watches.
 
-use super::call::{Call, secs, wide};
+use super::call::{Call, ms_since, secs, wide};
 use super::{Context, Outcome, Row};
+use crate::picture::Picture;
 use crate::world::PersonId;
 use netem::{LinkConfig, Loss};
+use std::time::Instant;
 
 pub const ISOLATION: Row = Row {
     name: "isolation",
@@ -49,5 +51,54 @@ fn isolation(context: &Context) -> Outcome {
     let unlucky = bad.picture(bad.viewers[18], bad.now() - secs(15.0), bad.now());
     outcome.told("unlucky_fps", unlucky.fps);
     outcome.told("unlucky_frozen_pct", 100.0 * unlucky.frozen);
+    outcome
+}
+
+pub const LAYERS_ON_DEMAND: Row = Row {
+    name: "layers_on_demand",
+    about: "a layer nobody watches is not sent, and begins within 300 ms of being wanted",
+    run: layers_on_demand,
+    long: false,
+    needs_traces: false,
+};
+
+fn layers_on_demand(context: &Context) -> Outcome {
+    let mut call = Call::new(context.seed, 1);
+    let one_way = call.between(5.0, 30.0);
+    let viewer = call.viewer("viewer", (wide(one_way), wide(one_way)));
+    call.run(8.0);
+    let camera = call.cameras[0];
+    let show = |call: &mut Call, (width, height)| {
+        call.world.with_participant(viewer, |participant, _| participant.show(width, height));
+        call.now()
+    };
+    let small = show(&mut call, (200, 112));
+    call.run(10.0);
+    let large = show(&mut call, (1920, 1080));
+    call.run(8.0);
+    let end = call.now();
+
+    let up = &call.world.leg(camera).up_meter;
+    let layers = |at: Instant| -> Option<&Vec<u8>> {
+        let told = call.world.layers_wanted(camera).iter();
+        told.take_while(|(told, _)| *told <= at).last().map(|(_, layers)| layers)
+    };
+    let mut outcome = Outcome::default();
+    // The lowest layer, sound and headers.
+    outcome.at_most("small_up_kbps", up.offered_kbps(small + secs(5.0), large), 260.0);
+    outcome.told("layers_while_small", layers(large).map_or(f64::NAN, |layers| layers.len() as f64));
+    let resumed = up.between(large, end).scan(0usize, |bytes, packet| {
+        *bytes += packet.bytes;
+        Some((packet.at, *bytes))
+    });
+    // The keyframe of the highest layer alone is more than everything was in half a second before.
+    let mut resumed = resumed.filter(|(_, bytes)| *bytes > 25_000).map(|(at, _)| at);
+    outcome.at_most("resumed_ms", ms_since(large, resumed.next()), 300.0 + one_way * 2.0 + 150.0);
+    let asked =
+        call.world.layers_wanted(camera).iter().find(|(at, layers)| *at >= large && layers.contains(&2));
+    outcome.at_most("asked_ms", ms_since(large, asked.map(|(at, _)| *at)), 300.0);
+    let top = Picture::first_of_layer(&call.world.ledger, call.flow(viewer), 2, large);
+    outcome.at_most("top_layer_ms", ms_since(large, top), 1000.0);
+    outcome.at_most("frozen_pct", 100.0 * call.picture(viewer, small, end).frozen, 0.0);
     outcome
 }
