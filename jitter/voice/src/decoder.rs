@@ -75,7 +75,8 @@ impl Decoder for OpusDecoder {
     }
 
     fn samples(&self, payload: &[u8]) -> Option<usize> {
-        opus::packet::get_nb_samples(payload, crate::SAMPLE_RATE).ok()
+        // libopus takes a packet of no frames for one of no length.
+        rfc6716::duration_samples(payload).map(|samples| samples as usize)
     }
 
     fn decode(&mut self, payload: &[u8], out: &mut Vec<f32>) -> Result<(), DecodeError> {

@@ -154,6 +154,18 @@ fn in_a_packet_of_several_frames_fec_holds_only_the_last() {
 }
 
 #[test]
+fn what_is_no_packet_has_no_length_and_no_sound() {
+    let mut decoder = decoder();
+    for bad in [&[][..], &[0x0f, 0], &[0xff], &[0xff, 7], &[0x0f, 0x41, 0xff, 0xff]] {
+        let mut out = Vec::new();
+        assert!(decoder.samples(bad).is_none_or(|samples| samples > 0), "{bad:?}");
+        assert!(decoder.decode(bad, &mut out).is_err() && out.is_empty(), "{bad:?}");
+        assert!(!decoder.decode_fec(bad, FRAME, &mut out) && !decoder.decode_deep(bad, 0, FRAME, &mut out));
+        assert_eq!((decoder.fec(bad), decoder.reach(bad), out.len()), (0, 0, 0), "{bad:?}");
+    }
+}
+
+#[test]
 fn any_length_can_be_concealed() {
     let mut decoder = decoder();
     play(&mut decoder, &encode(Settings::default(), &syllables(9600), FRAME));

@@ -18,7 +18,9 @@ use packet::rtcp::{
 use packet::rtp::Outgoing;
 use packet::{Bitrate, Mid, NtpTime, PayloadType, Rid, RtpTime, SeqNo, Ssrc};
 use std::path::Path;
+use std::time::Duration;
 use transport::DtlsVersion;
+use voice::{Channels, OpusEncoder, Settings};
 
 fn main() -> std::io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
@@ -33,6 +35,7 @@ fn main() -> std::io::Result<()> {
         ("stun_demux", stun_demux()),
         ("dtls_record", dtls_record()),
         ("fec", fec()),
+        ("opus", opus()),
         ("router_media", router_media()),
     ] {
         let folder = corpus.join(target);
@@ -387,4 +390,55 @@ fn router_media() -> Seeds {
         ("rebind", [&call[..], &rebind, &call].concat()),
         ("raw", rtp().iter().flat_map(|(_, bytes)| step(0, bytes)).collect()),
     ])
+}
+
+/// Calls as `fuzz::opus` reads them, with packets of a real encoder.
+fn opus() -> Seeds {
+    let call = |call: u8, number: u16, payload: &[u8]| {
+        [&[call][..], &number.to_be_bytes(), &(payload.len() as u16).to_be_bytes(), payload].concat()
+    };
+    let packets = |settings: Settings, frame: usize| -> Vec<Vec<u8>> {
+        let mut encoder = OpusEncoder::new(settings).expect("memory");
+        let tone = |n: usize| 0.3 * (n as f32 * 0.02).sin() * (n as f32 * 0.000_3).sin();
+        let encode = |n: usize| {
+            let pcm: Vec<f32> = (0..frame * settings.channels.count()).map(|i| tone(n * frame + i)).collect();
+            let mut payload = Vec::new();
+            encoder.encode(&pcm, &mut payload).expect("a legal frame");
+            payload
+        };
+        (0..60_000 / frame).map(encode).collect()
+    };
+    let stereo = Settings { channels: Channels::Stereo, ..Settings::default() };
+    let fec = Settings { expected_loss: 0.2, ..Settings::default() };
+    let deep = Settings {
+        bitrate: Bitrate::kbps(40),
+        expected_loss: 0.5,
+        fec: false,
+        deep: Duration::from_secs(1),
+        ..Settings::default()
+    };
+    let mut seeds = Vec::new();
+    for (name, setup, settings, frame) in [
+        ("stereo", 1, stereo, 960),
+        ("fec", 10, fec, 960),
+        ("deep", 10, deep, 960),
+        ("long", 11, deep, 5760),
+        ("short", 15, fec, 120),
+    ] {
+        let mut input = vec![setup];
+        let packets = packets(settings, frame);
+        // The last ones: deep redundancy needs a past.
+        for (n, packet) in packets[packets.len() - 10..].iter().enumerate() {
+            input.extend(match n {
+                4 => call(4, frame as u16, &[]),
+                5 => call(3, 0, packet),
+                6 => call(2, frame as u16, packet),
+                7 => call(1, frame as u16, packet),
+                8 => call(5, 0, packet),
+                _ => call(0, 0, packet),
+            });
+        }
+        seeds.push((name, input));
+    }
+    named(seeds)
 }

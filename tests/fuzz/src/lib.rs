@@ -3,6 +3,7 @@
 //!
 //! A body panics when something is wrong. It takes any bytes, of any length, and keeps nothing between two inputs.
 
+mod opus;
 #[path = "../../../sfu/packet/tests/answers/mod.rs"]
 mod packet_answers;
 pub mod pair;
@@ -10,6 +11,7 @@ mod router;
 mod signaling;
 mod transport;
 
+pub use self::opus::opus;
 pub use self::router::router_media;
 pub use self::transport::{dtls_record, srtp_unprotect, stun_demux};
 pub use packet_answers::{codec_descriptors, rtcp, rtp};
@@ -24,6 +26,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("dependency_descriptor", dependency_descriptor),
     ("dtls_record", dtls_record),
     ("fec", fec),
+    ("opus", opus),
     ("router_media", router_media),
     ("rtcp", rtcp),
     ("rtp", rtp),
