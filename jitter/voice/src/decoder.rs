@@ -93,7 +93,7 @@ impl Decoder for OpusDecoder {
     }
 
     fn reach(&mut self, payload: &[u8]) -> usize {
-        let deep = self.measured.measure(payload, REACH_MAX).map_or(0, |reach| reach.oldest);
+        let deep = self.measured.measure(payload, REACH_MAX).map_or(0, |reach| reach.oldest.min(REACH_MAX));
         deep.max(self.fec(payload))
     }
 

@@ -4,7 +4,7 @@
 //! goes over with its real length, so the library is asked to bound itself and does. A state belongs to one thread at a time, and
 //! libopus shares nothing between states, which is what makes the types `Send` and not `Sync`.
 //!
-//! The address sanitizer runs over these calls, the C code included: `cargo xtask test --only asan`.
+//! The address sanitizer runs over these calls, the C code included: `cargo xtask test --only sanitizer`.
 
 use opusic_sys as sys;
 use std::ffi::{CStr, c_int};

@@ -42,7 +42,7 @@ fn one_call(decoder: &mut OpusDecoder, call: u8, number: usize, payload: &[u8], 
         }
         2 => decoder.decode_deep(payload, number, samples, out).then_some(samples),
         3 => {
-            assert!(decoder.reach(payload) <= 3 * 48_000, "no more than the format can say");
+            assert!(decoder.reach(payload) <= 49_920, "no more than an encoder may write");
             None
         }
         4 => {
