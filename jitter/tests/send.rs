@@ -91,6 +91,7 @@ fn minute(mut sender: AudioSender, loss: f64, seed: u64) -> (Stats, send::Stats,
     let mut buffer =
         AudioBuffer::new(Config { round_trip: MS * 100, one_way: MS * 50, ..Config::default() }, Plain);
     sender.set_round_trip(MS * 100);
+    sender.on_report(0);
     // Arrivals by time and order.
     let mut network: BTreeMap<(Instant, u64), News> = BTreeMap::new();
     let (mut order, mut wire) = (0, 0u64);
@@ -205,10 +206,29 @@ fn a_receivers_advice_goes_before_what_is_seen_until_it_falls_silent() {
 }
 
 #[test]
+fn the_first_packets_assume_the_worst_until_something_comes_back() {
+    let start = base();
+    for heard in [None, Some(10), Some(200)] {
+        let mut sender = sender(true, false);
+        let mut copies = Vec::new();
+        for n in 0..200 {
+            if heard == Some(n) {
+                sender.on_report(0);
+            }
+            sender.frame(start + MS * 20 * n, frame(n, &[1; 50]));
+            let red = sender.poll_packet().unwrap().pt == RED;
+            copies.extend(red.then_some(n));
+        }
+        assert_eq!(copies, (1..heard.unwrap_or(100).min(100)).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn what_is_too_old_for_a_block_is_retransmitted_or_given_up() {
     for rtx in [true, false] {
         let start = base();
         let mut sender = sender(true, rtx);
+        sender.on_report(0);
         for n in 0..40 {
             sender.frame(start + MS * 20 * n, frame(n, &[n as u8; 50]));
         }
@@ -232,6 +252,7 @@ fn what_is_too_old_for_a_block_is_retransmitted_or_given_up() {
 fn silence_is_sent_only_where_an_answer_travels_with_it() {
     let start = base();
     let mut sender = sender(true, false);
+    sender.on_report(0);
     let packets = |sender: &mut AudioSender| std::iter::from_fn(|| sender.poll_packet()).collect::<Vec<_>>();
     for n in 0..5 {
         sender.frame(start + MS * 20 * n, frame(n, &[n as u8; 50]));

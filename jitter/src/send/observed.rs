@@ -19,11 +19,19 @@ pub struct ObservedLoss {
     round_trip: Duration,
     /// A request came: the other end asks.
     asks: bool,
+    /// Anything came back at all.
+    heard: bool,
 }
 
 impl Default for ObservedLoss {
     fn default() -> Self {
-        Self { reported: 0.0, requested: 0.0, round_trip: Duration::from_millis(100), asks: false }
+        Self {
+            reported: 0.0,
+            requested: 0.0,
+            round_trip: Duration::from_millis(100),
+            asks: false,
+            heard: false,
+        }
     }
 }
 
@@ -34,11 +42,12 @@ impl ObservedLoss {
     }
     /// One packet was asked for that was never asked for before.
     pub fn requested(&mut self) {
-        self.asks = true;
+        (self.asks, self.heard) = (true, true);
         self.requested += (1.0 - self.requested) / MEMORY;
     }
     /// Fraction lost of a reception report, in 256ths (RFC 3550 section 6.4.1).
     pub fn reported(&mut self, fraction_lost: u8) {
+        self.heard = true;
         self.reported += (f32::from(fraction_lost) / 256.0 - self.reported) * REPORT_WEIGHT;
     }
     pub fn set_round_trip(&mut self, round_trip: Duration) {
@@ -46,6 +55,10 @@ impl ObservedLoss {
     }
     pub fn round_trip(&self) -> Duration {
         self.round_trip
+    }
+    /// Some report or request came.
+    pub fn heard(&self) -> bool {
+        self.heard
     }
     /// 0.0 to 1.0.
     pub fn share(&self) -> f32 {
