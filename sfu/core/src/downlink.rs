@@ -7,6 +7,7 @@ mod history;
 mod kept;
 mod munger;
 mod pacer;
+mod red;
 mod repair;
 mod selector;
 mod slot;

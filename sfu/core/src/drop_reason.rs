@@ -41,6 +41,8 @@ drop_reasons! {
     PaddingOnly = "padding_only",
     /// RTX too short for its sequence number, or for a layer not seen yet.
     MalformedRtx = "malformed_rtx",
+    /// Redundant sound whose blocks do not fit, or are not of the codec that was negotiated.
+    MalformedRed = "malformed_red",
     /// Arrived before.
     Duplicate = "duplicate",
     /// Older than everything that is kept.

@@ -61,11 +61,6 @@ impl Payloads {
         let theirs = publisher.config(pt)?;
         let same = |ours: &&CodecConfig| ours.codec == theirs.codec && compatible(ours, theirs);
         let ours = self.codecs.iter().find(same)?;
-        // RED names Opus by payload type inside its payload (RFC 2198 section 3), which is forwarded untouched.
-        let inner = |p: &Payloads| p.first(Codec::Opus).map(|c| c.pt);
-        if theirs.codec == Codec::Red && inner(self) != inner(publisher) {
-            return None;
-        }
         Some(Mapped { pt: ours.pt, rtx: ours.rtx, nack: ours.nack })
     }
 }
@@ -114,7 +109,6 @@ mod tests {
             codec(Codec::Vp8, 96, Some(97), ""),
             codec(Codec::H264, 102, Some(103), "packetization-mode=1;profile-level-id=42e01f"),
             codec(Codec::Vp9, 98, None, "profile-id=2"),
-            codec(Codec::Red, 63, None, "111/111"),
         ]);
         let subscriber = Payloads::new(vec![
             codec(Codec::Opus, 109, None, ""),
@@ -122,14 +116,12 @@ mod tests {
             codec(Codec::H264, 97, Some(98), "profile-level-id=42E034;packetization-mode=1"),
             codec(Codec::Vp8, 120, Some(124), ""),
             codec(Codec::Vp9, 121, None, ""),
-            codec(Codec::Red, 63, None, "109/109"),
         ]);
         for (theirs, ours) in [
             (111, Some((109, None))),
             (96, Some((120, Some(124)))),
             (102, Some((97, Some(98)))),
             (98, None),
-            (63, None),
             (97, None),
             (1, None),
         ] {

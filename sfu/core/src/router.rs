@@ -294,11 +294,11 @@ impl Router {
             queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)));
         }
         let uplinks = &self.uplinks;
-        let cached = |media: &crate::downlink::Media| {
+        let cached = |media: &crate::downlink::Media, source_seq: u64| {
             let source = media.source;
             let track = uplinks.get(source.peer as usize)?.tracks.get(usize::from(source.track))?;
             let layer = track.layers.get(usize::from(source.layer)).filter(|l| l.epoch == source.epoch)?;
-            layer.cache.get(media.source_seq)
+            layer.cache.get(source_seq)
         };
         let dropped = &mut self.agenda.dropped;
         let batch = queue.next_batch(

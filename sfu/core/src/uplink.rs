@@ -10,6 +10,7 @@ mod nack;
 mod offers;
 mod rates;
 mod reception;
+mod red;
 mod shaper;
 mod wants;
 
@@ -72,6 +73,8 @@ pub(crate) struct Uplink {
     ssrcs_max: usize,
     pub packets: u64,
     pub bytes: u64,
+    /// Packets that the last one brought besides itself; taken by who took that one in.
+    pub restored: arrayvec::ArrayVec<Received, { Self::RESTORED_MAX }>,
 }
 
 /// What became of an arrived packet.
@@ -88,6 +91,9 @@ pub(crate) struct Received {
 }
 
 impl Uplink {
+    /// Of one packet.
+    pub const RESTORED_MAX: usize = 8;
+
     pub fn new(
         media: &PeerMedia,
         ssrcs_max: usize,
@@ -104,6 +110,7 @@ impl Uplink {
             ssrcs_max,
             packets: 0,
             bytes: 0,
+            restored: Default::default(),
         };
         uplink.update(media, epochs, refused);
         uplink
@@ -256,6 +263,7 @@ impl Uplink {
             None => self.explain(&header, &values, meaning, epochs),
         };
         let received = place.and_then(|place| match meaning {
+            Meaning::Media(Codec::Red) => self.on_red(now, nanos, place, header, packet, epochs),
             Meaning::Media(codec) => self.on_media(now, nanos, place, header, packet, codec, false, epochs),
             Meaning::Rtx(pt, codec) => {
                 let ssrc = self.layer(place).ssrc.ok_or(DropReason::MalformedRtx)?;

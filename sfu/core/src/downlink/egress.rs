@@ -10,6 +10,7 @@
 
 use super::kept::Kept;
 use super::pacer::{Class, Pacer};
+use super::red::Copies;
 use super::write::{write_media, write_padding};
 use super::{Ids, Session, SourceRef};
 use crate::DropReason;
@@ -36,6 +37,8 @@ pub(crate) struct Media {
     pub clock_offset: Option<i64>,
     /// No RTX was negotiated for it: what is sent is kept as it is, to be repeated.
     pub keep: bool,
+    /// Earlier packets in the same one; then `pt` is that of RED.
+    pub copies: Option<Copies>,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -240,7 +243,7 @@ impl Queue {
         now: Instant,
         session: &Session,
         transport: &mut Transport,
-        cached: impl Fn(&Media) -> Option<(&'a Stored, &'a [u8])>,
+        cached: impl Fn(&Media, u64) -> Option<(&'a Stored, &'a [u8])>,
         buffer: &mut Vec<u8>,
         plan: &mut Vec<(usize, usize)>,
         mut departed: impl FnMut(Departed),
@@ -268,11 +271,19 @@ impl Queue {
                 let out = &mut buffer[batch.len..];
                 let number = self.transport_sequence;
                 let written = match item {
-                    Item::Media(media) => match cached(&media) {
+                    Item::Media(media) => match cached(&media, media.source_seq) {
                         Some((stored, packet)) => {
                             let number = &mut self.transport_sequence;
-                            let len =
-                                write_media(&media, stored, packet, padding, session, transport, number, out);
+                            let len = write_media(
+                                &media,
+                                (stored, packet),
+                                &cached,
+                                padding,
+                                session,
+                                transport,
+                                number,
+                                out,
+                            );
                             if let (Ok(len), true) = (&len, media.keep) {
                                 self.kept.entry(stream).or_default().insert(media.seq, &out[..*len]);
                             }
@@ -341,6 +352,7 @@ mod tests {
                 mid: Mid::new("0").unwrap(),
                 clock_offset: None,
                 keep: false,
+                copies: None,
             };
             let item =
                 if stream == RTCP_STREAM { Item::Rtcp { start: 0, end: len } } else { Item::Media(media) };

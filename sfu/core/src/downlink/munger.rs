@@ -32,6 +32,11 @@ impl SeqMunger {
         self.shifts.push((first, (self.highest + 1) as i64 - first as i64));
     }
 
+    /// Not from before the switch.
+    pub fn has_sent_from(&self, source: u64) -> bool {
+        self.shifts.first().is_some_and(|(first, _)| *first <= source)
+    }
+
     /// The number to send this with; `None` if it is from before the switch.
     pub fn next(&mut self, source: u64) -> Option<u64> {
         let &(_, shift) = self.shifts.iter().rev().find(|(from, _)| *from <= source)?;

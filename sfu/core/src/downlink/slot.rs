@@ -20,6 +20,7 @@ use super::egress::{Item, Media, Queue, Queued, stream_of};
 use super::history::{History, Sent};
 use super::munger::{ActiveTargets, IdMunger, SeqMunger, TimeMunger, seq};
 use super::pacer::{Class, Pressure};
+use super::red::{Copies, Redundancy};
 use super::selector::{Admitted, Selector};
 use super::{Session, SourceRef};
 use crate::DropReason;
@@ -30,7 +31,7 @@ use crate::payloads::{Mapped, Payloads};
 use crate::random::Random;
 use crate::uplink::{Layer, Scheme, Stored, Track};
 use extensions::Shape;
-use packet::media::MediaKind;
+use packet::media::{Codec, MediaKind};
 use packet::rtcp::ReceptionReport;
 use packet::rtp::FIXED_HEADER_LEN;
 use packet::{Mid, PayloadType, PeerId, RtpTime, SeqNo, Ssrc};
@@ -109,6 +110,9 @@ pub(crate) struct Slot {
     /// Packets that filled probes.
     padded: u64,
     history: History,
+    /// Of sound, for a subscriber that negotiated RED: what its losses are worth, and what is sent.
+    pub redundancy: Redundancy,
+    depth: u8,
     /// Publisher's payload type in the publisher's numbering, and what it is here.
     mapped: Option<(u32, PayloadType, Mapped)>,
     /// Sender report: when next, and how many since the line last moved.
@@ -161,6 +165,8 @@ impl Slot {
             rtx_seq: SeqNo(random.next() as u16 & 0x3fff),
             padded: 0,
             history: History::new(history),
+            redundancy: Redundancy::default(),
+            depth: 0,
             mapped: None,
             next_report: None,
             reports: 0,
@@ -315,11 +321,12 @@ impl Slot {
             ActiveTargets::new(stored.dependency_descriptor.bytes(packet)?, mask, count)
         });
         let reference = source.reference(layer);
+        let (pt, copies) = self.copies(source.layer(layer), stored, mapped.pt, session);
         let media = Media {
             source: reference,
             source_seq: stored.ext_seq,
             ssrc: self.ssrc,
-            pt: mapped.pt,
+            pt,
             seq: seq(sent_seq),
             timestamp,
             ids,
@@ -327,6 +334,7 @@ impl Slot {
             mid: self.mid,
             clock_offset: source.clock.offset(),
             keep: self.rtx.is_none() && self.kind == MediaKind::Audio && mapped.nack,
+            copies,
         };
         // Nearly every packet of a stream carries the same extensions: the walk through them is done once.
         let shape = Shape::of(stored, &ids, media.clock_offset.is_some());
@@ -335,7 +343,8 @@ impl Slot {
             _ => media.extensions_len(stored, session),
         };
         self.extensions_len = Some((shape, extensions_len));
-        let len = FIXED_HEADER_LEN + extensions_len + payload_len + session.overhead;
+        let copied = copies.map_or(0, |copies| usize::from(copies.len));
+        let len = FIXED_HEADER_LEN + extensions_len + copied + payload_len + session.overhead;
         let class = match self.kind {
             MediaKind::Audio => Class::Audio,
             MediaKind::Video if admitted.enhancement => Class::Enhancement,
@@ -359,5 +368,26 @@ impl Slot {
         self.meter.add(now, len);
         self.last_sent = Some(nanos);
         Ok(())
+    }
+
+    /// Payload type and copies of a packet of sound; those before the slot was bound stay unheard.
+    fn copies(
+        &mut self,
+        from: &Layer,
+        stored: &Stored,
+        pt: PayloadType,
+        session: &Session,
+    ) -> (PayloadType, Option<Copies>) {
+        if self.kind != MediaKind::Audio || stored.codec != Codec::Opus {
+            return (pt, None);
+        }
+        self.depth = self.redundancy.depth(self.depth);
+        let Some(red) = session.payloads.first(Codec::Red).filter(|_| self.depth > 0) else {
+            return (pt, None);
+        };
+        let seq = &self.seq;
+        let earlier = |number| from.cache.get(number).map(|c| c.0).filter(|_| seq.has_sent_from(number));
+        let copies = Copies::choose(self.depth, stored, pt, earlier);
+        (if copies.is_some() { red.pt } else { pt }, copies)
     }
 }

@@ -9,10 +9,10 @@ use packet::rtp::{FIXED_HEADER_LEN, Outgoing};
 use transport::Transport;
 
 #[allow(clippy::too_many_arguments, reason = "one call site; the batch loop's own state")]
-pub(super) fn write_media(
+pub(super) fn write_media<'a>(
     media: &Media,
-    stored: &Stored,
-    packet: &[u8],
+    (stored, packet): (&Stored, &[u8]),
+    cached: impl Fn(&Media, u64) -> Option<(&'a Stored, &'a [u8])>,
     padding: usize,
     session: &Session,
     transport: &mut Transport,
@@ -26,6 +26,8 @@ pub(super) fn write_media(
         number.0 = *transport_sequence;
         *transport_sequence = transport_sequence.wrapping_add(1);
     }
+    let copies =
+        media.copies.map(|copies| copies.head(stored, |number| cached(media, number))).transpose()?;
     let outgoing = Outgoing {
         marker: stored.header.marker || media.ids.ends_picture,
         pt: media.pt,
@@ -34,7 +36,7 @@ pub(super) fn write_media(
         ssrc: media.ssrc,
         extensions,
         osn: media.osn,
-        head: &[],
+        head: copies.as_deref().unwrap_or_default(),
         payload: stored.header.payload(packet),
         padding_len: padding as u8,
     };

@@ -81,10 +81,18 @@ impl Router {
             let at = self.now + FEEDBACK_INTERVAL;
             self.agenda.timers.set_no_later((owner, TimeoutReason::Feedback), at);
         }
-        let received = match received {
-            Ok(received) => received,
-            Err(reason) => return self.agenda.dropped.count(reason),
-        };
+        for restored in std::mem::take(&mut self.uplinks[index].restored) {
+            self.on_received(index, restored);
+        }
+        match received {
+            Ok(received) => self.on_received(index, received),
+            Err(reason) => self.agenda.dropped.count(reason),
+        }
+    }
+
+    /// What has become part of a track goes to everybody who has a slot bound to it.
+    fn on_received(&mut self, index: usize, received: Received) {
+        let owner = Owner::Peer(index);
         self.agenda.stats.packets_in += 1;
         self.agenda.stats.packets_recovered += u64::from(received.recovered);
         let place = received.place;

@@ -71,6 +71,7 @@ impl Router {
             match downlink.by_ssrc(report.ssrc) {
                 Some((slot, false)) => {
                     downlink.slots[slot].remote = Some(*report);
+                    downlink.slots[slot].redundancy.on_report(report.fraction_lost);
                     if let Some(rtt) = report.round_trip(ntp).filter(|rtt| *rtt < ROUND_TRIP_MAX) {
                         downlink.on_round_trip(self.now, rtt);
                     }

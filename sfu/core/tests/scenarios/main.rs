@@ -6,5 +6,6 @@ mod hostile;
 mod layers;
 mod lip_sync;
 mod peer;
+mod redundancy;
 mod repair;
 mod world;

@@ -94,7 +94,13 @@ impl World {
 
     /// A peer joins: publishes audio and video, has `slots` pairs of slots, 10 ms away.
     pub fn join(&mut self, number: u64, rids: &[&str], slots: usize) {
+        self.join_with(number, rids, slots, |_| {});
+    }
+
+    /// The same, after `change` has changed what it negotiates.
+    pub fn join_with(&mut self, number: u64, rids: &[&str], slots: usize, change: impl FnOnce(&mut Peer)) {
         let mut peer = Peer::new(number, self.start, rids, slots);
+        change(&mut peer);
         let local =
             IceCredentials { ufrag: format!("00{number}"), pwd: format!("router-{number}-0123456789abcdef") };
         let command = Command::AddPeer {

@@ -123,6 +123,7 @@ impl Slot {
             mid: self.mid,
             clock_offset,
             keep: false,
+            copies: None,
         };
         let len = media.len(stored, session);
         let stream = stream_of(self.index, true);
