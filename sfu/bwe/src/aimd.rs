@@ -18,7 +18,8 @@ pub(crate) struct Aimd {
     increasing: bool,
     changed: Option<Moment>,
     decreased: Option<Moment>,
-    /// Before the last decrease that mattered.
+    /// Rate to go back to once the queue is drained.
+    after_drain: Option<f64>,
     capacity: Capacity,
 }
 
@@ -38,13 +39,18 @@ pub(crate) struct Input {
 
 /// Of what arrives, after an overuse: low enough that the queue drains.
 const BETA: f64 = 0.85;
-/// A queue this long is drained with a decrease to `BETA_MIN` of what arrives.
-const QUEUE_LONG: Duration = Duration::from_millis(250);
-const BETA_MIN: f64 = 0.6;
+/// A queue is drained in this time, but never by sending less than this part of what arrives.
+const DRAIN: Duration = Duration::from_millis(400);
+const BETA_MIN: f64 = 0.3;
+/// Then the queue is empty, and what was held back for it is given again.
+const DRAINED: Duration = Duration::from_millis(40);
 /// Increase per second far from convergence.
 const FACTOR_PER_S: f64 = 1.08;
+/// What is added to the two with an empty queue.
+const EAGER_PER_S: f64 = 0.2;
+const EAGER_PACKETS: f64 = 2.0;
 /// The estimate stays within this of what really arrives, or it would be a guess.
-const ABOVE_ACKNOWLEDGED: f64 = 1.5;
+const ABOVE_ACKNOWLEDGED: f64 = 1.25;
 const ABOVE_ACKNOWLEDGED_BPS: f64 = 10_000.0;
 /// Time from a change until it shows, besides the round trip: feedback interval and detection.
 const RESPONSE: Duration = Duration::from_millis(100);
@@ -59,6 +65,7 @@ impl Aimd {
             increasing: true,
             changed: None,
             decreased: None,
+            after_drain: None,
             capacity: Capacity::default(),
         }
     }
@@ -72,6 +79,12 @@ impl Aimd {
         self.rate = rate.0 as f64;
         self.changed = Some(now);
         self.increasing = true;
+        self.after_drain = None;
+    }
+
+    /// No more than this from now on.
+    pub fn limit(&mut self, rate: Bitrate) {
+        self.rate = self.rate.min(rate.0 as f64);
     }
 
     /// A probe filled the link.
@@ -110,10 +123,9 @@ impl Aimd {
         if soon && recent >= 0.5 * self.rate {
             return false;
         }
-        let steady = input.steady.map_or(recent, |rate| rate.0 as f64);
-        let long = (input.queue.as_secs_f64() / QUEUE_LONG.as_secs_f64()).min(1.0);
-        let beta = BETA - (BETA - BETA_MIN) * long;
-        let arrives = recent.min(steady);
+        let arrives = recent;
+        let beta = (1.0 - input.queue.as_secs_f64() / DRAIN.as_secs_f64()).clamp(BETA_MIN, BETA);
+        self.after_drain = Some(BETA * arrives);
         let target = beta * arrives;
         if self.capacity.is_above(arrives) || self.capacity.is_below(arrives) {
             self.capacity.forget();
@@ -127,6 +139,11 @@ impl Aimd {
     }
 
     fn increase(&mut self, now: Moment, input: &Input) {
+        if input.queue < DRAINED
+            && let Some(rate) = self.after_drain.take()
+        {
+            self.rate = self.rate.max(rate);
+        }
         let since = self.changed.map_or(Duration::ZERO, |at| now.since(at)).as_secs_f64().min(1.0);
         self.changed = Some(now);
         if input.application_limited {
@@ -136,10 +153,12 @@ impl Aimd {
         if arrives.is_some_and(|rate| self.capacity.is_below(rate)) {
             self.capacity.forget();
         }
+        // Nothing waits: a mistake would take a while to hurt.
+        let eager = (1.0 - input.queue.as_secs_f64() / DRAINED.as_secs_f64()).max(0.0);
         let increased = if self.capacity.is_known() {
-            self.rate + self.near_per_s(input.rtt) * since
+            self.rate + self.near_per_s(input.rtt) * since * (1.0 + EAGER_PACKETS * eager)
         } else {
-            self.rate * FACTOR_PER_S.powf(since) + 1000.0 * since
+            self.rate * (FACTOR_PER_S + EAGER_PER_S * eager).powf(since) + 1000.0 * since
         };
         let limit = arrives.map_or(f64::MAX, |rate| ABOVE_ACKNOWLEDGED * rate + ABOVE_ACKNOWLEDGED_BPS);
         self.rate = increased.min(limit.max(self.rate));

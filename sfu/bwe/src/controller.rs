@@ -5,8 +5,10 @@ use crate::aimd::{Aimd, Input};
 use crate::alr::ApplicationLimit;
 use crate::arrival::Groups;
 use crate::estimate::{Estimate, Source, Stats, Usage};
-use crate::history::{Fate, History, Sent};
+use crate::history::{History, Sent};
+use crate::loss::LossModel;
 use crate::moment::Moment;
+use crate::outage::{Absent, Presence};
 use crate::probe::{Outcome, Probe, ProbeReason, Probes};
 use crate::queue::{QueueDelay, RoundTrip};
 use crate::trendline::Trendline;
@@ -47,10 +49,15 @@ pub struct Controller {
     probes: Probes,
     next_probe: Moment,
     probe_pause: Duration,
+    /// When the rate dropped far, and from where.
+    recovery: Option<(Moment, Bitrate)>,
     wanted: Bitrate,
     remb: Option<Bitrate>,
     began: bool,
-    last_feedback: Option<Moment>,
+    presence: Presence,
+    /// What was sent before does not say how the path is now.
+    valid_from: Moment,
+    loss: LossModel,
     feedback_count: Option<u8>,
     /// How many messages may be read now, times a million.
     feedback_credit: u64,
@@ -58,7 +65,6 @@ pub struct Controller {
     /// The receiver's clock, extended: 64 ms units.
     reference: Option<i64>,
     handled: Moment,
-    loss: f64,
     rate: Bitrate,
     source: Source,
     stats: Stats,
@@ -75,9 +81,25 @@ const FURTHER_FACTOR: u64 = 2;
 /// Near enough to what was asked to try more.
 const GOT_THROUGH: f64 = 0.7;
 /// Beyond what allocation could use nothing is probed; a bit more, since media is not even.
-const WANTED_PERCENT: u64 = 110;
+const WANTED_PERCENT: u64 = 125;
 /// While packets are unanswered, their age is looked at this often.
 const HOUSEKEEPING: Duration = Duration::from_millis(100);
+/// Until a message says more.
+const RTT_UNKNOWN: Duration = Duration::from_millis(100);
+/// While the path does not answer: enough to notice soon that it does again, too little to fill it meanwhile.
+const ABSENT_RATE: Bitrate = Bitrate::kbps(100);
+/// A path that is back after this time is the same as before.
+const OUTAGE_SHORT: Duration = Duration::from_secs(1);
+const QUEUE_SHORT: Duration = Duration::from_millis(20);
+/// A queue that does not drain from here is too long for a call, even if it does not grow.
+const QUEUE_STANDING: Duration = Duration::from_millis(150);
+/// Queueing and unevenness that are no reason to stop.
+const WINDOW_SLACK: Duration = Duration::from_millis(150);
+const WINDOW_MIN: u64 = 8 * 1500;
+const LARGE_DROP: f64 = 0.66;
+const RECOVERY_WITHIN: Duration = Duration::from_secs(5);
+const OF_BEFORE: f64 = 0.85;
+const PACKET_BITS: f64 = 1200.0 * 8.0;
 const PROBE_PAUSE: Duration = Duration::from_secs(2);
 const PROBE_PAUSE_MAX: Duration = Duration::from_secs(5);
 
@@ -99,16 +121,18 @@ impl Controller {
             probes: Probes::default(),
             next_probe: Moment::default(),
             probe_pause: PROBE_PAUSE,
+            recovery: None,
             wanted: max,
             remb: None,
             began: false,
-            last_feedback: None,
+            presence: Presence::default(),
+            valid_from: Moment::default(),
+            loss: LossModel::default(),
             feedback_count: None,
             feedback_credit: FEEDBACK_BURST * CREDIT,
             credit_at: Moment::default(),
             reference: None,
             handled: Moment::default(),
-            loss: 0.0,
             rate: config.start,
             source: Source::Start,
             stats: Stats::default(),
@@ -141,22 +165,31 @@ impl Controller {
         self.feedback_count = Some(feedback.feedback_count);
         let clock_us = self.extended_clock_us(feedback.reference_time);
 
-        let Self { history, groups, trendline, queue, acknowledged, probes, .. } = self;
+        let waiting_since = self.history.waiting_since();
+        let delivered = 1.0 - self.loss.inherent();
+        let Self { history, groups, trendline, queue, acknowledged, probes, valid_from, .. } = self;
         let times = feedback.received_times().map(|(seq, at_us)| (seq, at_us + clock_us));
-        let delivered = 1.0 - self.loss;
         let reported = history.report(feedback.base, feedback.status_count, times, |acked| {
+            queue.on_packet(now, acked.at, acked.arrival_us);
+            if acked.at < *valid_from {
+                return;
+            }
             let unknown = (f64::from(acked.unknown_before) * delivered) as u32;
             acknowledged.on_packet(acked.arrival_us, u32::from(acked.size) + unknown);
             probes.on_acked(&acked);
-            queue.on_packet(now, acked.at, acked.arrival_us);
-            if let Some(delta) = groups.on_packet(acked.at, acked.arrival_us) {
+            if !probes.shadows(&acked)
+                && let Some(delta) = groups.on_packet(acked.at, acked.arrival_us)
+            {
                 trendline.on_delta(delta);
             }
         });
         self.stats.strange_statuses += u64::from(reported.strange);
         let Some(newest) = reported.newest else { return };
-        self.last_feedback = Some(now);
-        self.round_trip.on_feedback(now, now.since(newest));
+        if let Some(outage) = self.presence.on_feedback(now, waiting_since) {
+            self.on_return(now, outage);
+        } else if newest >= self.valid_from {
+            self.round_trip.on_feedback(now, now.since(newest));
+        }
         self.settle(now);
         self.update(now);
     }
@@ -197,23 +230,32 @@ impl Controller {
             self.next_probe = now.plus(PROBE_PAUSE);
         }
         self.plan_probes(now, ProbeReason::Periodic);
-        let probe = self.probes.poll(now)?;
+        let probe = self.probes.poll(now, self.loss.inherent(), self.trendline.jitter())?;
         self.stats.probes += 1;
         Some(probe)
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.moment(now);
-        self.handled = now;
         self.limit.update(now, self.rate);
         self.settle(now);
+        let deadline = self.presence.deadline(self.history.waiting_since(), self.rtt());
+        if deadline.is_some_and(|at| at <= now) {
+            self.presence.begin(self.aimd.rate().0 as f64);
+            self.probes.forget_plans();
+            self.stats.outages += 1;
+        }
+        self.fade(now);
         self.combine();
+        self.handled = now;
     }
 
     /// When to call [`Self::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let waits = self.history.waiting_since().is_some();
-        waits.then(|| self.handled.plus(HOUSEKEEPING).instant(self.start))
+        let waiting = self.history.waiting_since()?;
+        let deadline = self.presence.deadline(Some(waiting), self.rtt());
+        let housekeeping = self.handled.plus(HOUSEKEEPING);
+        Some(deadline.map_or(housekeeping, |at| at.min(housekeeping).max(self.handled)).instant(self.start))
     }
 
     /// What may be spent, and why.
@@ -222,8 +264,9 @@ impl Controller {
             rate: self.rate,
             source: self.source,
             usage: self.trendline.usage(),
-            loss: self.loss,
-            inherent_loss: 0.0,
+            loss: self.loss.loss(),
+            inherent_loss: self.loss.inherent(),
+            loss_limit: self.loss.limit(),
             rtt: self.round_trip.best(),
             acknowledged: self.acknowledged.steady(),
             queue: self.queue.current(),
@@ -233,9 +276,16 @@ impl Controller {
     }
 
     /// What a pacer may put on the wire at this moment: a bit more than the estimate, so that a large frame does not wait
-    /// long; less while the path does not answer.
-    pub fn pacing_rate(&self, _now: Instant) -> Bitrate {
-        Bitrate(self.rate.0 + self.rate.0 / 4)
+    /// long; less while the path does not answer, or while it is tried out whether loss follows the rate.
+    pub fn pacing_rate(&self, now: Instant) -> Bitrate {
+        let headroom = if self.loss.follows_rate() { 0 } else { self.rate.0 / 4 };
+        let ordinary = Bitrate(self.rate.0 + headroom);
+        let slow = if self.presence.absent().is_some() || self.history.in_flight() > self.window() {
+            Some(ABSENT_RATE)
+        } else {
+            self.loss.experiment(self.moment(now))
+        };
+        slow.map_or(ordinary, |slow| slow.max(self.config.min).min(ordinary))
     }
 
     pub fn stats(&self) -> Stats {
@@ -266,38 +316,112 @@ impl Controller {
         (extended - short) * 64_000
     }
 
+    /// Bytes that may be unanswered: more than this waits somewhere, and what is added waits behind it.
+    fn window(&self) -> u64 {
+        let answered_in = self.rtt() + self.presence.usual() + WINDOW_SLACK;
+        let bytes = self.rate.0 as f64 * answered_in.as_secs_f64() / 8.0;
+        (bytes as u64).max(WINDOW_MIN)
+    }
+
+    fn rtt(&self) -> Duration {
+        self.round_trip.best().unwrap_or(RTT_UNKNOWN)
+    }
+
     fn settle(&mut self, now: Moment) {
         while let Some(settled) = self.history.settle(now) {
-            let lost = match settled.fate {
-                Fate::Received => 0.0,
-                Fate::Lost => 1.0,
-                Fate::Unknown => continue,
-            };
-            self.loss += (lost - self.loss) / 64.0;
+            if settled.at >= self.valid_from {
+                let limited = self.loss.limit().is_some();
+                let probe = settled.probe.and_then(|id| self.probes.rate_of(id));
+                self.loss.on_settled(settled.at, settled.size, settled.fate, probe);
+                if limited && self.loss.limit().is_none() {
+                    // It was no limit, or it has gone: what is beyond is unknown.
+                    (self.next_probe, self.probe_pause) = (now, PROBE_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// The path answers again: what is under way since before tells nothing, and the rate is as it was unless it was long.
+    fn on_return(&mut self, now: Moment, outage: Absent) {
+        self.valid_from = now;
+        self.groups.restart();
+        self.trendline.restart();
+        self.acknowledged.restart();
+        self.loss.restart();
+        let before = Bitrate(outage.before as u64);
+        let long = now.since(outage.since) > OUTAGE_SHORT;
+        self.aimd.set(now, if long { Bitrate(before.0 / 4 * 3) } else { before });
+        self.source = Source::Outage;
+        if long {
+            let rate = Bitrate(before.0 + before.0 / 4);
+            self.probes.plan(now, rate.min(self.probe_max()), ProbeReason::Outage);
+        }
+        self.next_probe = now.plus(PROBE_PAUSE);
+    }
+
+    /// While nothing answers for long, the rate sinks by half each second.
+    fn fade(&mut self, now: Moment) {
+        let Some(absent) = self.presence.absent() else { return };
+        let seconds = now.since(absent.since).saturating_sub(OUTAGE_SHORT).as_secs_f64();
+        if seconds > 0.0 {
+            self.aimd.set(now, Bitrate((absent.before * 0.5f64.powf(seconds)) as u64));
+            self.source = Source::Outage;
         }
     }
 
     fn update(&mut self, now: Moment) {
-        let usage = self.trendline.usage();
+        // A queue as short as this hurts nobody, and a large frame or a probe makes one.
+        let usage = match self.trendline.usage() {
+            Usage::Over if self.queue.current() < QUEUE_SHORT + self.trendline.jitter() * 2 => Usage::Normal,
+            Usage::Normal if self.queue.standing() > QUEUE_STANDING => Usage::Over,
+            usage => usage,
+        };
+        // What the path loses anyhow was sent all the same, and fitted.
+        let carried = 1.0 - self.loss.inherent();
+        let carries = |rate: Bitrate| Bitrate((rate.0 as f64 / carried) as u64);
+        let (steady, recent) = (self.acknowledged.steady(), self.acknowledged.recent());
         let input = Input {
             usage,
-            steady: self.acknowledged.steady(),
-            recent: self.acknowledged.recent(),
-            rtt: self.round_trip.best().unwrap_or(Duration::from_millis(100)),
+            steady: steady.map(carries),
+            recent: recent.map(carries),
+            rtt: self.rtt(),
             queue: self.queue.current(),
             application_limited: self.limit.limited(),
         };
+        let before = self.aimd.rate();
         if self.aimd.update(now, &input) {
+            if (self.aimd.rate().0 as f64) < LARGE_DROP * before.0 as f64 {
+                self.recovery = Some((now, before));
+            }
             self.stats.overuses += 1;
             self.probes.forget_plans();
-            self.next_probe = self.next_probe.max(now.plus(PROBE_PAUSE));
+            self.next_probe = self.next_probe.max(now.plus(PROBE_PAUSE_MAX));
             self.source = Source::Delay;
         }
+        self.recover(now, usage);
+        if let Some(recent) = recent {
+            let sends = recent.0 as f64 / (1.0 - self.loss.loss()).max(0.05);
+            self.loss.plan_experiment(now, sends / PACKET_BITS, sends);
+        }
         let newest = self.history.newest_received();
-        while let Some(outcome) = self.probes.evaluate(now, newest, 0.0) {
+        while let Some(outcome) = self.probes.evaluate(now, newest, self.loss.inherent()) {
             self.on_outcome(now, outcome);
         }
         self.combine();
+    }
+
+    /// A large drop may have been a short one: as soon as the queue is empty again, what was before is probed.
+    fn recover(&mut self, now: Moment, usage: Usage) {
+        let Some((dropped, before)) = self.recovery else { return };
+        if now.since(dropped) > RECOVERY_WITHIN {
+            self.recovery = None;
+        } else if usage == Usage::Normal && self.queue.current() < QUEUE_SHORT && self.probes.idle() {
+            self.recovery = None;
+            let rate = Bitrate((before.0 as f64 * OF_BEFORE) as u64).min(self.probe_max());
+            if rate > self.aimd.rate() {
+                self.probes.plan(now, rate, ProbeReason::Recovery);
+            }
+        }
     }
 
     fn on_outcome(&mut self, now: Moment, outcome: Outcome) {
@@ -330,7 +454,12 @@ impl Controller {
 
     fn plan_probes(&mut self, now: Moment, reason: ProbeReason) {
         let quiet = self.trendline.usage() == Usage::Normal && self.probes.idle();
-        if !quiet || now < self.next_probe || self.rate >= self.wanted || self.last_feedback.is_none() {
+        if !quiet
+            || now < self.next_probe
+            || self.rate >= self.wanted
+            || self.presence.absent().is_some()
+            || self.presence.last().is_none()
+        {
             return;
         }
         self.next_probe = now.plus(self.probe_pause);
@@ -340,8 +469,12 @@ impl Controller {
 
     fn combine(&mut self) {
         self.aimd.clamp(self.config.min, self.config.max);
+        if let Some(limit) = self.loss.limit().filter(|limit| *limit < self.aimd.rate()) {
+            self.aimd.limit(limit);
+            self.source = Source::Loss;
+        }
         let mut rate = self.aimd.rate();
-        if self.last_feedback.is_none() {
+        if self.presence.last().is_none() {
             self.source = Source::NoFeedback;
             if let Some(remb) = self.remb {
                 (rate, self.source) = (remb, Source::Remb);

@@ -48,6 +48,8 @@ pub struct Estimate {
     pub loss: f64,
     /// The part of it that does not follow the rate, 0 to 1.
     pub inherent_loss: f64,
+    /// What the path carries, if loss follows the rate.
+    pub loss_limit: Option<Bitrate>,
     /// Of the path, without queueing as far as seen; `None` before the first feedback.
     pub rtt: Option<Duration>,
     /// What arrives at the receiver.

@@ -81,6 +81,8 @@ pub(crate) struct Settled {
     pub at: Moment,
     pub size: u16,
     pub fate: Fate,
+    /// The cluster it was sent for.
+    pub probe: Option<ProbeId>,
 }
 
 /// What one message changed.
@@ -229,7 +231,8 @@ impl History {
                 State::Missing => Fate::Lost,
                 State::Received => Fate::Received,
             };
-            return Some(Settled { at: first.at, size: first.size, fate });
+            let probe = (first.probe != 0).then_some(ProbeId(first.probe));
+            return Some(Settled { at: first.at, size: first.size, fate, probe });
         }
     }
 

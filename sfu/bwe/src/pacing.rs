@@ -88,6 +88,11 @@ impl ProbeBudget {
         self.probe.id
     }
 
+    /// Bytes that a padding packet needs to have: many small ones show the same as few large ones and wait less.
+    pub fn padding_size(&self) -> usize {
+        (self.probe.size.0 / u64::from(self.probe.packets.max(1))) as usize
+    }
+
     /// Bytes that are due at `now`, rounded up to a packet by the caller; zero once it is complete. The first call begins it.
     pub fn due(&mut self, now: Instant) -> usize {
         if self.is_complete() {

@@ -8,6 +8,7 @@
 
 use crate::history::Acked;
 use crate::moment::Moment;
+use arrayvec::ArrayVec;
 use packet::{Bitrate, DataSize};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub enum ProbeReason {
     Wanted,
     /// The path came back.
     Outage,
+    /// The queue that made the rate drop far is empty again.
+    Recovery,
     /// Some time has passed and more is still wanted.
     Periodic,
 }
@@ -68,15 +71,18 @@ struct Sending {
     bytes_at_last: u64,
 }
 
+/// Sums for a line through (sent, arrived), both in ms since the first that arrived.
 #[derive(Clone, Copy, Debug)]
 struct Arriving {
     packets: u32,
-    bytes: u64,
+    first_sent: Moment,
     first_us: i64,
-    last_us: i64,
-    /// Of the first packet, whose own time on the link is not in the interval.
-    first_bytes: u64,
-    newest: Moment,
+    sent: f64,
+    arrived: f64,
+    sent_sent: f64,
+    sent_arrived: f64,
+    arrived_arrived: f64,
+    longest_ms: f64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -84,10 +90,15 @@ pub(crate) struct Probes {
     waiting: VecDeque<(Bitrate, ProbeReason, Moment)>,
     clusters: VecDeque<Cluster>,
     last_id: u16,
+    /// Of clusters of late, for the losses among them, which are known later.
+    rates: ArrayVec<(ProbeId, Bitrate), CLUSTERS_MAX>,
+    /// First and last packet of the newest cluster.
+    last_sent: Option<(Moment, Moment)>,
 }
 
-/// Long enough to fill a link's burst, short enough to be gone before a queue shows.
-const LASTS: Duration = Duration::from_millis(20);
+/// Long enough to fill a link's burst, short enough to be gone before a queue shows; longer by what hides its slope.
+const LASTS: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(120));
+const JITTERS: f64 = 6.0;
 const PACKETS_MIN: u32 = 5;
 const WAITING_MAX: usize = 4;
 const CLUSTERS_MAX: usize = 4;
@@ -95,13 +106,16 @@ const CLUSTERS_MAX: usize = 4;
 const WAITING_FOR: Duration = Duration::from_secs(1);
 /// Feedback about all of it has come by then, or never comes.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+/// What a cluster leaves in a queue is gone after this.
+const SHADOW: Duration = Duration::from_millis(60);
 /// Of what the path delivers anyhow.
-const ARRIVED_ENOUGH: f64 = 0.8;
-/// Arrived below this part of the rate sent, the link was full; then a bit less is taken, so that the queue drains.
-const SATURATED: f64 = 0.9;
+const ARRIVED_ENOUGH: f64 = 0.65;
+const ALL_ARRIVED: f64 = 0.8;
+/// Took this much longer to arrive than to be sent: the link was full; then a bit less is taken, so that the queue drains.
+const STRETCH_SATURATED: f64 = 1.1;
+const ERRORS: f64 = 2.0;
+const ERROR_MAX: f64 = 0.25;
 const OF_SATURATED: f64 = 0.95;
-/// Arriving this much faster than sent is an artefact.
-const FASTER_MAX: f64 = 2.0;
 const INTERVAL_MAX_MS: f64 = 1000.0;
 
 impl Probes {
@@ -115,24 +129,43 @@ impl Probes {
         self.waiting.clear();
     }
 
+    /// True for packets that feel a cluster's own queue: those of it, and what follows at once.
+    pub fn shadows(&self, acked: &Acked) -> bool {
+        acked.probe.is_some()
+            || self.last_sent.is_some_and(|(first, last)| acked.at >= first && acked.at <= last.plus(SHADOW))
+    }
+
+    /// What a cluster of late was asked to be sent at.
+    pub fn rate_of(&self, id: ProbeId) -> Option<Bitrate> {
+        self.rates.iter().find(|(known, _)| *known == id).map(|(_, rate)| *rate)
+    }
+
     /// Nothing waits to be sent or to be answered.
     pub fn idle(&self) -> bool {
         self.waiting.is_empty() && self.clusters.is_empty()
     }
 
-    pub fn poll(&mut self, now: Moment) -> Option<Probe> {
+    /// `loss`: the share that the path loses whatever the rate is; more is sent then, and more with jitter.
+    pub fn poll(&mut self, now: Moment, loss: f64, jitter: Duration) -> Option<Probe> {
         loop {
             let (rate, reason, planned) = self.waiting.pop_front()?;
             if now.since(planned) > WAITING_FOR {
                 continue;
             }
             self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-            let size = DataSize((rate.0 as u128 * LASTS.as_micros() / 8_000_000) as u64);
-            let probe = Probe { id: ProbeId(self.last_id), rate, size, packets: PACKETS_MIN, reason };
+            let more = 1.0 / (1.0 - loss.min(0.7));
+            let lasts = (LASTS.0 + jitter.mul_f64(JITTERS)).min(LASTS.1).as_secs_f64();
+            let size = DataSize((rate.0 as f64 * lasts / 8.0 * more) as u64);
+            let packets = (f64::from(PACKETS_MIN) * more) as u32;
+            let probe = Probe { id: ProbeId(self.last_id), rate, size, packets, reason };
             if self.clusters.len() >= CLUSTERS_MAX {
                 self.clusters.pop_front();
             }
             self.clusters.push_back(Cluster { probe, sent: None, arrived: None });
+            if self.rates.is_full() {
+                self.rates.remove(0);
+            }
+            self.rates.push((probe.id, rate));
             return Some(probe);
         }
     }
@@ -147,6 +180,7 @@ impl Probes {
             bytes: 0,
             bytes_at_last: 0,
         });
+        self.last_sent = Some((sent.first, now));
         if now > sent.last {
             (sent.last, sent.bytes_at_last) = (now, 0);
         }
@@ -158,22 +192,26 @@ impl Probes {
     pub fn on_acked(&mut self, acked: &Acked) {
         let Some(id) = acked.probe else { return };
         let Some(cluster) = self.clusters.iter_mut().find(|c| c.probe.id == id) else { return };
-        let (bytes, at) = (u64::from(acked.size), acked.arrival_us);
         let arrived = cluster.arrived.get_or_insert(Arriving {
             packets: 0,
-            bytes: 0,
-            first_us: at,
-            last_us: at,
-            first_bytes: bytes,
-            newest: acked.at,
+            first_sent: acked.at,
+            first_us: acked.arrival_us,
+            sent: 0.0,
+            arrived: 0.0,
+            sent_sent: 0.0,
+            sent_arrived: 0.0,
+            arrived_arrived: 0.0,
+            longest_ms: 0.0,
         });
-        if at < arrived.first_us {
-            (arrived.first_us, arrived.first_bytes) = (at, bytes);
-        }
-        arrived.last_us = arrived.last_us.max(at);
-        arrived.newest = arrived.newest.max(acked.at);
+        let x = acked.at.ms_since(arrived.first_sent);
+        let y = (acked.arrival_us - arrived.first_us) as f64 / 1000.0;
         arrived.packets += 1;
-        arrived.bytes += bytes;
+        arrived.sent += x;
+        arrived.arrived += y;
+        arrived.sent_sent += x * x;
+        arrived.sent_arrived += x * y;
+        arrived.arrived_arrived += y * y;
+        arrived.longest_ms = arrived.longest_ms.max(y.abs());
     }
 
     /// The next cluster that is answered or given up; `newest`: sending time of the newest packet that arrived, `loss`: the
@@ -204,27 +242,29 @@ impl Cluster {
     fn measure(&self, loss: f64) -> Option<(f64, bool)> {
         let (sent, arrived) = (self.sent?, self.arrived?);
         let enough = ARRIVED_ENOUGH * (1.0 - loss);
-        if f64::from(arrived.packets) < enough * f64::from(sent.packets) || arrived.packets < 2 {
+        if f64::from(arrived.packets) < enough * f64::from(sent.packets) || arrived.packets < 3 {
             return None;
         }
         let send_ms = sent.last.ms_since(sent.first);
-        let receive_ms = (arrived.last_us - arrived.first_us) as f64 / 1000.0;
-        if !(0.0..=INTERVAL_MAX_MS).contains(&send_ms) || !(0.0..=INTERVAL_MAX_MS).contains(&receive_ms) {
+        if send_ms <= 0.0 || send_ms > INTERVAL_MAX_MS || arrived.longest_ms > INTERVAL_MAX_MS {
             return None;
         }
-        // All at once says nothing; so does arriving at once.
-        if send_ms == 0.0 || receive_ms == 0.0 {
+        let send = (sent.bytes - sent.bytes_at_last) as f64 * 8000.0 / send_ms;
+        // How much longer it took to arrive than to be sent.
+        let n = f64::from(arrived.packets);
+        let spread = arrived.sent_sent - arrived.sent * arrived.sent / n;
+        if spread <= 0.0 {
             return None;
         }
-        let asked = self.probe.rate.0 as f64;
-        let send = ((sent.bytes - sent.bytes_at_last) as f64 * 8000.0 / send_ms).min(asked);
-        // What was lost on the way took its time on the link all the same.
-        let receive = (arrived.bytes - arrived.first_bytes) as f64 * 8000.0 / receive_ms / (1.0 - loss);
-        if receive > FASTER_MAX * asked.max(send) {
-            return None;
-        }
-        let rate = send.min(receive);
-        let saturated = receive < SATURATED * send;
-        Some((if saturated { OF_SATURATED * receive } else { rate }, saturated))
+        let stretch = (arrived.sent_arrived - arrived.sent * arrived.arrived / n) / spread;
+        let total = arrived.arrived_arrived - arrived.arrived * arrived.arrived / n;
+        let error = ((total - stretch * stretch * spread).max(0.0) / (n - 2.0) / spread).sqrt();
+        // Jitter stretches too, by chance.
+        let saturated = stretch > STRETCH_SATURATED + ERRORS * error.min(ERROR_MAX);
+        let rate = if saturated { OF_SATURATED * send / stretch } else { send };
+        // Loss beyond the usual takes its part too; a packet more or less of a few is chance.
+        let delivered = f64::from(arrived.packets) / f64::from(sent.packets) / (1.0 - loss);
+        let rate = if delivered < ALL_ARRIVED { rate * delivered } else { rate };
+        Some((rate.min(self.probe.rate.0 as f64), saturated))
     }
 }

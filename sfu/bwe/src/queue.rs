@@ -12,9 +12,14 @@ pub(crate) struct QueueDelay {
     filling: Option<(Moment, i64)>,
     /// Smoothed, microseconds above zero of the two clocks.
     current: Option<f64>,
+    /// Smallest of late: what never drained.
+    standing_before: Option<i64>,
+    standing: Option<(Moment, i64)>,
 }
 
 const WINDOW: Duration = Duration::from_secs(15);
+/// A queue that was never shorter than something in one to two of these stands.
+const STANDING: Duration = Duration::from_millis(150);
 /// Some ten packets.
 const SMOOTHING: f64 = 0.1;
 /// A receiver's clock that jumps by this starts over.
@@ -28,6 +33,13 @@ impl QueueDelay {
         }
         let current = self.current.unwrap_or(delay as f64);
         self.current = Some(current + SMOOTHING * (delay as f64 - current));
+        match &mut self.standing {
+            Some((since, least)) if sent.since(*since) < STANDING => *least = (*least).min(delay),
+            standing => {
+                self.standing_before = standing.map(|(_, least)| least);
+                *standing = Some((sent, delay));
+            }
+        }
         match &mut self.filling {
             Some((since, smallest)) if now.since(*since) < WINDOW => *smallest = (*smallest).min(delay),
             filling => {
@@ -38,10 +50,21 @@ impl QueueDelay {
     }
 
     pub fn current(&self) -> Duration {
+        self.above_smallest(self.current)
+    }
+
+    /// The part that did not drain for a while.
+    pub fn standing(&self) -> Duration {
+        let Some(before) = self.standing_before else { return Duration::ZERO };
+        let least = self.standing.map_or(before, |(_, least)| least.min(before));
+        self.above_smallest(Some(least as f64))
+    }
+
+    fn above_smallest(&self, delay: Option<f64>) -> Duration {
         let filling = self.filling.map(|(_, smallest)| smallest);
         let smallest = self.before.into_iter().chain(filling).min();
-        let (Some(smallest), Some(current)) = (smallest, self.current) else { return Duration::ZERO };
-        Duration::from_micros((current - smallest as f64).max(0.0) as u64)
+        let (Some(smallest), Some(delay)) = (smallest, delay) else { return Duration::ZERO };
+        Duration::from_micros((delay - smallest as f64).max(0.0) as u64)
     }
 }
 

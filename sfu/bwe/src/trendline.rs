@@ -5,15 +5,19 @@
 use crate::arrival::Delta;
 use crate::estimate::Usage;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Trendline {
-    /// (arrival, smoothed delay), ms since the first.
+    /// (arrival since the first, accumulated delay), ms.
     samples: VecDeque<(f64, f64)>,
     first_us: Option<i64>,
     deltas: u32,
     accumulated_ms: f64,
-    smoothed_ms: f64,
+    /// Deltas of a fast sender are added up to one sample.
+    sent_ms: f64,
+    /// Standard deviation around the line, smoothed.
+    jitter_ms: f64,
     detector: Detector,
 }
 
@@ -27,12 +31,16 @@ struct Detector {
     usage: Usage,
 }
 
-/// Groups that a slope is fitted through.
-const SAMPLES: usize = 20;
-const SMOOTHING: f64 = 0.9;
-/// The slope is weighed with the number of deltas, up to this many.
+/// Time that a slope is fitted through: jitter of one packet after the other cancels out, a queue that grows does not.
+const WINDOW_MS: f64 = 400.0;
+const SAMPLES: (usize, usize) = (10, 64);
+const SAMPLE_MS: f64 = 7.0;
+/// The slope is weighed with the time it was seen for, in groups of 33 ms, up to this many.
 const DELTAS_MAX: u32 = 60;
 const GAIN: f64 = 4.0;
+/// A slope that is not this many of its standard errors away from zero is jitter.
+const ERRORS: f64 = 3.5;
+const JITTER_SMOOTHING: f64 = 0.05;
 
 const THRESHOLD_START: f64 = 12.5;
 const THRESHOLD_RANGE: (f64, f64) = (6.0, 600.0);
@@ -48,11 +56,12 @@ const OVER_FOR_MS: f64 = 10.0;
 impl Default for Trendline {
     fn default() -> Self {
         Self {
-            samples: VecDeque::with_capacity(SAMPLES + 1),
+            samples: VecDeque::with_capacity(SAMPLES.1 + 1),
             first_us: None,
             deltas: 0,
             accumulated_ms: 0.0,
-            smoothed_ms: 0.0,
+            sent_ms: 0.0,
+            jitter_ms: 0.0,
             detector: Detector {
                 threshold: THRESHOLD_START,
                 updated_us: None,
@@ -70,29 +79,52 @@ impl Trendline {
         self.detector.usage
     }
 
+    /// How much delays vary without a trend.
+    pub fn jitter(&self) -> Duration {
+        Duration::from_secs_f64((self.jitter_ms / 1000.0).clamp(0.0, 10.0))
+    }
+
+    /// What comes next is not compared with what was; the threshold stays.
+    pub fn restart(&mut self) {
+        let threshold = self.detector.threshold;
+        *self = Self::default();
+        self.detector.threshold = threshold;
+    }
+
     pub fn on_delta(&mut self, delta: Delta) -> Usage {
         let first_us = *self.first_us.get_or_insert(delta.arrived_us);
         self.deltas = (self.deltas + 1).min(DELTAS_MAX);
         self.accumulated_ms += delta.arrival_ms - delta.sent_ms;
-        self.smoothed_ms = SMOOTHING * self.smoothed_ms + (1.0 - SMOOTHING) * self.accumulated_ms;
+        self.sent_ms += delta.sent_ms;
+        if self.sent_ms < SAMPLE_MS {
+            return self.detector.usage;
+        }
+        let sent_ms = std::mem::take(&mut self.sent_ms);
         let at_ms = (delta.arrived_us - first_us) as f64 / 1000.0;
-        self.samples.push_back((at_ms, self.smoothed_ms));
-        if self.samples.len() > SAMPLES {
+        self.samples.push_back((at_ms, self.accumulated_ms));
+        let too_many = |samples: &VecDeque<(f64, f64)>| {
+            let old = at_ms - samples[0].0 > WINDOW_MS;
+            samples.len() > SAMPLES.1 || samples.len() > SAMPLES.0 && old
+        };
+        while too_many(&self.samples) {
             self.samples.pop_front();
         }
-        if self.samples.len() == SAMPLES {
-            let trend = slope(&self.samples) * f64::from(self.deltas) * GAIN;
-            self.detector.update(trend, delta);
+        if self.samples.len() >= SAMPLES.0 {
+            let Line { slope, error, deviation } = fit(&self.samples);
+            self.jitter_ms += JITTER_SMOOTHING * (deviation - self.jitter_ms);
+            let sure = slope.abs() > ERRORS * error;
+            let trend = if sure { slope } else { 0.0 } * f64::from(self.deltas) * GAIN;
+            self.detector.update(trend, sent_ms, delta.arrived_us);
         }
         self.detector.usage
     }
 }
 
 impl Detector {
-    fn update(&mut self, trend: f64, delta: Delta) {
+    fn update(&mut self, trend: f64, sent_ms: f64, arrived_us: i64) {
         if trend > self.threshold {
             // The first time it is not known for how long.
-            self.over_for_ms += if self.over_count == 0 { delta.sent_ms / 2.0 } else { delta.sent_ms };
+            self.over_for_ms += if self.over_count == 0 { sent_ms / 2.0 } else { sent_ms };
             self.over_count += 1;
             if self.over_for_ms > OVER_FOR_MS && self.over_count > 1 && trend >= self.last_trend {
                 (self.over_for_ms, self.over_count) = (0.0, 0);
@@ -103,7 +135,7 @@ impl Detector {
             self.usage = if trend < -self.threshold { Usage::Under } else { Usage::Normal };
         }
         self.last_trend = trend;
-        self.adapt(trend, delta.arrived_us);
+        self.adapt(trend, arrived_us);
     }
 
     fn adapt(&mut self, trend: f64, now_us: i64) {
@@ -119,17 +151,31 @@ impl Detector {
     }
 }
 
-/// Least squares; zero if all arrived at one moment.
-fn slope(samples: &VecDeque<(f64, f64)>) -> f64 {
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+struct Line {
+    slope: f64,
+    /// Standard error of the slope.
+    error: f64,
+    /// Standard deviation of the samples around it.
+    deviation: f64,
+}
+
+/// Least squares. No slope if all arrived at one moment.
+fn fit(samples: &VecDeque<(f64, f64)>) -> Line {
     let n = samples.len() as f64;
     let mean_x = samples.iter().map(|(x, _)| x).sum::<f64>() / n;
     let mean_y = samples.iter().map(|(_, y)| y).sum::<f64>() / n;
-    let (mut above, mut below) = (0.0, 0.0);
+    let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
     for (x, y) in samples {
-        above += (x - mean_x) * (y - mean_y);
-        below += (x - mean_x) * (x - mean_x);
+        let (x, y) = (x - mean_x, y - mean_y);
+        (xx, xy, yy) = (xx + x * x, xy + x * y, yy + y * y);
     }
-    if below == 0.0 { 0.0 } else { above / below }
+    if xx <= 0.0 {
+        return Line::default();
+    }
+    let slope = xy / xx;
+    let residual = (yy - slope * xy).max(0.0) / (n - 2.0).max(1.0);
+    Line { slope, error: (residual / xx).sqrt(), deviation: residual.sqrt() }
 }
 
 #[cfg(test)]
@@ -168,7 +214,7 @@ mod tests {
         let mut word = 1u32;
         let jitter = (0..5000).map(|_| {
             word = word.wrapping_mul(1_103_515_245).wrapping_add(12_345);
-            f64::from(word >> 16 & 3)
+            f64::from(word >> 16 & 31)
         });
         assert_eq!(usage(jitter), (Usage::Normal, false));
     }
@@ -176,6 +222,6 @@ mod tests {
     #[test]
     fn all_at_one_moment_is_no_trend() {
         let samples = (0..20).map(|i| (1.0, f64::from(i))).collect();
-        assert_eq!(slope(&samples), 0.0);
+        assert_eq!(fit(&samples), Line::default());
     }
 }
