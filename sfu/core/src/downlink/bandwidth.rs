@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Bandwidth {
     controller: Controller,
-    /// Retransmissions and FEC: a part of the rate that media does not have.
+    /// What was sent: media, and retransmissions and FEC, a part of the rate that media does not have.
+    sent: Meter,
     repair: Meter,
     /// The peer has said something about its rate: feedback or REMB.
     heard: bool,
@@ -52,6 +53,7 @@ impl Bandwidth {
         let config = bwe::Config { min: MIN, max: MAX, ..bwe::Config::default() };
         Self {
             controller: Controller::new(now, config),
+            sent: Meter::default(),
             repair: Meter::default(),
             heard: false,
             measurable: false,
@@ -72,7 +74,7 @@ impl Bandwidth {
         match kind {
             Kind::Rtx | Kind::Fec => self.repair.add(now, departed.len),
             Kind::Padding => self.padding_bytes += departed.len as u64,
-            Kind::Audio | Kind::Media => {}
+            Kind::Audio | Kind::Media => self.sent.add(now, departed.len),
         }
         let (seq, size, probe) = (departed.seq, departed.len, departed.probe);
         self.controller.packet_sent(now, Sent { seq, size, kind, probe });
@@ -151,6 +153,11 @@ impl Bandwidth {
             true => Some(START.0),
             false => self.heard.then(|| Bitrate(self.rate(now).0.saturating_sub(self.repair_rate(now).0))),
         }
+    }
+
+    /// Media sent over the last second.
+    pub fn sent_rate(&self, now: Instant) -> Bitrate {
+        self.sent.rate(now)
     }
 
     pub fn repair_rate(&self, now: Instant) -> Bitrate {

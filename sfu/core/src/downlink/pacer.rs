@@ -79,6 +79,8 @@ struct Line {
 #[derive(Debug, Default)]
 pub(crate) struct Pacer {
     lines: [VecDeque<Queued>; Class::COUNT],
+    /// Second copies, by the time from which they may leave.
+    later: VecDeque<(Instant, Queued)>,
     /// Of packets that may have to wait.
     bytes: usize,
     packets: usize,
@@ -123,7 +125,17 @@ impl Pacer {
         Ok(())
     }
 
+    /// A packet that is not to leave before `at`; times never go back from one call to the next.
+    pub fn push_later(&mut self, at: Instant, queued: Queued) -> Result<(), DropReason> {
+        if self.packets + self.later.len() >= PACKETS_MAX {
+            return Err(DropReason::QueueFull);
+        }
+        self.later.push_back((at, queued));
+        Ok(())
+    }
+
     pub fn clear(&mut self) {
+        self.later.clear();
         self.lines.iter_mut().for_each(VecDeque::clear);
         self.by_stream.fill(Line::default());
         (self.bytes, self.packets, self.probe) = (0, 0, None);
@@ -131,7 +143,7 @@ impl Pacer {
 
     /// Something waits, or a probe is to be filled.
     pub fn has_work(&self) -> bool {
-        self.packets > 0 || self.probe.is_some()
+        self.packets > 0 || self.probe.is_some() || !self.later.is_empty()
     }
 
     pub fn set_rate(&mut self, now: Instant, rate: Option<Bitrate>) {
@@ -195,6 +207,10 @@ impl Pacer {
         if let Some(pace) = self.pace() {
             self.link.leak(now, pace);
         }
+        while let Some((_, queued)) = self.later.pop_front_if(|(at, _)| *at <= now) {
+            // There was room for it when it was put here.
+            let _ = self.push(queued);
+        }
         if self.packets == 0 {
             return;
         }
@@ -245,8 +261,9 @@ impl Pacer {
 
     /// When the next packet may leave, after a release; `None`: nothing waits.
     pub fn next_release(&self, now: Instant) -> Option<Instant> {
-        let pace = self.pace()?;
-        self.has_work().then(|| now + self.link.below_in(self.depth(), pace))
+        let paced = (self.packets > 0 || self.probe.is_some())
+            .then(|| now + self.pace().map_or(Duration::ZERO, |pace| self.link.below_in(self.depth(), pace)));
+        [paced, self.later.front().map(|(at, _)| *at)].into_iter().flatten().min()
     }
 }
 

@@ -4,48 +4,60 @@ use super::bucket::Bucket;
 use packet::Bitrate;
 use std::time::{Duration, Instant};
 
-/// A leg that loses is repaired for what it loses; beyond that, a quarter of the rate is all that requests can buy. A
-/// client that asks for everything therefore neither fills its own link with repetitions nor costs the server more.
+/// A leg that loses is repaired for what it loses; beyond that, a quarter of what it is sent is all that requests can
+/// buy. A client that asks for everything therefore neither fills its own link with repetitions nor costs the server more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Repair {
     spent: Bucket,
+    /// Everything that the leg carries.
     rate: Bitrate,
+    /// What media it is sent: only that can be lost.
+    media: Bitrate,
     /// Share of the packets of this leg that feedback reports lost.
     loss: f64,
 }
 
-/// Without loss that would explain the requests.
+/// Of the media sent, without loss that would explain the requests.
 const SHARE: f64 = 0.25;
-/// With any loss: media is never less than a third of what is sent.
-const SHARE_MAX: f64 = 0.67;
+/// Of the media sent, with any loss: two copies of everything.
+const SHARE_MAX: f64 = 2.0;
+/// Of everything that may be sent: live media goes on beside it.
+const OF_RATE: f64 = 0.67;
 /// Repairs are lost too, and loss comes in bursts.
 const MARGIN: f64 = 1.25;
-/// From here a second copy costs less than the round trip that a lost repair costs: with p = 0.4 a copy fails as often
-/// as two packets of three arrive.
+/// A second copy of each repair: always from here, as the issue of a lossy leg is its round trips; and earlier where the
+/// leg has room for one and a half times of what it is sent, since a repair that is lost costs a whole round.
 const DOUBLED_FROM: f64 = 0.4;
+const DOUBLED_WITH_ROOM_FROM: f64 = 0.1;
+const ROOM_PERCENT: u64 = 150;
 /// What may be spent at once: loss comes in bursts, and an outage of half a second is asked for in one message.
 const SAVED: Duration = Duration::from_secs(1);
+/// Just begun, or audio only: a burst of a few packets can always be repaired.
+const MEDIA_MIN: Bitrate = Bitrate::kbps(100);
 
 impl Default for Repair {
     fn default() -> Self {
-        Self { spent: Bucket::default(), rate: Bitrate::kbps(300), loss: 0.0 }
+        Self { spent: Bucket::default(), rate: Bitrate::kbps(300), media: MEDIA_MIN, loss: 0.0 }
     }
 }
 
 impl Repair {
-    pub fn set(&mut self, now: Instant, rate: Bitrate, loss: f64) {
+    pub fn set(&mut self, now: Instant, rate: Bitrate, media: Bitrate, loss: f64) {
         self.spent.leak(now, self.budget());
-        (self.rate, self.loss) = (rate, loss.clamp(0.0, 1.0));
+        (self.rate, self.media, self.loss) = (rate, media.max(MEDIA_MIN), loss.clamp(0.0, 1.0));
     }
 
     /// How often each packet that is asked for is sent.
     pub fn copies(&self) -> usize {
-        if self.loss > DOUBLED_FROM { 2 } else { 1 }
+        let room = self.rate.0 > self.media.0.saturating_mul(ROOM_PERCENT) / 100;
+        let doubled = self.loss > DOUBLED_FROM || room && self.loss > DOUBLED_WITH_ROOM_FROM;
+        if doubled { 2 } else { 1 }
     }
 
     pub fn budget(&self) -> Bitrate {
         let expected = self.loss / (1.0 - self.loss.min(0.9)) * self.copies() as f64 * MARGIN;
-        Bitrate((self.rate.0 as f64 * expected.clamp(SHARE, SHARE_MAX)) as u64)
+        let of_media = self.media.0 as f64 * expected.clamp(SHARE, SHARE_MAX);
+        Bitrate(of_media.min(self.rate.0 as f64 * OF_RATE) as u64)
     }
 
     /// May `bytes` be sent again now? Then they are spent.
@@ -66,9 +78,9 @@ mod tests {
     use crate::tests::start;
 
     /// kb/s granted to somebody who asks all the time, after the first burst.
-    fn granted(rate: Bitrate, loss: f64) -> u64 {
+    fn granted(rate: Bitrate, media: Bitrate, loss: f64) -> u64 {
         let mut repair = Repair::default();
-        repair.set(start(), rate, loss);
+        repair.set(start(), rate, media, loss);
         let mut bytes = 0;
         for i in 0..12_000u64 {
             let now = start() + Duration::from_millis(i);
@@ -80,20 +92,34 @@ mod tests {
     }
 
     #[test]
-    fn requests_get_a_quarter_of_the_rate_and_more_only_where_packets_are_lost() {
-        let rate = Bitrate::kbps(1000);
-        for (loss, expected) in [(0.0, 250), (0.1, 250), (0.3, 535), (0.5, 670), (1.0, 670)] {
-            let kbps = granted(rate, loss);
-            assert!(kbps.abs_diff(expected) <= 12, "{kbps} kb/s at loss {loss}");
+    fn requests_get_a_quarter_of_the_media_and_more_only_where_packets_are_lost() {
+        let kbps = Bitrate::kbps;
+        for (name, rate, media, loss, expected) in [
+            ("no loss", 1000, 1000, 0.0, 250),
+            ("a wide link with little on it", 9000, 1000, 0.0, 250),
+            ("once", 1000, 1000, 0.3, 535),
+            ("twice, with room", 9000, 1000, 0.3, 1070),
+            ("twice, without, within the link", 1000, 1000, 0.5, 670),
+            ("all lost", 9000, 1000, 1.0, 2000),
+        ] {
+            let granted = granted(kbps(rate), kbps(media), loss);
+            assert!(granted.abs_diff(expected) <= 25, "{name}: {granted} kb/s");
         }
     }
 
     #[test]
-    fn two_copies_from_forty_percent_loss_on() {
+    fn two_copies_at_high_loss_and_earlier_where_there_is_room() {
         let mut repair = Repair::default();
-        for (loss, copies) in [(0.0, 1), (0.4, 1), (0.41, 2), (2.0, 2)] {
-            repair.set(start(), Bitrate::kbps(300), loss);
-            assert_eq!(repair.copies(), copies, "{loss}");
+        for (rate, loss, copies) in [
+            (1000, 0.0, 1),
+            (1000, 0.4, 1),
+            (1000, 0.41, 2),
+            (1000, 2.0, 2),
+            (9000, 0.05, 1),
+            (9000, 0.15, 2),
+        ] {
+            repair.set(start(), Bitrate::kbps(rate), Bitrate::kbps(1000), loss);
+            assert_eq!(repair.copies(), copies, "{rate} {loss}");
         }
     }
 }

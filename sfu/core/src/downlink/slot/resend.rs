@@ -17,6 +17,9 @@ const RESEND_INTERVAL: Duration = Duration::from_millis(20);
 /// longer. Video is sent again for as long as it is kept, since later pictures are made from it.
 const AUDIO_DEADLINE: Duration = Duration::from_millis(400);
 
+/// Between two copies: longer than a burst of loss on a radio link, shorter than a round trip.
+const COPY_AFTER: Duration = Duration::from_millis(10);
+
 /// Finds a stored packet by its source and number there: what it is, what its publisher's payload types mean, and the
 /// publisher's clock offset.
 pub(crate) type Found<'a> = Option<(&'a Stored, &'a Payloads, Option<i64>)>;
@@ -63,8 +66,10 @@ impl Slot {
             if !repair.spend(now, again.len * copies) {
                 return Err(DropReason::NackOverBudget);
             }
-            for _ in 0..copies {
-                self.push_rtx(again, queue)?;
+            self.push_rtx(again, |queued| queue.push(queued))?;
+            for copy in 1..copies {
+                let at = now + COPY_AFTER * copy as u32;
+                self.push_rtx(again, |queued| queue.pacer.push_later(at, queued))?;
             }
             self.meter.add(now, again.len * copies);
         }
@@ -89,7 +94,7 @@ impl Slot {
             && let Some(found) = cached(sent.source, sent.source_seq)
             && let Ok(again) = self.again(&sent, found, session, Class::Padding)
         {
-            return self.push_rtx(again, queue).map(|()| again.len);
+            return self.push_rtx(again, |queued| queue.push(queued)).map(|()| again.len);
         }
         let pt = session.payloads.any_rtx().ok_or(DropReason::NackWithoutRtx)?;
         let timestamp = self.time.newest_sent().unwrap_or(RtpTime(0));
@@ -131,11 +136,15 @@ impl Slot {
     }
 
     /// Every copy has a number of its own: one index of the cipher is never used twice.
-    fn push_rtx(&mut self, mut queued: Queued, queue: &mut Queue) -> Result<(), DropReason> {
+    fn push_rtx(
+        &mut self,
+        mut queued: Queued,
+        push: impl FnOnce(Queued) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
         if let Item::Media(media) = &mut queued.item {
             media.seq = self.rtx_seq;
         }
-        queue.push(queued)?;
+        push(queued)?;
         self.rtx_seq = self.rtx_seq.plus(1);
         Ok(())
     }
