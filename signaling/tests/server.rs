@@ -61,10 +61,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         timeout(PATIENCE, self.0.next()).await.expect("an answer in time").and_then(Result::ok)
     }
 
+    /// The next message that says something about the room: the quality of what is received comes whenever it changes.
     async fn hear(&mut self) -> ServerMessage {
         loop {
             match self.frame().await {
-                Some(Message::Text(text)) => return serde_json::from_str(&text).unwrap(),
+                Some(Message::Text(text)) => match serde_json::from_str(&text).unwrap() {
+                    ServerMessage::Quality { .. } => {}
+                    message => return message,
+                },
                 Some(Message::Ping(_) | Message::Pong(_)) => {}
                 other => panic!("no message but {other:?}"),
             }
