@@ -22,7 +22,7 @@ class Page {
   /** @type {Call | null} */ #call = null;
   #local = new LocalMedia();
   #lobby;
-  #stage = new Stage(() => this.#soundBlocked());
+  #stage = new Stage(() => this.#soundBlocked(), (pinned) => this.#pinChanged(pinned));
   #quality = new Quality();
   #tabs = new OtherTabs();
   #speakerOn = true;
@@ -58,6 +58,7 @@ class Page {
     const mine = (/** @type {() => void} */ run) => () => call === this.#call && run();
     call.on('reachable', (reachable) => call === this.#call && this.#lobby.reachable(reachable));
     call.on('participants', mine(() => this.#render()));
+    call.on('quality', mine(() => this.#render()));
     call.on('bound', (view) => {
       view.on('shown', mine(() => this.#render()));
       this.#render();
@@ -208,6 +209,12 @@ class Page {
       byId('toggle-screen').setAttribute('aria-pressed', String(this.#screen !== null));
       this.#stage.render(call, this.#local, this.#screen?.video ?? null);
     });
+  }
+
+  /** @param {string | null} name */
+  #pinChanged(name) {
+    this.#announce(name === null ? 'Nobody is pinned' : `${name} is pinned`);
+    this.#render();
   }
 
   /** Said by screen readers. @param {string} words */

@@ -3,8 +3,8 @@
 import { STAGES } from '../sdk/index.js';
 import { byId, make } from './dom.js';
 
-/** @import {Call} from '../sdk/index.js' */
-/** @import {Stages} from '../sdk/wire.js' */
+/** @import {Call, SlotView} from '../sdk/index.js' */
+/** @import {PauseReason, Stages} from '../sdk/wire.js' */
 /** @import {CallStats} from '../sdk/stats.js' */
 
 /** Browsers gather their own figures once a second. */
@@ -14,6 +14,12 @@ const EVERY_MS = 1000;
 const NAMES = {
   signaling: 'Signaling', ice: 'ICE', dtls: 'DTLS', first_packet: 'First packet', first_audio: 'First audio', first_frame: 'First frame',
 };
+
+/** Lines of the log that fit a glance. */
+const SHOWN_DECISIONS = 12;
+
+/** @type {Record<PauseReason, string>} */
+const PAUSES = { hidden: 'not on screen', bandwidth: 'link too slow', last_n: 'many cameras', quiet: 'others are louder' };
 
 export class Quality {
   #panel = byId('quality');
@@ -35,6 +41,7 @@ export class Quality {
     this.#call = call;
     if (!call) return this.open(false);
     call.on('stages', () => void this.#refresh());
+    call.on('quality', () => void this.#refresh());
   }
 
   /** @param {boolean} open */
@@ -54,7 +61,8 @@ export class Quality {
     const scrolled = this.#panel.scrollTop;
     this.#panel.replaceChildren(
       make('h2', '', 'Connecting'), stagesView(call.stages),
-      ...(stats ? [make('h2', '', 'This device'), ownView(stats), make('h2', '', 'Receiving'), othersView(call, stats)] : []),
+      ...(stats ? [make('h2', '', 'This device'), ownView(stats), make('h2', '', 'Receiving'), linkView(call), othersView(call, stats)] : []),
+      ...decisionsView(call),
     );
     this.#panel.scrollTop = scrolled;
   }
@@ -90,6 +98,43 @@ function ownView(stats) {
   return list;
 }
 
+/** @param {Call} call */
+function linkView({ quality }) {
+  const rows = [
+    ['Link carries', quality.estimate_kbps === null ? 'not known yet' : kbps(quality.estimate_kbps)],
+    ['At its best', kbps(quality.wanted_kbps)],
+  ];
+  const list = make('dl', 'figures');
+  for (const [what, value] of rows) list.append(make('dt', '', what), make('dd', '', value));
+  list.id = 'link-quality';
+  return list;
+}
+
+/** What is sent of somebody's picture, and why not more. @param {SlotView} view */
+function layerText({ quality }) {
+  if (!quality) return '–';
+  if (quality.paused) return `paused: ${PAUSES[quality.paused]}`;
+  if (quality.encoding === null) return '–';
+  const size = quality.height > 0 ? `${quality.width}×${quality.height}` : `layer ${quality.encoding + 1}`;
+  return quality.temporal > 0 ? `${size} T${quality.temporal}` : size;
+}
+
+/** Newest first: what the server changed, and the figures that decided. @param {Call} call */
+function decisionsView(call) {
+  const { decisions } = call.quality;
+  if (decisions.length === 0) return [];
+  const now_ms = performance.now();
+  const names = new Map(call.participants.map(({ id, name }) => [id, name]));
+  const rows = decisions.slice(-SHOWN_DECISIONS).reverse().map(({ at_ms, participant, text }) => {
+    const who = make('b', '', `${names.get(participant ?? '') ?? 'Somebody who left'}: `);
+    return make('li', '', make('time', '', ago(now_ms - at_ms)), make('span', '', who, text));
+  });
+  return [make('h2', '', 'What was changed, and why'), make('ol', 'decisions', ...rows)];
+}
+
+/** @param {number} ms */
+const ago = (ms) => (ms < 60_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`);
+
 /** @param {Call} call @param {CallStats} stats */
 function othersView(call, stats) {
   const rows = call.participants.flatMap((participant) => ['person', 'screen'].flatMap((share) => {
@@ -101,6 +146,7 @@ function othersView(call, stats) {
     name.scope = 'row';
     return [make('tr', '', name, ...[
       video.height ? `${video.height}p · ${Math.round(video.fps ?? 0)}` : '–',
+      layerText(view),
       kbps((audio.audio_kbps ?? 0) + (video.video_kbps ?? 0)),
       `${Math.max(audio.audio_loss_pct ?? 0, video.video_loss_pct ?? 0).toFixed(1)} %`,
       `${(audio.concealed_pct ?? 0).toFixed(1)} %`,
@@ -108,7 +154,7 @@ function othersView(call, stats) {
     ].map((text) => make('td', '', text)))];
   }));
   if (rows.length === 0) return make('p', 'nobody', 'Nobody else yet.');
-  const head = make('tr', '', ...['From', 'Picture', 'Rate', 'Lost', 'Made up', 'Freezes'].map((text) => {
+  const head = make('tr', '', ...['From', 'Picture', 'Sent to you', 'Rate', 'Lost', 'Made up', 'Freezes'].map((text) => {
     const cell = make('th', '', text);
     cell.scope = 'col';
     return cell;

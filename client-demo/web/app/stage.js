@@ -3,12 +3,13 @@
 import { hueOf } from '../sdk/index.js';
 import { byId, icon, make, setText } from './dom.js';
 import { tileSize } from './layout.js';
+import { pauseWords } from './words.js';
 
 /** @import {Call, SlotView} from '../sdk/index.js' */
 /** @import {ParticipantInfo, Share} from '../sdk/wire.js' */
 /** @import {LocalMedia} from './local.js' */
 
-/** @typedef {{root: HTMLLIElement, picture: HTMLElement, name: HTMLElement, muted: HTMLElement, status: HTMLElement}} Tile */
+/** @typedef {{root: HTMLLIElement, picture: HTMLElement, name: HTMLElement, muted: HTMLElement, status: HTMLElement, pin: HTMLButtonElement}} Tile */
 
 const GAP = 10;
 
@@ -23,10 +24,16 @@ export class Stage {
   /** @type {string[]} */ #others = [];
   #speakerOn = true;
   #blocked;
+  #pinChanged;
+  /** @type {string | null} The tile that is pinned, by participant and share. */ #pinned = null;
 
-  /** @param {() => void} blocked the browser holds the sound back until a click */
-  constructor(blocked) {
+  /**
+   * @param {() => void} blocked the browser holds the sound back until a click
+   * @param {(name: string | null) => void} pinChanged somebody is pinned, or nobody any more
+   */
+  constructor(blocked, pinChanged) {
     this.#blocked = blocked;
+    this.#pinChanged = pinChanged;
     new ResizeObserver(() => this.#arrange()).observe(this.#stage);
   }
 
@@ -55,7 +62,11 @@ export class Stage {
       if (isOn(participant, 'screen')) this.#renderOther(tile(`${participant.id}/screen`, this.#featured), call, participant, 'screen');
     }
     this.#renderSelf(tile('self/person', this.#grid), call, local);
-    for (const participant of call.participants) this.#renderOther(tile(`${participant.id}/person`, this.#grid), call, participant, 'person');
+    for (const participant of call.participants) {
+      const key = `${participant.id}/person`;
+      this.#renderOther(tile(key, key === this.#pinned ? this.#featured : this.#grid), call, participant, 'person');
+    }
+    if (this.#pinned !== null && !wanted.has(this.#pinned)) this.#pinned = null;
     for (const [key, { root }] of this.#tiles) {
       if (wanted.has(key)) continue;
       for (const video of root.querySelectorAll('video')) this.#park(video);
@@ -73,6 +84,7 @@ export class Stage {
     this.#elements.clear();
     this.#own.srcObject = null;
     this.#ownScreen.srcObject = null;
+    this.#pinned = null;
   }
 
   /** @param {Tile} tile @param {Call} call @param {LocalMedia} local */
@@ -98,21 +110,30 @@ export class Stage {
   /** @param {Tile} tile @param {Call} call @param {ParticipantInfo} participant @param {Share} share */
   #renderOther(tile, call, participant, share) {
     const view = call.view(participant.id, share);
-    if (view) this.#place(view, tile);
+    const pinned = this.#pinned === `${participant.id}/${share}`;
+    if (view) {
+      this.#place(view, tile);
+      view.pinned = pinned;
+      // What is shared is what the call is about.
+      view.priority = share === 'screen' ? 2 : 0;
+    }
+    this.#showPin(tile, share === 'screen' ? `${participant.name}’s screen` : participant.name, pinned);
     const on = isOn(participant, share);
+    const paused = on ? pauseWords(view?.quality?.paused ?? null) : '';
+    tile.root.dataset.paused = paused ? String(view?.quality?.paused) : '';
     const microphone = participant.tracks.find((track) => track.source === 'microphone');
     this.#describe(tile, {
       name: participant.name,
       who: share === 'screen' ? `${participant.name}’s screen` : participant.name,
-      picture: on && view !== undefined && view.shown,
+      picture: on && view !== undefined && view.shown && !paused,
       muted: share === 'person' && (!microphone || !microphone.active || microphone.muted),
       speaking: share === 'person' && call.speakers.includes(participant.id),
-      status: on && !view?.shown ? 'Connecting …' : '',
+      status: paused || (on && !view?.shown ? 'Connecting …' : ''), paused,
     });
   }
 
-  /** @param {Tile} tile @param {{name: string, who: string, picture: boolean, muted: boolean, speaking: boolean, status: string}} what */
-  #describe(tile, { name, who, picture, muted, speaking, status }) {
+  /** @param {Tile} tile @param {{name: string, who: string, picture: boolean, muted: boolean, speaking: boolean, status: string, paused?: string}} what */
+  #describe(tile, { name, who, picture, muted, speaking, status, paused = '' }) {
     tile.root.dataset.picture = picture ? 'shown' : 'hidden';
     tile.root.style.setProperty('--hue', String(Math.round(hueOf(name))));
     tile.root.classList.toggle('speaking', speaking);
@@ -121,8 +142,28 @@ export class Stage {
     setText(tile.status, status);
     const avatar = tile.root.querySelector('.avatar');
     if (avatar) setText(avatar, initials(name));
-    const words = [who, speaking && 'speaking', muted && 'microphone off', !picture && 'no picture'].filter(Boolean).join(', ');
+    const words = [who, speaking && 'speaking', muted && 'microphone off', !picture && (paused || 'no picture')].filter(Boolean).join(', ');
     if (tile.root.getAttribute('aria-label') !== words) tile.root.setAttribute('aria-label', words);
+  }
+
+  /** @param {Tile} tile @param {string} who @param {boolean} pinned */
+  #showPin(tile, who, pinned) {
+    tile.root.classList.toggle('pinned', pinned);
+    tile.pin.hidden = false;
+    tile.pin.setAttribute('aria-pressed', String(pinned));
+    const words = pinned ? `Unpin ${who}` : `Pin ${who}: larger, and sharp first`;
+    if (tile.pin.title === words) return;
+    tile.pin.title = words;
+    tile.pin.setAttribute('aria-label', pinned ? `Unpin ${who}` : `Pin ${who}`);
+  }
+
+  /** @param {string} key */
+  #togglePin(key) {
+    this.#pinned = this.#pinned === key ? null : key;
+    const tile = this.#tiles.get(key);
+    this.#pinChanged(this.#pinned === null ? null : (tile?.name.textContent ?? ''));
+    // The tile moves to another list, and the focus stays on it.
+    setTimeout(() => tile?.pin.focus({ preventScroll: true }));
   }
 
   /** @param {string} key */
@@ -134,10 +175,17 @@ export class Stage {
     const picture = make('div', 'tile-picture');
     const avatar = make('div', 'avatar');
     avatar.setAttribute('aria-hidden', 'true');
-    const root = make('li', 'tile', avatar, picture, status, make('div', 'tile-label', muted, name));
+    const pin = make('button', 'tile-pin');
+    pin.type = 'button';
+    pin.hidden = true;
+    pin.append(icon('pin'));
+    pin.addEventListener('click', () => this.#togglePin(key));
+    const root = make('li', 'tile', avatar, picture, status, make('div', 'tile-label', muted, name), pin);
+    // A second way for a mouse or a finger; the button is there for everybody else.
+    picture.addEventListener('dblclick', () => pin.hidden || this.#togglePin(key));
     root.dataset.tile = key;
     if (key.endsWith('/screen')) root.classList.add('screen');
-    const tile = { root, picture, name, muted, status };
+    const tile = { root, picture, name, muted, status, pin };
     this.#tiles.set(key, tile);
     return tile;
   }
@@ -208,6 +256,7 @@ export class Stage {
     list.style.setProperty('--tile-height', `${height}px`);
     list.style.setProperty('--avatar', `${Math.round(Math.min(width, height) * 0.4)}px`);
     list.classList.toggle('small', width < 150);
+    list.classList.toggle('compact', width < 300 || height < 200);
     list.classList.toggle('scrolls', scrolls);
   }
 }

@@ -60,6 +60,15 @@ export function environmentWords(environment) {
   return environment.webrtc ? '' : 'This browser cannot make calls: it has no WebRTC. A current Firefox, Chrome, Edge or Safari can.';
 }
 
+/** Why a tile shows nothing. @param {import('../sdk/wire.js').PauseReason | null} reason @returns {string} empty: nothing to explain */
+export function pauseWords(reason) {
+  switch (reason) {
+    case 'bandwidth': return 'Picture paused: your connection is too slow for it now';
+    case 'last_n': return 'Picture paused: many people have their camera on';
+    default: return ''; // Hidden tiles are not seen, and sound has no picture.
+  }
+}
+
 /** @param {number} others */
 export const countWords = (others) =>
   others === 0 ? 'Only you are here' : others === 1 ? 'You and one other' : `${others + 1} people`;

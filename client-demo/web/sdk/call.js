@@ -15,10 +15,11 @@ import { Peer, SENDERS } from './peer.js';
 import { SLOT_STEP, SlotTable } from './slots.js';
 import { StageClock } from './stages.js';
 import { summarise } from './stats.js';
+import { TileWatcher } from './tiles.js';
 import { SlotView } from './view.js';
 
 /** @import {CallStats} from './stats.js' */
-/** @import {Binding, Joined, ParticipantInfo, ServerMessage, Share, Source, Stages, TrackInfo} from './wire.js' */
+/** @import {Binding, Joined, ParticipantInfo, Quality, ServerMessage, Share, Source, Stages, TrackInfo} from './wire.js' */
 
 /** @typedef {'idle' | 'joining' | 'joined' | 'reconnecting' | 'left' | 'failed'} CallState */
 
@@ -30,11 +31,22 @@ import { SlotView } from './view.js';
  * @property {void} participants          who is there, what they publish, or who speaks has changed
  * @property {SlotView} bound             a slot changed hands
  * @property {Stages} stages              how long connecting has taken so far
+ * @property {LinkQuality} quality        what the link carries, and what is sent over it
  * @property {boolean} reachable          whether the server answers (before the join, too)
  * @property {CallError} error            the call ended and will not come back by itself
  */
 
 /** @typedef {{track: MediaStreamTrack | null, muted: boolean, active: boolean}} Published */
+
+/**
+ * @typedef {object} LinkQuality
+ * @property {number | null} estimate_kbps   what the server believes the link to us carries; null: not known yet
+ * @property {number} wanted_kbps            for everything that is shown, at its best
+ * @property {{at_ms: number, participant: string | null, text: string}[]} decisions   newest last, of `performance.now()`
+ */
+
+/** Decisions that are kept for people to read. */
+const DECISIONS_KEPT = 50;
 
 /** How long `join` waits for a WebSocket that is not open yet. */
 const REACH_WITHIN_MS = 5_000;
@@ -58,6 +70,12 @@ export class Call extends Emitter {
   /** @type {Map<string, ParticipantInfo>} In order of arrival. */ #participants = new Map();
   /** @type {string[]} */ #speakers = [];
   /** @type {string | null} */ #self = null;
+  /** @type {LinkQuality} */ #quality = { estimate_kbps: null, wanted_kbps: 0, decisions: [] };
+  #tiles = new TileWatcher((slots) => {
+    if (this.#state !== 'joined' || !this.#link) return false;
+    this.#link.send({ type: 'prefer', slots });
+    return true;
+  });
   #room = '';
   #name = '';
   /** @type {CallError | null} Why the server ended the connection, if it said so. */ #reason = null;
@@ -120,6 +138,11 @@ export class Call extends Emitter {
   /** @returns {Stages} */
   get stages() {
     return this.#stages;
+  }
+
+  /** @returns {Readonly<LinkQuality>} */
+  get quality() {
+    return this.#quality;
   }
 
   /** @param {Source} source @returns {Readonly<Published>} */
@@ -243,6 +266,7 @@ export class Call extends Emitter {
     this.#begin(joined);
     await peer.accept(joined.answer);
     this.#setState('joined');
+    this.#tiles.retell();
     for (const { source } of SENDERS) this.#announceIfChanged(source, peer);
     this.#grow(0);
   }
@@ -303,6 +327,8 @@ export class Call extends Emitter {
     this.#participants.clear();
     this.#slots = new SlotTable();
     this.#views = [];
+    this.#tiles.clear();
+    this.#quality = { estimate_kbps: null, wanted_kbps: 0, decisions: [] };
     this.#negotiation = Promise.resolve();
     this.emit('participants', undefined);
   }
@@ -312,6 +338,7 @@ export class Call extends Emitter {
     clearTimeout(this.#retry);
     this.#retry = null;
     this.#clear();
+    this.#tiles.close();
     this.#setState(state);
   }
 
@@ -359,7 +386,9 @@ export class Call extends Emitter {
   /** The pairs that an offer has just given their m-lines. @param {Peer} peer */
   #addSlots(peer) {
     for (const pair of peer.pairs.slice(this.#views.length)) {
-      this.#views.push(new SlotView(this.#slots.add(peer.mids(pair)), pair));
+      const view = new SlotView(this.#slots.add(peer.mids(pair)), pair);
+      view.on('attached', (element) => this.#tiles.watch(view, element));
+      this.#views.push(view);
     }
   }
 
@@ -434,11 +463,26 @@ export class Call extends Emitter {
       case 'speakers':
         this.#speakers = message.participants;
         return this.emit('participants', undefined);
+      case 'layers':
+        return this.#peer?.setActive(message.mid, message.active);
+      case 'quality':
+        return this.#hearQuality(message);
       case 'error':
         // After an error that ends the session the server closes the connection.
         this.#reason = new CallError(message.code, message.message);
         return console.warn(`The server says: ${message.message} (${message.code})`);
     }
+  }
+
+  /** @param {Quality} message */
+  #hearQuality({ estimate_kbps, wanted_kbps, slots, decisions }) {
+    const of = (/** @type {string} */ mid) => this.#views.find(({ slot }) => slot.mids.video === mid || slot.mids.audio === mid);
+    for (const view of this.#views) view.quality = slots.find(({ mid }) => mid === view.slot.mids.video) ?? null;
+    const at_ms = performance.now();
+    const news = decisions.map(({ mid, text }) => ({ at_ms, participant: of(mid)?.participant ?? null, text }));
+    const kept = [...this.#quality.decisions, ...news].slice(-DECISIONS_KEPT);
+    this.#quality = { estimate_kbps, wanted_kbps, decisions: kept };
+    this.emit('quality', this.#quality);
   }
 
   // --- the connect stages -------------------------------------------------------------------------------------------

@@ -10,4 +10,5 @@ export { checkEnvironment } from './environment.js';
 export { MediaProblem, listDevices, openCamera, openCameraAndMicrophone, openMicrophone, openScreen } from './devices.js';
 export { generatedPicture, generatedTone, hueOf } from './generated.js';
 export { SlotView } from './view.js';
+export { drawnSize } from './tiles.js';
 export { STAGES } from './stages.js';

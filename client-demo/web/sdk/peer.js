@@ -10,7 +10,7 @@
 import { cameraEncodings, preferredCodecs, screenEncodings } from './codecs.js';
 import { Emitter } from './events.js';
 
-/** @import {Kind, SlotPair, Source} from './wire.js' */
+/** @import {EncodingActive, Kind, SlotPair, Source} from './wire.js' */
 
 /** @type {readonly {source: Source, kind: Kind}[]} In the order of their m-lines. */
 export const SENDERS = [
@@ -35,6 +35,7 @@ export class Peer extends Emitter {
   /** @type {RTCPeerConnection} */ #connection;
   /** @type {Map<Source, RTCRtpTransceiver>} */ #senders = new Map();
   /** @type {Pair[]} */ #pairs = [];
+  /** @type {Promise<unknown>} Of senders' parameters. */ #changes = Promise.resolve();
 
   /** @param {number} pairs receive-only pairs to begin with */
   constructor(pairs) {
@@ -105,6 +106,30 @@ export class Peer extends Emitter {
   /** @param {Source} source @param {MediaStreamTrack | null} track null: nothing is sent */
   async setTrack(source, track) {
     await this.#senders.get(source)?.sender.replaceTrack(track);
+  }
+
+  /**
+   * Sends those encodings of a track alone that somebody watches. One change after the other: each has to be made to what
+   * the last one left.
+   * @param {string} mid @param {EncodingActive[]} active
+   */
+  setActive(mid, active) {
+    const sender = [...this.#senders.values()].find((transceiver) => transceiver.mid === mid)?.sender;
+    if (!sender) return;
+    this.#changes = this.#changes.then(async () => {
+      const parameters = sender.getParameters();
+      let changed = false;
+      for (const [index, encoding] of (parameters.encodings ?? []).entries()) {
+        const wanted = active.find(({ rid }, at) => (rid === undefined ? at === index : rid === encoding.rid));
+        if (!wanted || (encoding.active ?? true) === wanted.active) continue;
+        encoding.active = wanted.active;
+        changed = true;
+      }
+      if (changed) await sender.setParameters(parameters);
+    }).catch((error) => {
+      // Closed meanwhile, or a browser that cannot: everything is sent, as before.
+      if (this.#connection.connectionState !== 'closed') console.warn('Encodings cannot be switched:', error);
+    });
   }
 
   /** @returns {Promise<Map<string, any>>} */

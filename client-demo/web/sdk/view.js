@@ -5,13 +5,15 @@
 import { Emitter } from './events.js';
 
 /** @import {Pair} from './peer.js' */
-/** @import {Kind} from './wire.js' */
+/** @import {Kind, SlotQuality} from './wire.js' */
 /** @import {Slot} from './slots.js' */
 
 /**
  * @typedef {object} ViewEvents
  * @property {boolean} shown   the picture is the owner's (true) or must be hidden (false)
  * @property {number} frame    a frame was presented, at this time in ms of `performance.now()`
+ * @property {HTMLVideoElement} attached    an element shows the picture
+ * @property {void} preference    `pinned` or `priority` changed
  */
 
 /** @extends {Emitter<ViewEvents>} */
@@ -20,6 +22,9 @@ export class SlotView extends Emitter {
   /** @type {HTMLVideoElement | null} */ #element = null;
   #watching = false;
   #shown = false;
+  #pinned = false;
+  #priority = 0;
+  /** @type {SlotQuality | null} What the server sends of the picture, and why not more. */ quality = null;
 
   /** @param {Slot} slot @param {Pair} pair */
   constructor(slot, pair) {
@@ -36,6 +41,28 @@ export class SlotView extends Emitter {
 
   get share() {
     return this.slot.share;
+  }
+
+  get pinned() {
+    return this.#pinned;
+  }
+
+  /** A pinned picture has a larger share of the link, and is paused last. */
+  set pinned(on) {
+    if (on === this.#pinned) return;
+    this.#pinned = on;
+    this.emit('preference', undefined);
+  }
+
+  get priority() {
+    return this.#priority;
+  }
+
+  /** 0-3; each step doubles the share. */
+  set priority(steps) {
+    if (steps === this.#priority) return;
+    this.#priority = steps;
+    this.emit('preference', undefined);
   }
 
   /** Whether the picture is the owner's. */
@@ -66,6 +93,7 @@ export class SlotView extends Emitter {
     element.srcObject = this.video;
     element.muted = true; // The sound has an element of its own: browsers hold it back until the first picture.
     element.play().catch(() => {}); // Moved or closed meanwhile.
+    this.emit('attached', element);
     this.update();
   }
 

@@ -1,6 +1,6 @@
 /**
  * The demo page with a room that is made up, to look at it without a server:
- * `?mock=5` people besides us, `&screen=1` one shares a screen, `&join=` then, `&state=reconnecting`, `&reach=no`, `&error=room_full`.
+ * `?mock=5` people besides us, `&screen=1` one shares a screen, `&paused=1` every other one is paused, `&join=` then, `&state=reconnecting`, `&reach=no`, `&error=room_full`.
  */
 
 import { CallError, Emitter } from '../sdk/index.js';
@@ -40,7 +40,9 @@ function slides() {
 class MockView extends Emitter {
   constructor(participant, share, index, shown) {
     super();
-    Object.assign(this, { participant, share, shown, slot: { mids: { audio: `a${index}${share}`, video: `v${index}${share}` } } });
+    const paused = asked.has('paused') && index % 2 === 1 ? 'bandwidth' : null;
+    const quality = { mid: `v${index}${share}`, encoding: paused ? null : 1, spatial: 0, temporal: 2, kbps: 400, width: 480, height: 270, paused };
+    Object.assign(this, { participant, share, shown, quality, pinned: false, priority: 0, slot: { mids: { audio: `a${index}${share}`, video: `v${index}${share}` } } });
     this.video = new MediaStream([share === 'screen' ? slides() : portrait(index)]);
     this.audio = new MediaStream();
   }
@@ -58,6 +60,15 @@ class MockCall extends Emitter {
   views = [];
   speakers = [];
   stages = { signaling_ms: 6.1, ice_ms: 24.4, dtls_ms: 41.3, first_packet_ms: 48.9, first_audio_ms: 83.5, first_frame_ms: 121.2 };
+
+  quality = {
+    estimate_kbps: 740, wanted_kbps: 2990,
+    decisions: [
+      { at_ms: -95_000, participant: 'p0', text: 'nothing to layer 2.0.2: it began; 1300 kb/s of 2010 kb/s for video' },
+      { at_ms: -4_000, participant: 'p0', text: 'layer 2.0.2 to layer 1.0.2: the link carries 740 kb/s; the layer before took 1300 kb/s' },
+      { at_ms: -3_000, participant: 'p1', text: 'layer 0.0.2 to paused (bandwidth): the link carries 740 kb/s and audio comes first; the smallest layer takes 120 kb/s of 60' },
+    ],
+  };
 
   prepare() {
     setTimeout(() => this.emit('reachable', asked.get('reach') !== 'no'), 50);

@@ -18,6 +18,9 @@ const SHOTS = [
   ['lobby-refused', 'name=Grace&room=harbour&reach=no', { refuse: true }],
   ['lobby-error', 'name=Grace&room=harbour&error=room_full', { join: true }],
   ...[0, 1, 2, 5, 19].map((others) => [`call-${others + 1}`, `name=Grace&room=harbour&mock=${others}`, { join: true }]),
+  ...[1, 5, 19].map((others) => [`call-paused-${others + 1}`, `name=Grace&room=harbour&paused=1&mock=${others}`, { join: true }]),
+  ['call-pinned-6', 'name=Grace&room=harbour&mock=5', { join: true, pin: 'p2/person' }],
+  ['call-pinned-20', 'name=Grace&room=harbour&mock=19&paused=1', { join: true, pin: 'p4/person' }],
   ['call-screen', 'name=Grace&room=harbour&mock=5&screen=1', { join: true }],
   ['call-quality', 'name=Grace&room=harbour&mock=5', { join: true, quality: true }],
   ['call-reconnecting', 'name=Grace&room=harbour&mock=0&state=reconnecting', { join: true }],
@@ -41,6 +44,10 @@ for (const [device, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP
       await page.goto(`${files.url}/?${query}`);
       await page.waitForSelector('#reach:not([data-reachable="wait"])');
       if (what.join) await page.click('#join');
+      if (what.pin) {
+        await page.focus(`[data-tile="${what.pin}"] .tile-pin`);
+        await page.keyboard.press('Enter');
+      }
       if (what.quality) await page.click('#toggle-quality');
       await page.waitForTimeout(700); // Pictures for eyes: nothing depends on this time.
       await page.screenshot({ path: `${output}${name}-${device}-${colorScheme}.png` });
