@@ -193,7 +193,9 @@ pub fn allocate(now: Instant, inputs: &Inputs) -> Allocation {
         };
         let mut memory = slot.memory.after(now, choice, why);
         memory.useful = granted.useful;
-        if choice != slot.memory.choice {
+        let told =
+            slot.kind == MediaKind::Video || choice.pause().is_some() || slot.memory.choice.pause().is_some();
+        if choice != slot.memory.choice && told {
             outcome.decisions.push(Decision {
                 at: now,
                 slot: slot.mid,

@@ -2,8 +2,8 @@
 //! tried again, twice as long each time.
 //!
 //! ```text
-//!  step up --lasts 10 s--> trusted: a later step down waits 1 s
-//!     `-- taken back before --> waits 20 s, 40 s, 60 s; forgotten after a minute without
+//!  step up --lasts 10 s--> trusted: after a later step down, 1 s of rest
+//!     `-- taken back before --> that layer and those above it wait 20 s, 40 s, 60 s; forgotten after a minute without
 //! ```
 
 use super::{Choice, LayerId, Why};
@@ -15,8 +15,10 @@ pub struct Memory {
     pub choice: Choice,
     /// The best that the tile could show.
     pub(super) useful: Option<LayerId>,
-    /// No step up before.
-    held_until: Option<Instant>,
+    /// No step up at all before.
+    rests_until: Option<Instant>,
+    /// What failed, and what is above it, not before.
+    held: Option<(LayerId, Instant)>,
     stepped_up: Option<Instant>,
     penalty: Duration,
     penalised: Option<Instant>,
@@ -31,19 +33,17 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 const REST: Duration = Duration::from_secs(1);
 
 impl Memory {
-    /// May not step up for bandwidth's sake yet.
-    pub fn is_held(&self, now: Instant) -> bool {
-        self.held_until.is_some_and(|until| now < until)
+    /// May step up to `layer`, as far as what went before is concerned.
+    pub fn may_take(&self, now: Instant, layer: LayerId) -> bool {
+        let rests = self.rests_until.is_some_and(|until| now < until);
+        let held = self.held.is_some_and(|(failed, until)| layer >= failed && now < until);
+        !rests && !held
     }
 
     /// The subscriber wants something else now: what went wrong before says nothing about it.
     pub fn release(&mut self) {
-        self.held_until = None;
-    }
-
-    /// When a hold ends, if one lasts.
-    pub fn held_until(&self, now: Instant) -> Option<Instant> {
-        self.held_until.filter(|until| *until > now)
+        self.rests_until = None;
+        self.held = None;
     }
 
     pub(super) fn after(mut self, now: Instant, choice: Choice, why: Why) -> Self {
@@ -52,19 +52,19 @@ impl Memory {
             return self;
         }
         // A slot that had nothing yet was not taken anything either.
-        if why == Why::Congestion && before.layer().is_some() {
+        if why == Why::Congestion
+            && let Some(failed) = before.layer()
+        {
             let since_up = self.stepped_up.take().map(|at| now.saturating_duration_since(at));
             if self.penalised.is_some_and(|at| now.saturating_duration_since(at) > FORGIVEN_AFTER) {
                 self.penalty = Duration::ZERO;
             }
-            let rest = if since_up.is_some_and(|since| since < TRUSTED_AFTER) {
+            self.rests_until = Some(now + REST);
+            if since_up.is_some_and(|since| since < TRUSTED_AFTER) {
                 self.penalty = (self.penalty * 2).clamp(PENALTY.0, PENALTY.1);
                 self.penalised = Some(now + self.penalty);
-                self.penalty
-            } else {
-                REST
-            };
-            self.held_until = Some(self.held_until.unwrap_or(now).max(now + rest));
+                self.held = Some((failed, now + self.penalty));
+            }
         } else if choice.layer() > before.layer() {
             self.stepped_up = Some(now);
         }

@@ -94,11 +94,9 @@ pub(super) fn share(now: Instant, inputs: &Inputs, budget: u64, base_only: bool)
         let offers = &slot.offers[..useful(&slot.offers, &slot.preference)];
         let had =
             slot.memory.choice.layer().map_or(0, |had| offers.iter().filter(|o| o.layer <= had).count());
-        let cap = match slot.memory.is_held(now) {
-            true => had,
-            false if base_only => 1,
-            false => offers.len(),
-        };
+        let allowed = if base_only { 1 } else { offers.len() };
+        let free = offers.iter().take(allowed).take_while(|offer| slot.memory.may_take(now, offer.layer));
+        let cap = free.count().max(had);
         let weight = weight(slot);
         candidates.push(Candidate { index, slot, offers, had, cap, weight, taken: 0 });
     }
@@ -136,7 +134,8 @@ pub(super) fn share(now: Instant, inputs: &Inputs, budget: u64, base_only: bool)
         if candidate.taken < allowed {
             let more = rate(candidate, candidate.taken + 1) - rate(candidate, candidate.taken);
             let step = (spent + more) * (100 + MARGIN) / 100;
-            if !candidate.slot.memory.is_held(now) {
+            let next = candidate.offers[candidate.taken].layer;
+            if candidate.slot.memory.may_take(now, next) {
                 shares.next_step = Some(shares.next_step.map_or(step, |least| least.min(step)));
             }
             let near = spent + more <= budget * (100 + REACH) / 100;

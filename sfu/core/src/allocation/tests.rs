@@ -212,6 +212,25 @@ fn a_step_up_that_did_not_last_waits_longer_each_time() {
 }
 
 #[test]
+fn what_failed_is_held_and_what_is_smaller_is_not() {
+    let mut room = inputs(0, vec![audio(), video(0)]);
+    // Up for two seconds on a link that then carries nothing, and then a fifth of what it did.
+    let link = |tenth| match tenth {
+        0..20 => 2500,
+        20..25 => 50,
+        _ => 500,
+    };
+    let found = switches(&mut room, 60, link);
+    let expected = [(0, "02"), (20, "0p"), (30, "00")].map(|(at, now)| (at, now.to_string()));
+    assert_eq!(
+        found, expected,
+        "500 less 90 for sound carries the middle layer's 400 without its margin only"
+    );
+    let found = switches(&mut room, 60, |tenth| if tenth < 300 { 600 } else { 2500 });
+    assert_eq!(found.last().unwrap().1, "02", "{found:?}");
+}
+
+#[test]
 fn a_paused_tile_comes_back_when_there_is_room_and_the_log_says_why() {
     let mut room = inputs(0, vec![audio(), tile(video(0), 960, 540)]);
     let mut log = DecisionLog::default();

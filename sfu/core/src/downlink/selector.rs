@@ -10,11 +10,14 @@
 //! Whatever is decided for a frame holds for all its packets, in whatever order they come.
 
 mod targets;
+#[cfg(test)]
+mod tests;
 
 use crate::DropReason;
 use crate::allocation::LayerId;
 use crate::uplink::{Described, Scheme, Stored};
 use packet::ext::dependency_descriptor::TemplateStructure;
+use std::cmp::Ordering;
 use targets::TargetFilter;
 
 /// What a packet that is sent is.
@@ -52,8 +55,10 @@ pub(crate) struct Selector {
     has_gaps_below: bool,
     targets: TargetFilter,
     decided: Decided,
-    /// A lower spatial layer is wanted and only a keyframe leads there.
+    /// Another spatial layer is wanted and only a keyframe leads there.
     needs_keyframe: bool,
+    /// The picture whose last frame was sent.
+    ended: Option<packet::RtpTime>,
 }
 
 impl Selector {
@@ -80,7 +85,7 @@ impl Selector {
 
     /// The wanted layer cannot be reached without a keyframe.
     pub fn needs_keyframe(&self) -> bool {
-        self.needs_keyframe
+        self.needs_keyframe && !self.squeezed
     }
 
     /// A new picture begins with this packet.
@@ -116,9 +121,13 @@ impl Selector {
             let reason = DropReason::OtherLayer;
             return Err(LeftOut { reason, first_of_frame: known.is_none() });
         }
-        let top = described.spatial == self.spatial;
+        let top = described.spatial == self.spatial && described.scheme != Scheme::Plain;
+        let ends_picture = stored.header.marker || described.end && top;
+        if ends_picture {
+            self.ended = Some(stored.header.timestamp);
+        }
         Ok(Admitted {
-            ends_picture: stored.header.marker || described.end && top && described.scheme != Scheme::Plain,
+            ends_picture,
             enhancement: described.spatial > 0 || described.temporal > 0,
             active_targets: self.active_targets(stored, structure),
         })
@@ -151,7 +160,8 @@ impl Selector {
             Scheme::Targets(targets) => match structure {
                 Some(structure) => {
                     let wanted = self.wanted();
-                    let decision = self.targets.decide(structure, &targets, wanted);
+                    let may_rise = self.ended != Some(stored.header.timestamp);
+                    let decision = self.targets.decide(structure, &targets, wanted, may_rise);
                     self.needs_keyframe = decision.needs_keyframe;
                     (self.spatial, self.temporal) = decision.current;
                     decision.admitted
@@ -184,8 +194,8 @@ impl Selector {
         if key {
             self.has_gaps_below = false;
             self.temporal = wanted_temporal;
-            // The layers above join one by one as their own frames refer to nothing before.
-            self.spatial = 0;
+            // The layers above refer to nothing before either.
+            self.spatial = wanted_spatial;
         }
         if new_picture {
             self.temporal = self.temporal.min(wanted_temporal);
@@ -196,11 +206,12 @@ impl Selector {
                 self.spatial = wanted_spatial;
             }
         }
-        self.needs_keyframe = if wanted_spatial < self.spatial { self.has_gaps_below } else { false };
-        let above = described.spatial == self.spatial.saturating_add(1);
-        if above && described.spatial <= wanted_spatial && !described.predicted {
-            self.spatial = described.spatial;
-        }
+        self.needs_keyframe = match wanted_spatial.cmp(&self.spatial) {
+            Ordering::Less => self.has_gaps_below,
+            Ordering::Equal => false,
+            // Predicted from its own past.
+            Ordering::Greater => true,
+        };
         if described.spatial > self.spatial || described.temporal > self.temporal {
             return false;
         }

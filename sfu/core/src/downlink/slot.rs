@@ -223,6 +223,13 @@ impl Slot {
         self.sending(source) != Some(target) || self.selector.needs_keyframe()
     }
 
+    /// The stream being sent is the right one, and the layer wanted of it begins at a keyframe.
+    pub fn waits_inside(&self, stream: u8) -> bool {
+        self.target() == Some(stream)
+            && self.current.is_some_and(|c| c.layer == stream)
+            && self.selector.needs_keyframe()
+    }
+
     /// A packet of the bound track has arrived and is in the cache.
     pub fn on_packet(
         &mut self,

@@ -145,7 +145,7 @@ impl Router {
                 continue;
             };
             let done = slot.on_packet(now, &source, place.layer, stored, session, queue);
-            waiting |= done == Err(DropReason::WaitingForKeyframe);
+            waiting |= done == Err(DropReason::WaitingForKeyframe) || slot.waits_inside(place.layer);
             self.agenda.forwarded(self.now, done, to, link, slot);
         }
         waiting

@@ -209,6 +209,11 @@ impl PacketCache {
 }
 
 #[cfg(test)]
+pub(crate) fn span(start: u16, len: u8) -> Span {
+    Span { start, len }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::tests::{rtp, start};

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Chains that switches are judged by; streams have one per spatial layer, rarely more than three.
 pub(crate) const CHAINS_MAX: usize = 4;
+/// References of a frame that are looked at; encoders for calls use two or three.
+pub(crate) const REFERENCES_MAX: usize = 8;
 
 /// Where a packet's frame stands among the layers of its stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -60,6 +62,8 @@ pub(crate) struct Targets {
     pub count: u8,
     /// Frames back to the last one of each chain; 0: begins here.
     pub chain_diffs: [u8; CHAINS_MAX],
+    /// Frames back to those it refers to; 0: no more, 255: so far that nobody knows any longer.
+    pub frame_diffs: [u8; REFERENCES_MAX],
 }
 
 /// How a stream contradicted itself.
@@ -257,6 +261,13 @@ fn targets_of(frame: &FrameDependencies, frame_number: u16, active: u32, count: 
     for (to, from) in chain_diffs.iter_mut().zip(frame.chain_diffs) {
         *to = *from;
     }
+    let mut frame_diffs = [0; REFERENCES_MAX];
+    for (to, from) in frame_diffs.iter_mut().zip(frame.frame_diffs) {
+        *to = u8::try_from(*from).unwrap_or(u8::MAX);
+    }
+    if frame.frame_diffs.len() > REFERENCES_MAX {
+        frame_diffs[0] = u8::MAX;
+    }
     Targets {
         frame_number,
         present: mask(|dti| *dti != DecodeTargetIndication::NotPresent),
@@ -264,6 +275,7 @@ fn targets_of(frame: &FrameDependencies, frame_number: u16, active: u32, count: 
         active,
         count,
         chain_diffs,
+        frame_diffs,
     }
 }
 

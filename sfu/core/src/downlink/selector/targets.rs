@@ -20,6 +20,7 @@ pub(super) struct Decision {
     pub admitted: bool,
     /// Spatial and temporal layer of the target in force.
     pub current: (u8, u8),
+    /// Another spatial layer is wanted, and only a keyframe leads there.
     pub needs_keyframe: bool,
 }
 
@@ -31,14 +32,25 @@ impl TargetFilter {
             .fold(0, |mask, target| mask | 1 << target)
     }
 
-    pub fn decide(&mut self, structure: &TemplateStructure, frame: &Targets, wanted: (u8, u8)) -> Decision {
+    /// `may_rise`: no frame of this picture has been called its last yet.
+    pub fn decide(
+        &mut self,
+        structure: &TemplateStructure,
+        frame: &Targets,
+        wanted: (u8, u8),
+        may_rise: bool,
+    ) -> Decision {
         let back = self.newest.map_or(0, |newest| frame.frame_number.wrapping_sub(newest) as i16);
         let in_order = self.newest.is_none() || back > 0;
         if in_order {
             self.update_chains(frame);
             let best = best_within(structure, frame.active, wanted);
             self.now = match (self.now, best) {
-                (Some(now), Some(best)) if now != best => self.switched(structure, frame, now, best, wanted),
+                (Some(now), Some(best)) if now != best => {
+                    let switched = self.switched(structure, frame, now, best, wanted);
+                    let spatial = |target: u8| structure.layer_of(usize::from(target)).0;
+                    switched.filter(|to| may_rise || spatial(*to) <= spatial(now)).or(Some(now))
+                }
                 (Some(now), _) => Some(now),
                 (None, best) => best,
             };
@@ -60,8 +72,8 @@ impl TargetFilter {
         }
         let current = structure.layer_of(usize::from(now));
         let best = best_within(structure, frame.active, wanted);
-        let lower = best.is_some_and(|best| structure.layer_of(usize::from(best)).0 < current.0);
-        Decision { admitted, current, needs_keyframe: lower }
+        let other = best.is_some_and(|best| structure.layer_of(usize::from(best)).0 != current.0);
+        Decision { admitted, current, needs_keyframe: other }
     }
 
     fn update_chains(&mut self, frame: &Targets) {
@@ -105,7 +117,10 @@ impl TargetFilter {
                 // Chains beyond those that are followed, or none: only where nothing older is needed.
                 _ => frame.chain_diffs.iter().all(|diff| *diff == 0),
             };
-            frame.switch & bit != 0 && unbroken
+            let back = frame.frame_diffs.iter().take_while(|diff| **diff != 0);
+            let refers_to_sent =
+                || back.clone().all(|&diff| self.was_sent(frame.frame_number.wrapping_sub(u16::from(diff))));
+            frame.switch & bit != 0 && unbroken && refers_to_sent()
         };
         if contained(best) || enters(best) {
             return Some(best);
