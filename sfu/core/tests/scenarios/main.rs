@@ -3,6 +3,7 @@
 mod call;
 mod ended_layers;
 mod hostile;
+mod keyframes;
 mod layers;
 mod lip_sync;
 mod peer;
