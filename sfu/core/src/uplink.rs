@@ -30,7 +30,7 @@ use packet::ext::{AudioLevel, ExtensionMap, Values};
 use packet::media::{Codec, MediaKind, PeerMedia, SendTrack};
 use packet::rtp::{RtpHeader, rtx};
 use packet::{Mid, Ssrc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where a synchronisation source belongs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -329,11 +329,22 @@ impl Uplink {
         Some(place)
     }
 
+    /// How long a missing packet is asked for with some hope: three rounds.
+    pub fn repair_time(&self, rtt: Option<Duration>) -> Duration {
+        let answered = self.tracks.iter().flat_map(|t| &t.layers).filter_map(|l| l.nack.answered()).max();
+        let round = rtt.or(answered).unwrap_or(Duration::from_millis(80));
+        (3 * round + REPAIR_MARGIN).clamp(REPAIR_TIME.0, REPAIR_TIME.1)
+    }
+
     /// Looks again which layers arrive; true if others do than before.
     pub fn check_layers(&mut self, track: u8) -> bool {
         self.tracks[usize::from(track)].check_layers()
     }
 }
+
+/// For the first request to go out and for rounds that are a little longer than the round trip.
+const REPAIR_MARGIN: Duration = Duration::from_millis(100);
+const REPAIR_TIME: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(600));
 
 /// The clock of transport-wide feedback; it starts below zero for nobody.
 pub(crate) fn microseconds(nanos: crate::clock::Nanos) -> i64 {

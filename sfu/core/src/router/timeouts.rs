@@ -64,7 +64,8 @@ impl Router {
         let media = uplink.tracks.iter().flat_map(|t| &t.layers).find_map(|l| l.ssrc);
         let Some(media) = media else { return };
         let now_us = crate::uplink::microseconds(self.nanos());
-        self.uplinks[index].feedback.prepare(now_us);
+        let hold = self.uplinks[index].repair_time(self.downlinks[index].session.rtt);
+        self.uplinks[index].feedback.prepare(now_us, hold.as_micros() as i64);
         while let Some(message) = self.uplinks[index].feedback.message(sender, media) {
             self.agenda.stats.feedbacks_sent += 1;
             self.push_rtcp(index, |out| message.write(out));

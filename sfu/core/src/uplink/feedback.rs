@@ -2,9 +2,11 @@
 //! (draft-holmer-rmcat-transport-wide-cc-extensions-01). What a browser's rate control lives on.
 //!
 //! ```text
-//!   base          next          highest        told: what a message said of it, and says again if it is sent again
-//!    | told ... told | not yet told | ...      missing ones may be told as received: see `Shaper`
+//!   base          next                        highest
+//!    | reported ... | told, held, told, held ... |      what is missing may be told as received: see `Shaper`
 //! ```
+//! A missing packet is held out of the messages until it can be repaired no longer: libwebrtc forgets what was received at once, and
+//! could not send it again. A message is about one run without held ones between.
 
 use super::shaper::{Part, Shaper};
 use packet::ext::AbsSendTime;
@@ -25,6 +27,8 @@ pub(crate) struct FeedbackRecorder {
     /// First number whose fate the shaper has not heard, and where it may go: late packets are waited for.
     judged: u64,
     horizon: [u64; 2],
+    /// Something arrived since the last message.
+    fresh: bool,
     /// Arrival of the last judged packet.
     judged_at: Option<i64>,
 }
@@ -45,7 +49,18 @@ pub(crate) struct Arrival {
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     packet: Option<Packet>,
+    /// When it arrived, as it is said.
     told: Option<i64>,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum State {
+    #[default]
+    Held,
+    /// For the next message: received if `told`, else lost.
+    Decided,
+    Reported,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +94,7 @@ impl FeedbackRecorder {
             return true;
         }
         let Some(mut index) = ext.0.checked_sub(self.base).map(|index| index as usize) else { return false };
-        let first = self.next > highest.0;
+        let first = !std::mem::replace(&mut self.fresh, true);
         self.highest = Some(highest.max(ext));
         let over = (index + 1).saturating_sub(WINDOW);
         if over > 0 {
@@ -95,6 +110,7 @@ impl FeedbackRecorder {
         if self.entries[index].packet.is_none() {
             self.entries[index].packet = Some(self.packet(arrival, at_us));
             if self.entries[index].told.is_none() {
+                self.entries[index].state = State::Held;
                 self.next = self.next.min(ext.0);
             }
         }
@@ -110,13 +126,16 @@ impl FeedbackRecorder {
         (self.base, self.next, self.highest) = (ext, ext, Some(ExtSeq(ext)));
         (self.judged, self.horizon, self.judged_at) = (ext, [ext; 2], None);
         self.entries.clear();
+        self.fresh = true;
         let packet = Some(self.packet(arrival, arrival.at_us));
-        self.entries.push_back(Entry { packet, told: None });
+        self.entries.push_back(Entry { packet, ..Entry::default() });
     }
 
-    /// Decides what the coming messages say; `now_us` on the clock of arrivals. Call before [`Self::message`].
-    pub fn prepare(&mut self, now_us: i64) {
+    /// Decides what the coming messages say; `now_us` on the clock of arrivals. What is missing may still be repaired for
+    /// `hold_us`. Call before [`Self::message`].
+    pub fn prepare(&mut self, now_us: i64, hold_us: i64) {
         let Some(highest) = self.highest else { return };
+        self.fresh = false;
         self.judge();
         self.horizon = [self.horizon[1], highest.0];
         self.shaper.update(now_us);
@@ -129,23 +148,33 @@ impl FeedbackRecorder {
             missing.end = index;
             let count = missing.len() as u64;
             match before {
-                Some(before) if masks => self.mask(missing, before, packet),
-                Some(before) if self.shaper.charges() && self.entries[index].told.is_none() => {
-                    for _ in missing {
-                        self.shaper.said(before.at, mean(before, packet));
-                    }
-                }
+                Some(before) if masks && now_us - packet.at >= hold_us => self.mask(missing, before, packet),
+                Some(before) if !masks => self.admit_loss(missing, before, packet),
                 _ => {}
             }
             let entry = &mut self.entries[index];
             if entry.told.is_none() {
                 entry.told = Some(self.shaper.said(packet.at, packet.bytes.into()));
+                entry.state = State::Decided;
                 if let Some(sent) = packet.sent {
                     self.shaper.in_order(sent, packet.part, count);
                 }
             }
             missing = index + 1..index + 1;
             before = Some(packet);
+        }
+    }
+
+    /// Tells the packets missing between two as lost.
+    fn admit_loss(&mut self, missing: std::ops::Range<usize>, before: Packet, after: Packet) {
+        for lost in missing {
+            let entry = &mut self.entries[lost];
+            if entry.state == State::Held && entry.told.is_none() {
+                entry.state = State::Decided;
+                if self.shaper.charges() {
+                    self.shaper.said(before.at, mean(before, after));
+                }
+            }
         }
     }
 
@@ -159,16 +188,19 @@ impl FeedbackRecorder {
         for (n, lost) in missing.enumerate() {
             let evenly = before.at + (after.at - before.at) * (n as i64 + 1) / (count as i64 + 1);
             let at = times.as_mut().and_then(|times| times.next()).unwrap_or(evenly);
-            let told = &mut self.entries[lost].told;
-            if told.is_none() {
-                *told = Some(self.shaper.said(at, mean(before, after)));
+            let entry = &mut self.entries[lost];
+            if entry.state == State::Held && entry.told.is_none() {
+                entry.told = Some(self.shaper.said(at, mean(before, after)));
+                entry.state = State::Decided;
             }
         }
     }
 
     #[cfg(test)]
     pub fn tell_the_truth(&mut self) {
-        self.entries.iter_mut().for_each(|e| e.told = e.packet.map(|p| p.at));
+        for entry in self.entries.iter_mut().filter(|e| e.state != State::Reported) {
+            (entry.told, entry.state) = (entry.packet.map(|p| p.at), State::Decided);
+        }
     }
 
     /// Tells the shaper what became of the packets that are old enough to be lost, not late.
@@ -194,36 +226,42 @@ impl FeedbackRecorder {
         self.judged = until;
     }
 
-    /// One message about everything since the last one; `None` when there is nothing more. Call until then.
+    /// The next message; `None` when there is nothing more. Call until then.
     pub fn message(&mut self, sender: Ssrc, media: Ssrc) -> Option<TransportFeedback> {
-        let end = self.highest?.0 + 1;
         let from = (self.next - self.base) as usize;
-        let known = self.entries.range(from..).enumerate().filter_map(|(i, e)| e.told.map(|at| (i, at)));
-        let mut builder: Option<(FeedbackBuilder, usize)> = None;
-        let mut next = end;
-        for (i, at_us) in known {
-            let seq = SeqNo(self.next.wrapping_add(i as u64) as u16);
-            match &mut builder {
-                None => {
-                    let start = FeedbackBuilder::new(sender, media, self.count, seq, at_us);
-                    builder = Some((start, i));
-                }
-                Some((builder, _)) => {
-                    if !builder.push(seq, at_us) {
-                        next = self.next + i as u64;
-                        break;
+        let first = (from..self.entries.len()).find(|&i| self.entries[i].state == State::Decided)?;
+        let mut builder: Option<FeedbackBuilder> = None;
+        let mut end = first;
+        for index in first..self.entries.len() {
+            let entry = &mut self.entries[index];
+            // What was received ends a run of losses, also if it was said before.
+            if entry.state == State::Held || entry.state == State::Reported && builder.is_some() {
+                break;
+            }
+            if let Some(at) = entry.told {
+                let seq = SeqNo((self.base + index as u64) as u16);
+                match &mut builder {
+                    None => builder = Some(FeedbackBuilder::new(sender, media, self.count, seq, at)),
+                    Some(builder) => {
+                        if !builder.push(seq, at) {
+                            break;
+                        }
                     }
                 }
+                end = index + 1;
             }
         }
-        let (builder, missing) = builder?;
-        let mut message = builder.finish();
-        // Packets lost between two messages belong to the second.
-        message.base = SeqNo(self.next as u16);
-        message.status_count += missing as u16;
-        message.received.iter_mut().for_each(|r| r.offset += missing as u16);
+        self.entries.range_mut(first..end).for_each(|entry| entry.state = State::Reported);
+        let open = (from..self.entries.len()).find(|&i| self.entries[i].state != State::Reported);
+        self.next = self.base + open.unwrap_or(self.entries.len()) as u64;
+        let mut message = builder?.finish();
+        // Losses before the first that was received.
+        let base = SeqNo((self.base + first as u64) as u16);
+        let missing = message.base.since(base) as u16;
+        message.base = base;
+        message.status_count += missing;
+        message.received.iter_mut().for_each(|r| r.offset += missing);
         self.count = self.count.wrapping_add(1);
-        self.next = next;
         Some(message)
     }
 }
@@ -248,7 +286,7 @@ mod tests {
         })
     }
     fn messages(recorder: &mut FeedbackRecorder) -> Vec<TransportFeedback> {
-        recorder.prepare(0);
+        recorder.prepare(0, i64::MIN / 2);
         std::iter::from_fn(|| recorder.message(Ssrc(1), Ssrc(2))).collect()
     }
     fn arrivals(message: &TransportFeedback) -> Vec<(u16, Option<i64>)> {
@@ -272,18 +310,28 @@ mod tests {
     }
 
     #[test]
-    fn a_late_packet_that_was_told_lost_is_reported_with_what_came_after_it() {
+    fn a_missing_packet_is_held_until_it_can_be_repaired_no_longer() {
         let mut r = FeedbackRecorder::default();
-        for (seq, at) in [(10, 1_000), (12, 2_000)] {
+        for (seq, at) in [(10, 1_000), (12, 2_000), (13, 3_000), (15, 4_000)] {
             put(&mut r, seq, at);
         }
-        messages(&mut r);
-        put(&mut r, 11, 3_000);
-        assert_eq!(messages(&mut r), [], "told already");
-        r.entries[1].told = None;
-        r.next = r.base + 1;
-        let [message] = &messages(&mut r)[..] else { panic!("one message") };
-        assert_eq!(arrivals(message), [(11, Some(3_000)), (12, Some(2_000))]);
+        let messages = |r: &mut FeedbackRecorder, now| {
+            r.prepare(now, 100_000);
+            let all = std::iter::from_fn(|| r.message(Ssrc(1), Ssrc(2)));
+            all.map(|m| arrivals(&m)).collect::<Vec<_>>()
+        };
+        let told = |seq, at| (seq, Some(at));
+        assert_eq!(
+            messages(&mut r, 10_000),
+            [vec![told(10, 1_000)], vec![told(12, 2_000), told(13, 3_000)], vec![told(15, 4_000)]]
+        );
+        assert!(messages(&mut r, 50_000).is_empty());
+        // One was only late; the other is said to have arrived.
+        assert!(put(&mut r, 11, 60_000));
+        assert_eq!(messages(&mut r, 70_000), [vec![told(11, 60_000)]]);
+        assert!(put(&mut r, 16, 150_000));
+        assert_eq!(messages(&mut r, 150_000), [vec![told(14, 3_500)], vec![told(16, 150_000)]]);
+        assert!(messages(&mut r, 300_000).is_empty());
     }
 
     #[test]

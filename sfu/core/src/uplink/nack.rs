@@ -147,6 +147,11 @@ impl NackGenerator {
         self.missing.iter().map(|m| m.next).min()
     }
 
+    /// From a request to its answer.
+    pub fn answered(&self) -> Option<Duration> {
+        self.answered
+    }
+
     pub fn asked(&self) -> u64 {
         self.asked
     }
