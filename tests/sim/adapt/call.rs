@@ -114,6 +114,16 @@ impl Call {
     }
 }
 
+impl Drop for Call {
+    /// `SAMPAN_EXPLAIN=1` tells what the server decided and asked for, moment by moment.
+    fn drop(&mut self) {
+        if std::env::var_os("SAMPAN_EXPLAIN").is_some() {
+            let told = |line: &&str| !line.contains(" gets ");
+            self.world.log().lines().filter(told).for_each(|line| println!("      {line}"));
+        }
+    }
+}
+
 /// A line with this capacity, an ordinary deep queue in front of it and this delay each way.
 pub fn line(rate: Bitrate, one_way_ms: f64) -> LinkConfig {
     LinkConfig {
