@@ -1,6 +1,7 @@
 //! Calls in virtual time, as a user would notice them. `SAMPAN_SEED=7 cargo test -p tests --test scenarios NAME` runs one
 //! with another seed.
 
+mod adapt;
 mod calls;
 mod determinism;
 mod hostile;

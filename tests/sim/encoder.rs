@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 /// One simulcast layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerRates {
+    /// Width and height.
+    pub size: (u16, u16),
     /// Below it the layer is not worth having, and is not sent.
     pub min: Bitrate,
     pub max: Bitrate,
@@ -25,9 +27,9 @@ pub struct LayerRates {
 
 /// Low to high. The upper limits are the SDK's; the lower ones libwebrtc's, in proportion.
 pub const LAYERS: [LayerRates; 3] = [
-    LayerRates { min: Bitrate::kbps(30), max: Bitrate::kbps(120) },
-    LayerRates { min: Bitrate::kbps(130), max: Bitrate::kbps(400) },
-    LayerRates { min: Bitrate::kbps(350), max: Bitrate::kbps(1300) },
+    LayerRates { size: (240, 135), min: Bitrate::kbps(30), max: Bitrate::kbps(120) },
+    LayerRates { size: (480, 270), min: Bitrate::kbps(130), max: Bitrate::kbps(400) },
+    LayerRates { size: (960, 540), min: Bitrate::kbps(350), max: Bitrate::kbps(1300) },
 ];
 
 /// Pictures a second.
@@ -119,7 +121,7 @@ impl Encoder {
     fn share_out(&mut self, budget: Bitrate) {
         let mut left = budget.0;
         let mut lower_are_served = true;
-        for (layer, LayerRates { min, max }) in self.layers.iter_mut().zip(LAYERS) {
+        for (layer, LayerRates { min, max, .. }) in self.layers.iter_mut().zip(LAYERS) {
             let before = layer.rate;
             // The lowest wanted layer is sent whatever the estimate says: a call without any picture helps nobody.
             let first = left == budget.0;

@@ -6,7 +6,7 @@
 //! stamp   "SAMP" sender:u16 kind:u8 layer:u8 number:u32, big endian
 //! ```
 
-use crate::encoder::{Coded, Encoder, FRAME_EVERY};
+use crate::encoder::{Coded, Encoder, FRAME_EVERY, LAYERS};
 use packet::codec::vp8::TemporalLayer;
 use packet::media::MediaKind;
 use packet::{Bitrate, RtpTime};
@@ -148,9 +148,9 @@ impl Source {
         self.video_frames += 1;
         let timestamp = RtpTime(number.wrapping_mul(3600));
         let sender = self.sender;
-        let frame = |layer, keyframe, temporal, bytes| {
+        let frame = |layer, size, keyframe, temporal, bytes| {
             let stamp = Stamp { sender, kind: MediaKind::Video, number, layer };
-            Frame { stamp, timestamp, data: picture(stamp, keyframe, bytes), keyframe, temporal }
+            Frame { stamp, timestamp, data: picture(stamp, size, keyframe, bytes), keyframe, temporal }
         };
         match &mut self.camera {
             Camera::Plain { keyframe_wanted, last_keyframe } => {
@@ -161,12 +161,13 @@ impl Source {
                     *last_keyframe = Some(at);
                 }
                 let bytes = if keyframe { KEYFRAME_BYTES } else { VIDEO_BYTES };
-                self.coded.push_back(frame(0, keyframe, None, bytes));
+                self.coded.push_back(frame(0, (640, 360), keyframe, None, bytes));
             }
             Camera::Simulcast(encoder) => {
                 let coded = encoder.encode(at, budget.unwrap_or(Bitrate(u64::MAX)));
                 let frames = coded.into_iter().map(|Coded { layer, keyframe, temporal, bytes }| {
-                    frame(layer, keyframe, Some(temporal), bytes)
+                    let size = LAYERS[usize::from(layer)].size;
+                    frame(layer, size, keyframe, Some(temporal), bytes)
                 });
                 self.coded.extend(frames);
             }
@@ -174,11 +175,11 @@ impl Source {
     }
 }
 
-fn picture(stamp: Stamp, keyframe: bool, bytes: usize) -> Vec<u8> {
+fn picture(stamp: Stamp, (width, height): (u16, u16), keyframe: bool, bytes: usize) -> Vec<u8> {
     if keyframe {
-        // RFC 6386 section 9.1: tag with the key frame bit (0) and show_frame, start code, 640 x 360.
-        let header = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01];
-        stamped(&header, stamp, bytes)
+        // RFC 6386 section 9.1: tag with the key frame bit (0) and show_frame, start code, width and height.
+        let [[w, x], [h, y]] = [width, height].map(u16::to_le_bytes);
+        stamped(&[0x10, 0, 0, 0x9d, 0x01, 0x2a, w, x, h, y], stamp, bytes)
     } else {
         stamped(&[0x11, 0, 0], stamp, bytes)
     }
