@@ -440,7 +440,8 @@ impl World {
                 }
                 sfu_core::Output::Event(event) => {
                     // Stages and addresses in it follow from the rest.
-                    let _ = writeln!(self.log, "{} server {event:?}", micros(self.now - self.start));
+                    let event_text = without_moments(&format!("{event:?}"));
+                    let _ = writeln!(self.log, "{} server {event_text}", micros(self.now - self.start));
                     self.sessions.handle_media_event(event);
                     told = true;
                 }
@@ -581,6 +582,16 @@ const CLOCK: NtpTime = NtpTime(3_976_214_400 << 32);
 fn address(network: u8, number: usize) -> SocketAddr {
     let [high, low] = (number as u16 + 1).to_be_bytes();
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(network, 51, high, low)), 5000)
+}
+
+/// Moments of the machine's clock differ from run to run; the line says when it was.
+fn without_moments(text: &str) -> String {
+    let mut parts = text.split("Instant {");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        kept.push_str(part.split_once('}').map_or("", |(_, rest)| rest));
+    }
+    kept
 }
 
 fn micros(time: Duration) -> u128 {
