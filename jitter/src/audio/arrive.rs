@@ -73,14 +73,16 @@ impl<D: Decoder> AudioBuffer<D> {
             playing.last_packet = now;
         }
         if packet.retransmitted {
-            self.nack.arrived(now, seq, at, Arrival::Retransmitted);
+            let delay = self.delay_at(now, at).unwrap_or_default();
+            self.nack.arrived(now, seq, at, delay, Arrival::Retransmitted);
             return (at, seq);
         }
         self.estimator.insert(now, packet.timestamp);
+        let delay = self.delay_at(now, at).unwrap_or_default();
         self.first_loss.arrived(seq);
-        self.nack.arrived(now, seq, at, Arrival::Original);
+        self.nack.arrived(now, seq, at, delay, Arrival::Original);
         self.expect(now, seq, at, primary);
-        self.repair.exact(at, self.delay_at(now, at).unwrap_or_default());
+        self.repair.exact(at, delay);
         self.reached_back(now, at, primary);
         (at, seq)
     }
@@ -121,10 +123,11 @@ impl<D: Decoder> AudioBuffer<D> {
 
     /// A copy of the frame at `at` came in another packet: on its own, or as the answer to a request.
     fn copied(&mut self, now: Instant, at: i64) {
+        let delay = self.delay_at(now, at).unwrap_or(Duration::MAX);
         if !self.nack.was_asked(at) {
-            self.repair.exact(at, self.delay_at(now, at).unwrap_or(Duration::MAX));
+            self.repair.exact(at, delay);
         }
-        self.nack.recovered(at);
+        self.nack.recovered(at, delay);
     }
 
     fn keep(&mut self, now: Instant, at: i64, payload: &[u8], rung: Rung, seq: Option<i64>) {
@@ -174,7 +177,7 @@ impl<D: Decoder> AudioBuffer<D> {
         self.ticks.move_to(at);
         if let Some(seq) = seq {
             self.newest = Some(Newest { seq, at, frame: 0, silent: true });
-            self.nack.arrived(now, seq, at, Arrival::Original);
+            self.nack.arrived(now, seq, at, Duration::ZERO, Arrival::Original);
             self.first_loss.arrived(seq);
         }
     }

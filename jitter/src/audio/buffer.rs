@@ -6,7 +6,7 @@
 //!
 //! Here are the type, what it is asked and the order of its steps; `arrive` takes packets, `play` makes sound.
 
-use super::advice::{SenderAdvice, advise};
+use super::advice::{Conditions, SenderAdvice, advise};
 use super::decision::Decisions;
 use super::decoder::Decoder;
 use super::delay::DelayEstimator;
@@ -74,6 +74,8 @@ pub struct Stats {
     pub undecodable: u64,
     /// The sender's timeline jumped, and playing began anew.
     pub restarts: u64,
+    /// Speech was left out because playing was more than a second late.
+    pub flushes: u64,
     pub heard: Rungs,
     pub decisions: Decisions,
     /// Samples that were removed and added to change the delay.
@@ -92,11 +94,17 @@ pub struct AudioBuffer<D> {
     pub(super) estimator: DelayEstimator,
     pub(super) repair: Repair,
     pub(super) first_loss: FirstLoss,
+    /// Share of the samples of the last seconds that were not exact, once there are enough.
+    pub(super) residual: Option<f32>,
     pub(super) nack: NackList,
     pub(super) ticks: Unwrap,
     pub(super) store: Store,
     pub(super) noise: ComfortNoise,
     target: Target,
+    /// What this stream needs by itself.
+    own_target: Duration,
+    /// What lip-sync wants at least.
+    minimum: Duration,
     choose_in: u32,
     /// RTP time of unwrapped tick zero.
     pub(super) zero: Option<RtpTime>,
@@ -121,11 +129,14 @@ impl<D: Decoder> AudioBuffer<D> {
             estimator: DelayEstimator::new(TICKS_PER_MS * 1000),
             repair: Repair::default(),
             first_loss: FirstLoss::default(),
+            residual: None,
             nack: NackList::default(),
             ticks: Unwrap::default(),
             store: Store::default(),
             noise: ComfortNoise::new(config.seed),
             target: Target::default(),
+            own_target: super::delay::START_TARGET,
+            minimum: Duration::ZERO,
             choose_in: 0,
             zero: None,
             playing: None,
@@ -183,11 +194,7 @@ impl<D: Decoder> AudioBuffer<D> {
         // Until playing starts the whole target is ahead of everything that is missing.
         let start = self.stats.target;
         // A request is small: at loss it is repeated, since it may be lost as well.
-        let copies = match self.first_loss.share() {
-            loss if loss < 0.02 => 1,
-            loss if loss < 0.4 => 2,
-            _ => 3,
-        };
+        let copies = self.advice().answers;
         let nacks = self.nack.poll(now, self.config.round_trip, copies, |at| match next {
             None => Some(start),
             Some(next) => {
@@ -218,7 +225,25 @@ impl<D: Decoder> AudioBuffer<D> {
 
     /// What the sender should do about this network.
     pub fn advice(&self) -> SenderAdvice {
-        advise(self.first_loss.share(), self.config.nack, self.config.round_trip, self.playout_max())
+        advise(&Conditions {
+            first_loss: self.first_loss.share(),
+            mean_run: self.first_loss.mean_run(),
+            residual: self.residual,
+            nack: self.config.nack,
+            round_trip: self.config.round_trip,
+            playout_max: self.playout_max(),
+        })
+    }
+
+    /// Keeps the playout delay at this or longer, within the budget: for lip-sync with a slower picture. Zero takes it back.
+    pub fn set_minimum_delay(&mut self, minimum: Duration) {
+        self.minimum = minimum;
+        self.choose_in = 0;
+    }
+
+    /// The playout delay that this stream would aim at by itself.
+    pub fn own_target(&self) -> Duration {
+        self.own_target
     }
 
     /// RTP time of the next sample that a pull gives, for lip-sync. `None` while nothing plays.
@@ -247,10 +272,13 @@ impl<D: Decoder> AudioBuffer<D> {
             answered: self.config.nack,
             // Until it is measured: the request and the answer both have to get through.
             success: self.nack.success((1.0 - loss).powi(2)),
-            round_trip: self.config.round_trip,
+            first_answer: self.nack.first_answer(self.config.round_trip),
+            period: self.config.round_trip + super::nack::ANSWER_WAIT,
         };
         let arrival = self.estimator.target();
-        self.stats.target = self.target.choose(arrival, &self.repair, loss, requests, self.playout_max());
+        let own = self.target.choose(arrival, &self.repair, loss, requests, self.playout_max());
+        self.own_target = own;
+        self.stats.target = own.max(self.minimum).min(self.playout_max());
     }
 
     /// Playout delay of the sample that is played now.

@@ -1,4 +1,4 @@
-//! The share of packets that did not come when they were sent first, whatever repaired them later.
+//! The share of packets that did not come when they were sent first, whatever repaired them later, and how many in a row.
 
 /// A packet that is overtaken by this many others counts as lost: 160 ms of 20 ms packets.
 const REORDER_MAX: u32 = 8;
@@ -19,6 +19,10 @@ pub struct FirstLoss {
     before: u32,
     judged: u32,
     share: f32,
+    /// The packet judged last did not come.
+    in_run: bool,
+    /// Runs of losses begun per packet, an exponential mean like `share`.
+    runs: f32,
 }
 
 impl FirstLoss {
@@ -52,7 +56,15 @@ impl FirstLoss {
         }
         self.judged = self.judged.saturating_add(1);
         let weight = (1.0 / self.judged as f32).max(1.0 / MEMORY);
-        self.share += (f32::from(u8::from(!came)) - self.share) * weight;
+        let mean = |mean: &mut f32, is: bool| *mean += (f32::from(u8::from(is)) - *mean) * weight;
+        mean(&mut self.share, !came);
+        mean(&mut self.runs, !came && !self.in_run);
+        self.in_run = !came;
+    }
+
+    /// Packets lost in a row, on average; one where nothing is lost.
+    pub fn mean_run(&self) -> f32 {
+        if self.share() == 0.0 { 1.0 } else { (self.share / self.runs.max(1e-3)).max(1.0) }
     }
 
     pub fn share(&self) -> f32 {
@@ -80,6 +92,9 @@ mod tests {
         let third = after((0..1000).filter(|n| n % 3 != 0));
         assert!((third - 1.0 / 3.0).abs() < 0.01, "{third}");
         assert_eq!(after((0..1000).map(|n| n ^ 3)), 0.0, "four in reverse");
+        let mut bursts = FirstLoss::default();
+        (0..2000).filter(|n| n % 20 >= 6).for_each(|n| bursts.arrived(n));
+        assert!((bursts.mean_run() - 6.0).abs() < 0.5, "{}", bursts.mean_run());
         let early = after((0..40).filter(|n| n % 2 != 0));
         assert!((early - 0.5).abs() < 0.1, "known within a second: {early}");
     }

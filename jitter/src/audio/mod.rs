@@ -15,7 +15,7 @@ mod store;
 pub mod stretch;
 mod target;
 
-pub use advice::{SenderAdvice, advise};
+pub use advice::{Conditions, SenderAdvice, advise};
 pub use buffer::{AudioBuffer, BUDGET, Config, PULL, Packet, Stats};
 pub use decision::{Decision, Decisions};
 pub use decoder::{DecodeError, Decoder};

@@ -16,7 +16,13 @@ const REORDER_SHARE: f32 = 0.8;
 /// Never asked again sooner than this, however short the round trip is believed to be.
 const REPEAT_MIN: Duration = Duration::from_millis(10);
 /// The answer rides in the sender's next packet, so a round lasts this much longer than the round trip.
-const ANSWER_WAIT: Duration = Duration::from_millis(25);
+pub const ANSWER_WAIT: Duration = Duration::from_millis(15);
+/// Before an answer was seen: how long after its round trip the first one comes. The gap shows with the next packet of 20 ms,
+/// requests leave on ticks of 10 ms.
+const FIRST_WAIT_MS: f32 = 40.0;
+/// Step by which the delay of first answers follows what was seen, and the share of them that shall come within it.
+const ANSWER_STEP_MS: f32 = 2.0;
+const ANSWER_SHARE: f32 = 0.8;
 /// With this little time left beyond a round trip it is now or never.
 const LAST_CHANCE: Duration = Duration::from_millis(20);
 /// A jump further than this is a new stream, not a loss.
@@ -38,8 +44,18 @@ struct Missing {
     since: Instant,
     /// Not asked for before.
     ready: Instant,
-    /// The round under way: when it began, when it was last repeated, how often it was asked for.
-    round: Option<(Instant, Instant, u8)>,
+    round: Option<Round>,
+}
+
+/// The round of requests under way for one packet.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    began: Instant,
+    last: Instant,
+    /// Requests of this round.
+    copies: u8,
+    /// Rounds so far, this one counted.
+    number: u32,
 }
 
 /// The missing packets of one stream.
@@ -54,6 +70,8 @@ pub struct NackList {
     recent_answered: f32,
     /// Wait for overtaken packets, milliseconds.
     reorder_wait_ms: f32,
+    /// Playout delay within which most answers to first requests came, milliseconds.
+    first_answer_ms: Option<f32>,
 }
 
 /// Rounds that the expectation counts for, before any is measured.
@@ -69,12 +87,12 @@ impl NackList {
         }
     }
 
-    /// A packet arrived; `at` is its media time in unwrapped ticks.
-    pub fn arrived(&mut self, now: Instant, seq: i64, at: i64, arrival: Arrival) {
+    /// A packet arrived; `at` is its media time in unwrapped ticks, `delay` the playout delay at which it would be just in time.
+    pub fn arrived(&mut self, now: Instant, seq: i64, at: i64, delay: Duration, arrival: Arrival) {
         if let Some(missing) = self.missing.remove(&seq) {
             match arrival {
                 Arrival::Original => self.was_overtaken(now.saturating_duration_since(missing.since)),
-                Arrival::Retransmitted => self.was_lost(&missing, true),
+                Arrival::Retransmitted => self.was_lost(&missing, Some(delay)),
             }
         }
         let Some((newest, newest_at)) = self.newest else {
@@ -93,17 +111,14 @@ impl NackList {
                 self.list(newest + step, at, now, now + self.reorder_wait());
             }
         }
-        while self.missing.len() > LISTED_MAX {
-            self.missing.pop_first();
-        }
         self.newest = Some((seq, at));
     }
 
-    /// The frame at `at` came inside another packet.
-    pub fn recovered(&mut self, at: i64) {
+    /// The frame at `at` came inside another packet; `delay` as for [`arrived`](Self::arrived).
+    pub fn recovered(&mut self, at: i64, delay: Duration) {
         let seq = self.missing.iter().find(|(_, missing)| missing.at == at).map(|(&seq, _)| seq);
         if let Some(missing) = seq.and_then(|seq| self.missing.remove(&seq)) {
-            self.was_lost(&missing, true);
+            self.was_lost(&missing, Some(delay));
         }
     }
 
@@ -122,6 +137,9 @@ impl NackList {
 
     fn list(&mut self, seq: i64, at: i64, since: Instant, ready: Instant) {
         self.missing.entry(seq).or_insert(Missing { at, since, ready, round: None }).at = at;
+        if self.missing.len() > LISTED_MAX {
+            self.missing.pop_first();
+        }
     }
 
     fn was_overtaken(&mut self, late: Duration) {
@@ -130,11 +148,24 @@ impl NackList {
         self.move_wait(change);
     }
 
-    fn was_lost(&mut self, missing: &Missing, answered: bool) {
-        if missing.round.is_some() && answered {
+    /// `answered`: the playout delay at which the answer would have been just in time.
+    fn was_lost(&mut self, missing: &Missing, answered: Option<Duration>) {
+        if let (Some(round), Some(delay)) = (missing.round, answered) {
             self.recent_answered += 1.0;
+            let delay_ms = delay.as_secs_f32() * 1000.0;
+            if round.number == 1 {
+                let within = self.first_answer_ms.get_or_insert(delay_ms);
+                let change = if delay_ms > *within { ANSWER_SHARE } else { ANSWER_SHARE - 1.0 };
+                *within += change * ANSWER_STEP_MS;
+            }
         }
         self.move_wait(REORDER_SHARE - 1.0);
+    }
+
+    /// The playout delay within which most answers to first requests come.
+    pub fn first_answer(&self, round_trip: Duration) -> Duration {
+        let expected_ms = round_trip.as_secs_f32() * 1000.0 + FIRST_WAIT_MS;
+        Duration::from_secs_f32(self.first_answer_ms.unwrap_or(expected_ms).clamp(0.0, 10_000.0) / 1000.0)
     }
 
     fn move_wait(&mut self, share: f32) {
@@ -157,21 +188,25 @@ impl NackList {
     ) -> Vec<SeqNo> {
         while let Some((&seq, &missing)) = self.missing.iter().find(|(_, m)| time_left(m.at).is_none()) {
             self.missing.remove(&seq);
-            self.was_lost(&missing, false);
+            self.was_lost(&missing, None);
         }
         let since = |at: Instant| now.saturating_duration_since(at);
         let mut due = Vec::new();
         for (&seq, missing) in &mut self.missing {
             let Some(left) = time_left(missing.at).filter(|left| *left >= round_trip) else { continue };
-            missing.round = match missing.round {
-                None if now >= missing.ready || left < round_trip + LAST_CHANCE => Some((now, now, 1)),
-                Some((began, _, _)) if since(began) >= round_trip + ANSWER_WAIT => Some((now, now, 1)),
-                Some((began, last, asked)) if asked < copies && since(last) >= REPEAT_MIN => {
-                    Some((began, now, asked + 1))
+            let first = Round { began: now, last: now, copies: 1, number: 1 };
+            let round = match missing.round {
+                None if now >= missing.ready || left < round_trip + LAST_CHANCE => first,
+                Some(round) if since(round.began) >= round_trip + ANSWER_WAIT => {
+                    Round { number: round.number + 1, ..first }
+                }
+                Some(round) if round.copies < copies && since(round.last) >= REPEAT_MIN => {
+                    Round { last: now, copies: round.copies + 1, ..round }
                 }
                 _ => continue,
             };
-            if matches!(missing.round, Some((_, _, 1))) {
+            missing.round = Some(round);
+            if round.copies == 1 {
                 self.recent_rounds = self.recent_rounds * FORGETTING + 1.0;
                 self.recent_answered *= FORGETTING;
             }
@@ -213,7 +248,7 @@ mod tests {
         let mut list = NackList::default();
         for &seq in seqs {
             let unwrapped = list.unwrap(SeqNo(seq));
-            list.arrived(now, unwrapped, unwrapped * 960, Arrival::Original);
+            list.arrived(now, unwrapped, unwrapped * 960, MS * 130, Arrival::Original);
         }
         list
     }
@@ -226,7 +261,7 @@ mod tests {
         assert_eq!(list.poll(start, MS * 100, 1, all), [], "might only be overtaken");
         let expected = [SeqNo(65_535), SeqNo(0), SeqNo(1)];
         assert_eq!(list.poll(start + MS * 5, MS * 100, 1, all), expected);
-        assert_eq!(list.poll(start + MS * 105, MS * 100, 1, all), [], "the answer may be in the next packet");
+        assert_eq!(list.poll(start + MS * 115, MS * 100, 1, all), [], "the answer may be in the next packet");
         assert_eq!(list.poll(start + MS * 130, MS * 100, 1, all), expected);
     }
 
@@ -236,7 +271,7 @@ mod tests {
         let mut list = list(start, &[1, 3]);
         let all = |_: i64| Some(MS * 300);
         let asked = |list: &mut NackList, ms: u32| list.poll(start + MS * ms, MS * 100, 2, all).len();
-        assert_eq!([10, 15, 20, 30, 134, 135, 145].map(|ms| asked(&mut list, ms)), [1, 0, 1, 0, 0, 1, 1]);
+        assert_eq!([10, 15, 20, 30, 124, 125, 135].map(|ms| asked(&mut list, ms)), [1, 0, 1, 0, 0, 1, 1]);
         assert_eq!(list.recent_rounds, 1.0 + FORGETTING, "a round counts once");
     }
 
@@ -255,10 +290,10 @@ mod tests {
         let start = base();
         let mut list = list(start, &[1, 4]);
         assert_eq!(list.poll(start + MS * 20, MS * 10, 1, |_| Some(MS * 50)), [SeqNo(2), SeqNo(3)]);
-        list.arrived(start + MS * 30, 2, 2 * 960, Arrival::Original);
+        list.arrived(start + MS * 30, 2, 2 * 960, MS * 130, Arrival::Original);
         assert_eq!(list.recent_answered, 0.0);
         assert!(list.was_asked(3 * 960));
-        list.recovered(3 * 960);
+        list.recovered(3 * 960, MS * 130);
         assert_eq!(
             (list.recent_answered, list.listed()),
             (1.0, 0),
@@ -272,13 +307,13 @@ mod tests {
         let mut list = list(start, &[0]);
         for n in 0..100i64 {
             let now = start + MS * 20 * n as u32;
-            list.arrived(now, 2 * n + 2, (2 * n + 2) * 960, Arrival::Original);
-            list.arrived(now + MS * 40, 2 * n + 1, (2 * n + 1) * 960, Arrival::Original);
+            list.arrived(now, 2 * n + 2, (2 * n + 2) * 960, MS * 130, Arrival::Original);
+            list.arrived(now + MS * 40, 2 * n + 1, (2 * n + 1) * 960, MS * 130, Arrival::Original);
         }
         let wait = list.reorder_wait();
         assert!((MS * 30..MS * 60).contains(&wait), "{wait:?}");
         for n in 0..400i64 {
-            list.arrived(start, 1000 + 2 * n, n, Arrival::Original);
+            list.arrived(start, 1000 + 2 * n, n, MS * 130, Arrival::Original);
             list.poll(start, MS * 100, 1, |_| None);
         }
         assert_eq!(list.reorder_wait(), REORDER_WAIT_MIN, "losses are not waited for");
@@ -291,7 +326,7 @@ mod tests {
         list.overdue(start, 1, 8 * 960);
         list.overdue(start, 17, 24 * 960);
         assert_eq!(list.poll(start, MS * 100, 1, |_| Some(MS * 300)), [SeqNo(8)]);
-        list.arrived(start + MS * 20, 9, 9 * 960, Arrival::Original);
+        list.arrived(start + MS * 20, 9, 9 * 960, MS * 130, Arrival::Original);
         assert_eq!(list.poll(start + MS * 30, MS * 100, 1, |_| Some(MS * 300)), [], "its round is under way");
     }
 

@@ -10,9 +10,13 @@ use std::time::{Duration, Instant};
 
 const SIMILAR: f32 = 0.9;
 const SIMILAR_FAST: f32 = 0.5;
+/// Later than the target by this much, speech is left out: the longest budget and half a second.
+const FLUSH: Duration = Duration::from_millis(1000);
 /// Made-up speech keeps its level for one frame and is gone after six: longer than that it is a buzz.
 const FADE_BEGINS: usize = 20 * TICKS_PER_MS as usize;
 const FADE_ENDS: usize = 120 * TICKS_PER_MS as usize;
+/// Samples over which the share that nothing repaired is a mean: 4 s.
+const RESIDUAL_MEMORY: f32 = 4.0 * 48_000.0;
 /// Real sound takes over from made-up sound within this many samples: no click, no lost consonant.
 const MERGE: usize = 5 * TICKS_PER_MS as usize;
 
@@ -135,6 +139,12 @@ impl<D: Decoder> AudioBuffer<D> {
         let spare =
             delay.saturating_sub(self.stats.target).as_micros() as i64 * i64::from(TICKS_PER_MS) / 1000;
         let playing = self.playing.as_mut()?;
+        if let Some(newest) = self.store.last().filter(|_| delay > self.stats.target + FLUSH) {
+            // No stretching catches up with this: a pile that arrived at once, or a clock that jumped.
+            playing.next = playing.next.max(newest.min(playing.next + spare));
+            (playing.jumped, playing.concealed) = (true, playing.concealed.max(1));
+            self.stats.flushes += 1;
+        }
         self.store.forget_before(playing.next);
         let first = self.store.first().map(|(at, frame)| (at, frame.seq));
         match first {
@@ -186,7 +196,7 @@ impl<D: Decoder> AudioBuffer<D> {
         if frame.seq.is_some() {
             playing.last_seq = frame.seq;
         }
-        self.stats.heard.add(frame.rung, frame.samples);
+        self.heard(frame.rung, frame.samples);
         self.noise.learn(&self.scratch);
         self.merge(&tail);
         Some(())
@@ -206,7 +216,7 @@ impl<D: Decoder> AudioBuffer<D> {
         match rung {
             Some(rung) => {
                 self.scratch.resize(samples * self.decoder.channels(), 0.0);
-                self.stats.heard.add(rung, samples);
+                self.heard(rung, samples);
                 self.merge(&tail);
             }
             None => self.make_up(samples, false),
@@ -240,6 +250,14 @@ impl<D: Decoder> AudioBuffer<D> {
         (None, samples)
     }
 
+    /// Counts what is heard while somebody speaks.
+    fn heard(&mut self, rung: Rung, samples: usize) {
+        self.stats.heard.add(rung, samples);
+        let exact = matches!(rung, Rung::Primary | Rung::Rtx | Rung::Red);
+        let share = self.residual.get_or_insert(self.first_loss.share());
+        *share += (f32::from(u8::from(!exact)) - *share) * samples as f32 / RESIDUAL_MEMORY;
+    }
+
     /// Concealment that fades into comfort noise; in announced silence comfort noise at once.
     fn make_up(&mut self, samples: usize, silent: bool) {
         let channels = self.decoder.channels();
@@ -254,7 +272,6 @@ impl<D: Decoder> AudioBuffer<D> {
             return;
         }
         let rung = if playing.concealed < FADE_ENDS { Rung::Conceal } else { Rung::Comfort };
-        self.stats.heard.add(rung, samples);
         for (n, frame) in self.scratch[start..].chunks_exact_mut(channels).enumerate() {
             let faded = (playing.concealed + n).saturating_sub(FADE_BEGINS) as f32;
             playing.gain = 1.0 - (faded / (FADE_ENDS - FADE_BEGINS) as f32).min(1.0);
@@ -264,6 +281,7 @@ impl<D: Decoder> AudioBuffer<D> {
             }
         }
         playing.concealed = (playing.concealed + samples).min(FADE_ENDS);
+        self.heard(rung, samples);
     }
 
     /// After a jump in time the decoder's own smoothing does not help: made-up sound goes on for a moment, to be faded out

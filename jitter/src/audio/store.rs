@@ -110,6 +110,10 @@ impl Store {
     pub fn first(&self) -> Option<(i64, &Frame)> {
         self.frames.first_key_value().map(|(&at, frame)| (at, frame))
     }
+    /// When the newest frame begins.
+    pub fn last(&self) -> Option<i64> {
+        self.frames.last_key_value().map(|(&at, _)| at)
+    }
     /// Frames in order of time, up to `end`.
     pub fn until(&self, end: i64) -> impl Iterator<Item = (i64, &Frame)> {
         self.frames.range(..=end).map(|(&at, frame)| (at, frame))

@@ -3,17 +3,16 @@
 use super::repair::{Outcome, Repair, STEP, STEPS};
 use std::time::Duration;
 
-/// A round of asking takes this long besides the round trip: the gap is seen when the next packet comes or does not, requests leave
-/// on ticks of 10 ms, answers ride in the next packet of 20 ms.
-pub const ROUND_OVERHEAD: Duration = Duration::from_millis(25);
-/// Before the first request leaves: the packet that shows the gap is 20 ms behind.
-const FIRST_OVERHEAD: Duration = Duration::from_millis(20);
+/// Steps of the choice: half a packet of 20 ms.
+const CHOICE: Duration = Duration::from_millis(10);
 /// How much added delay 1 % of speech is worth that is parametric instead of exact, in milliseconds.
-const DEEP_PERCENT_MS: f32 = 30.0;
+const DEEP_PERCENT_MS: f32 = 50.0;
 /// The same for speech that is made up.
-const MISSING_PERCENT_MS: f32 = 100.0;
+const MISSING_PERCENT_MS: f32 = 150.0;
+/// From here on delay costs twice as much: conversation begins to stumble, and lip-sync to break.
+const LONG: Duration = Duration::from_millis(350);
 /// Another target must be better by this much, in milliseconds of delay, or it is not worth the stretching.
-const INERTIA_MS: f32 = 10.0;
+const INERTIA_MS: f32 = 15.0;
 /// Frames that must have been seen before their delays are believed; until then losses count as never repaired.
 const KNOWN_MIN: usize = 50;
 
@@ -24,13 +23,22 @@ pub struct Requests {
     pub answered: bool,
     /// Share of rounds after which the packet is here, 0.0-1.0.
     pub success: f32,
-    pub round_trip: Duration,
+    /// The playout delay within which most answers to first requests come.
+    pub first_answer: Duration,
+    /// From one request for a packet to the next.
+    pub period: Duration,
 }
 
-/// Complete rounds of request and answer inside a playout delay.
-pub fn rounds_within(delay: Duration, round_trip: Duration) -> u32 {
-    let round = round_trip + ROUND_OVERHEAD;
-    (delay.saturating_sub(FIRST_OVERHEAD).as_micros() / round.as_micros().max(1)).min(100) as u32
+impl Requests {
+    /// Complete rounds of request and answer inside a playout delay.
+    pub fn rounds_within(&self, delay: Duration) -> u32 {
+        match delay.checked_sub(self.first_answer) {
+            Some(more) if self.answered => {
+                1 + (more.as_micros() / self.period.as_micros().max(1)).min(99) as u32
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// Chooses the delay with the least cost, delay itself being a cost; remembers its choice.
@@ -55,7 +63,8 @@ impl Target {
             [Outcome { deep: 0.0, missing: first_loss }; STEPS]
         };
         let cost = |delay: Duration| cost(delay, &outcomes, requests);
-        let candidates = (1..=STEPS as u32).map(|n| STEP * n).filter(|d| *d <= budget);
+        let longest = STEP * STEPS as u32;
+        let candidates = (2..).map(|n| CHOICE * n).take_while(|d| *d <= budget.min(longest));
         let best = candidates.min_by(|a, b| cost(*a).total_cmp(&cost(*b))).unwrap_or(STEP);
         let keep = self.recovery.filter(|kept| *kept <= budget && cost(*kept) - cost(best) < INERTIA_MS);
         let recovery = keep.unwrap_or(best);
@@ -68,10 +77,10 @@ impl Target {
 fn cost(delay: Duration, outcomes: &[Outcome; STEPS], requests: Requests) -> f32 {
     let index = (delay.as_micros() / STEP.as_micros()).clamp(1, STEPS as u128) as usize - 1;
     let Outcome { deep, missing } = outcomes[index];
-    let rounds = if requests.answered { rounds_within(delay, requests.round_trip) } else { 0 };
-    let unanswered = (1.0 - requests.success.clamp(0.0, 1.0)).powi(rounds as i32);
+    let unanswered = (1.0 - requests.success.clamp(0.0, 1.0)).powi(requests.rounds_within(delay) as i32);
     let percent = 100.0 * unanswered;
-    delay.as_secs_f32() * 1000.0 + percent * (deep * DEEP_PERCENT_MS + missing * MISSING_PERCENT_MS)
+    let felt = delay + delay.saturating_sub(LONG);
+    felt.as_secs_f32() * 1000.0 + percent * (deep * DEEP_PERCENT_MS + missing * MISSING_PERCENT_MS)
 }
 
 #[cfg(test)]
@@ -81,7 +90,9 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn requests(loss: f32, round_trip_ms: u32) -> Requests {
-        Requests { answered: true, success: (1.0 - loss).powi(2), round_trip: MS * round_trip_ms }
+        let round_trip = MS * round_trip_ms;
+        let (first_answer, period) = (round_trip + MS * 40, round_trip + MS * 15);
+        Requests { answered: true, success: (1.0 - loss).powi(2), first_answer, period }
     }
 
     fn at_loss(loss: f32, round_trip_ms: u32, budget_ms: u32) -> Duration {
@@ -122,7 +133,7 @@ mod tests {
             }
         }
         repair.settle_before(i64::MAX);
-        let none = Requests { answered: false, success: 0.0, round_trip: MS * 100 };
+        let none = Requests { answered: false, ..requests(0.3, 100) };
         assert_eq!(Target::default().choose(MS * 20, &repair, 0.3, none, MS * 500), MS * 120);
     }
 

@@ -1,6 +1,6 @@
 //! What a sender can know of the network without being told: receiver reports and requests.
 
-use crate::audio::{SenderAdvice, advise};
+use crate::audio::{Conditions, SenderAdvice, advise};
 use std::time::Duration;
 
 /// Packets that the share of requested ones remembers.
@@ -67,7 +67,14 @@ impl ObservedLoss {
 
     /// What the receiver would advise if it knew no more. `budget`: mouth-to-ear without codec and frame.
     pub fn advice(&self, budget: Duration) -> SenderAdvice {
-        advise(self.share(), self.asks, self.round_trip, budget.saturating_sub(self.round_trip / 2))
+        advise(&Conditions {
+            first_loss: self.share(),
+            mean_run: 1.0,
+            residual: None,
+            nack: self.asks,
+            round_trip: self.round_trip,
+            playout_max: budget.saturating_sub(self.round_trip / 2),
+        })
     }
 }
 
