@@ -8,6 +8,7 @@ mod chromium;
 mod connect;
 mod fanout;
 mod handshake;
+mod jitter;
 mod report;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +34,8 @@ enum Bench {
     Fanout(fanout::Options),
     /// How fast a browser connects, by DTLS role and version and by network: keys, first media, page
     Handshake(handshake::Options),
+    /// Speech through encoder, bad networks and the jitter buffer: concealed share, delay, wire rate, speech scores
+    Jitter(jitter::Options),
     /// The server process that `fanout` measures
     #[command(hide = true)]
     FanoutServer(fanout::ServerOptions),
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Bench::Connect(options) => connect::run(&options),
         Bench::Fanout(options) => fanout::run(&options),
         Bench::Handshake(options) => handshake::run(&options),
+        Bench::Jitter(options) => jitter::run(&options),
         Bench::FanoutServer(options) => {
             return fanout::serve(&options).map_or_else(failed, |()| ExitCode::SUCCESS);
         }
