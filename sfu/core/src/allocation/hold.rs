@@ -65,7 +65,8 @@ impl Memory {
                 self.penalised = Some(now + self.penalty);
                 self.held = Some((failed, now + self.penalty));
             }
-        } else if choice.layer() > before.layer() {
+        // A picture that begins or comes back is no step that was tried: a pause is not made longer than it must be.
+        } else if before.layer().is_some() && choice.layer() > before.layer() {
             self.stepped_up = Some(now);
         }
         self

@@ -25,11 +25,12 @@ const SHARE_MAX: f64 = 2.0;
 const OF_RATE: f64 = 0.67;
 /// Repairs are lost too, and loss comes in bursts.
 const MARGIN: f64 = 1.25;
-/// A second copy of each repair: always from here, as the issue of a lossy leg is its round trips; and earlier where the
-/// leg has room for one and a half times of what it is sent, since a repair that is lost costs a whole round.
+/// A second copy of each repair: always from here, where a single one mostly costs another round trip; and earlier where
+/// the leg has room for it beside the media.
 const DOUBLED_FROM: f64 = 0.4;
 const DOUBLED_WITH_ROOM_FROM: f64 = 0.1;
-const ROOM_PERCENT: u64 = 150;
+/// Less is noise of the measurement.
+const NOTICED_FROM: f64 = 0.02;
 /// What may be spent at once: loss comes in bursts, and an outage of half a second is asked for in one message.
 const SAVED: Duration = Duration::from_secs(1);
 /// Just begun, or audio only: a burst of a few packets can always be repaired.
@@ -49,14 +50,24 @@ impl Repair {
 
     /// How often each packet that is asked for is sent.
     pub fn copies(&self) -> usize {
-        let room = self.rate.0 > self.media.0.saturating_mul(ROOM_PERCENT) / 100;
+        let room = self.rate.0 as f64 > self.media.0 as f64 * (1.0 + self.expected(2));
         let doubled = self.loss > DOUBLED_FROM || room && self.loss > DOUBLED_WITH_ROOM_FROM;
         if doubled { 2 } else { 1 }
     }
 
+    /// Repairs as a multiple of the media, with so many copies of each.
+    fn expected(&self, copies: usize) -> f64 {
+        self.loss / (1.0 - self.loss.min(0.9)) * copies as f64 * MARGIN
+    }
+
+    /// What a leg has to carry so that `media` arrives on it, repairs sent twice included.
+    pub fn with_repairs(&self, media: Bitrate) -> Bitrate {
+        let share = if self.loss > NOTICED_FROM { self.expected(2).min(SHARE_MAX) } else { 0.0 };
+        Bitrate((media.0 as f64 * (1.0 + share)) as u64)
+    }
+
     pub fn budget(&self) -> Bitrate {
-        let expected = self.loss / (1.0 - self.loss.min(0.9)) * self.copies() as f64 * MARGIN;
-        let of_media = self.media.0 as f64 * expected.clamp(SHARE, SHARE_MAX);
+        let of_media = self.media.0 as f64 * self.expected(self.copies()).clamp(SHARE, SHARE_MAX);
         Bitrate(of_media.min(self.rate.0 as f64 * OF_RATE) as u64)
     }
 

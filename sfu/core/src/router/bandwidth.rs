@@ -44,7 +44,7 @@ impl Router {
         if measurable {
             bandwidth.begin(self.now);
         }
-        bandwidth.set_wanted(self.now, *wanted);
+        bandwidth.set_wanted(self.now, repair.with_repairs(*wanted));
         let rate = bandwidth.rate(self.now);
         queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)));
         repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.estimate().loss);

@@ -5,6 +5,7 @@ use crate::downlink::{Downlink, Source};
 use crate::timers::Owner;
 use crate::uplink::{Received, Subscriber, Uplink};
 use crate::{DropReason, TimeoutReason};
+use packet::Bitrate;
 use packet::demux::{Protocol, classify};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -183,7 +184,7 @@ impl Router {
     /// the group only promises that one will be.
     fn start_cached(&mut self, to: Subscriber) -> bool {
         let now = (self.now, self.nanos());
-        let Downlink { session, slots, queue, .. } = &mut self.downlinks[to.peer];
+        let Downlink { session, slots, queue, estimate, .. } = &mut self.downlinks[to.peer];
         let (Some(slot), Some(link)) = (slots.get_mut(to.slot), self.links[to.peer].as_mut()) else {
             return false;
         };
@@ -192,7 +193,11 @@ impl Router {
         let track = &tracks[usize::from(bound.track)];
         let source = Source { index: bound.index, track_index: bound.track, track, payloads, clock };
         let layer = track.layers.get(usize::from(target));
-        let Some(first) = layer.and_then(|l| l.fresh_group(now.0, GROUP_AGE_MAX)) else { return false };
+        let rate = estimate.unwrap_or(Bitrate::kbps(300));
+        let bytes_max = rate.0 / 8 * GROUP_TIME_MAX.as_millis() as u64 / 1000;
+        let Some(first) = layer.and_then(|l| l.fresh_group(now.0, GROUP_AGE_MAX, bytes_max)) else {
+            return false;
+        };
         if session.connected {
             let done = slot.start(now, &source, target, first, session, queue);
             self.agenda.forwarded(self.now, done, to, link, slot);
@@ -203,6 +208,8 @@ impl Router {
 
 /// An older group is not worth replaying: a keyframe asked for now arrives about as soon as the replay has caught up.
 const GROUP_AGE_MAX: Duration = Duration::from_millis(500);
+/// Nor is one that takes the subscriber's link longer than this: the newest picture would be as late.
+const GROUP_TIME_MAX: Duration = Duration::from_millis(300);
 
 impl Link {
     pub(super) fn new(

@@ -225,11 +225,18 @@ impl Layer {
         self.nack.forget_before(ext_seq);
     }
 
-    /// The cached group of pictures to start a newcomer with: complete and not older than `age_max`.
-    pub fn fresh_group(&self, now: Instant, age_max: Duration) -> Option<u64> {
+    /// The cached group of pictures to start a newcomer with: complete, not older than `age_max`, and not more than
+    /// `bytes_max` of packets.
+    pub fn fresh_group(&self, now: Instant, age_max: Duration, bytes_max: u64) -> Option<u64> {
         let (start, at) = self.group?;
         let highest = self.reception.highest()?;
-        let fresh = now.saturating_duration_since(at) <= age_max;
-        (fresh && (start..=highest).all(|n| self.cache.contains(n))).then_some(start)
+        if now.saturating_duration_since(at) > age_max {
+            return None;
+        }
+        let mut bytes = 0;
+        for n in start..=highest {
+            bytes += self.cache.get(n)?.1.len() as u64;
+        }
+        (bytes <= bytes_max).then_some(start)
     }
 }

@@ -6,6 +6,7 @@ mod hostile;
 mod keyframes;
 mod layers;
 mod lip_sync;
+mod pacing;
 mod peer;
 mod redundancy;
 mod repair;

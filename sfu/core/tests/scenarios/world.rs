@@ -39,6 +39,9 @@ struct Link {
     delay: Duration,
     loss: Loss,
     sent: [u64; 2],
+    /// Towards the peer: bits per second and the longest queue; and when the last byte in it will have left.
+    bottleneck: Option<(u64, Duration)>,
+    free_at: Instant,
 }
 
 pub struct World {
@@ -118,7 +121,16 @@ impl World {
             candidates: vec![Candidate { address: self.server }],
         };
         peer.transport.set_remote(self.now, remote).unwrap();
-        self.links.insert(number, Link { delay: ms(10), loss: Box::new(|_, _| false), sent: [0; 2] });
+        self.links.insert(
+            number,
+            Link {
+                delay: ms(10),
+                loss: Box::new(|_, _| false),
+                sent: [0; 2],
+                bottleneck: None,
+                free_at: self.start,
+            },
+        );
         self.peers.insert(number, peer);
         self.pump();
     }
@@ -126,6 +138,11 @@ impl World {
     pub fn link(&mut self, number: u64, delay: Duration, loss: Loss) {
         let link = self.links.get_mut(&number).unwrap();
         (link.delay, link.loss) = (delay, loss);
+    }
+
+    /// The way to a peer carries this much; what would wait longer is lost.
+    pub fn narrow(&mut self, number: u64, kbps: u64, queue: Duration) {
+        self.links.get_mut(&number).unwrap().bottleneck = Some((kbps * 1000, queue));
     }
 
     pub fn peer(&mut self, number: u64) -> &mut Peer {
@@ -204,10 +221,19 @@ impl World {
         if (link.loss)(up, *count) {
             return;
         }
+        let mut leaves = self.now;
+        if let Some((rate, queue)) = link.bottleneck.filter(|_| !up) {
+            leaves = link.free_at.max(self.now);
+            if leaves - self.now > queue {
+                return;
+            }
+            leaves += Duration::from_micros(bytes.len() as u64 * 8_000_000 / rate);
+            link.free_at = leaves;
+        }
         self.order += 1;
         let to = (!up).then_some(number);
         let from = if up { self.peers[&number].address } else { self.server };
-        self.flying.insert((self.now + link.delay, self.order), (to, from, bytes));
+        self.flying.insert((leaves + link.delay, self.order), (to, from, bytes));
     }
 
     fn step(&mut self) {
