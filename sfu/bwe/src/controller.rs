@@ -96,6 +96,8 @@ const QUEUE_STANDING: Duration = Duration::from_millis(150);
 /// Queueing and unevenness that are no reason to stop.
 const WINDOW_SLACK: Duration = Duration::from_millis(150);
 const WINDOW_MIN: u64 = 8 * 1500;
+const ABSENT_PROBE: Duration = Duration::from_millis(300);
+const TREND_VALID: Duration = Duration::from_millis(600);
 const LARGE_DROP: f64 = 0.66;
 const RECOVERY_WITHIN: Duration = Duration::from_secs(5);
 const OF_BEFORE: f64 = 0.85;
@@ -242,9 +244,16 @@ impl Controller {
         let deadline = self.presence.deadline(self.history.waiting_since(), self.rtt());
         if deadline.is_some_and(|at| at <= now) {
             self.presence.begin(self.aimd.rate().0 as f64);
+            self.next_probe = now.plus(ABSENT_PROBE);
             self.probes.forget_plans();
             self.stats.outages += 1;
         }
+        if self.presence.last().is_some_and(|last| now.since(last) > TREND_VALID) {
+            // What the queue did when something was last heard of says nothing any more.
+            self.groups.restart();
+            self.trendline.restart();
+        }
+        self.take_outcomes(now);
         self.fade(now);
         self.combine();
         self.handled = now;
@@ -252,8 +261,16 @@ impl Controller {
 
     /// When to call [`Self::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let waiting = self.history.waiting_since()?;
-        let deadline = self.presence.deadline(Some(waiting), self.rtt());
+        let waiting = self.history.waiting_since();
+        // Nothing is unanswered and nothing can change.
+        if waiting.is_none()
+            && self.probes.idle()
+            && self.presence.absent().is_none()
+            && self.trendline.is_empty()
+        {
+            return None;
+        }
+        let deadline = self.presence.deadline(waiting, self.rtt());
         let housekeeping = self.handled.plus(HOUSEKEEPING);
         Some(deadline.map_or(housekeeping, |at| at.min(housekeeping).max(self.handled)).instant(self.start))
     }
@@ -403,11 +420,15 @@ impl Controller {
             let sends = recent.0 as f64 / (1.0 - self.loss.loss()).max(0.05);
             self.loss.plan_experiment(now, sends / PACKET_BITS, sends);
         }
+        self.take_outcomes(now);
+        self.combine();
+    }
+
+    fn take_outcomes(&mut self, now: Moment) {
         let newest = self.history.newest_received();
         while let Some(outcome) = self.probes.evaluate(now, newest, self.loss.inherent()) {
             self.on_outcome(now, outcome);
         }
-        self.combine();
     }
 
     /// A large drop may have been a short one: as soon as the queue is empty again, what was before is probed.
@@ -453,6 +474,12 @@ impl Controller {
     }
 
     fn plan_probes(&mut self, now: Moment, reason: ProbeReason) {
+        if self.presence.absent().is_some() && now >= self.next_probe && self.probes.idle() {
+            // A sender that has nothing else to send would never hear that the path is back.
+            self.next_probe = now.plus(ABSENT_PROBE);
+            self.probes.plan(now, ABSENT_RATE, ProbeReason::Outage);
+            return;
+        }
         let quiet = self.trendline.usage() == Usage::Normal && self.probes.idle();
         if !quiet
             || now < self.next_probe

@@ -57,6 +57,7 @@ pub(crate) struct Outcome {
 #[derive(Clone, Copy, Debug)]
 struct Cluster {
     probe: Probe,
+    taken: Moment,
     sent: Option<Sending>,
     arrived: Option<Arriving>,
 }
@@ -161,7 +162,7 @@ impl Probes {
             if self.clusters.len() >= CLUSTERS_MAX {
                 self.clusters.pop_front();
             }
-            self.clusters.push_back(Cluster { probe, sent: None, arrived: None });
+            self.clusters.push_back(Cluster { probe, taken: now, sent: None, arrived: None });
             if self.rates.is_full() {
                 self.rates.remove(0);
             }
@@ -223,9 +224,9 @@ impl Probes {
                 complete && newest.is_some_and(|newest| newest >= sent.last)
                     || now.since(sent.last) > ANSWERED_WITHIN
             }
-            None => false,
+            // Taken and never sent.
+            None => now.since(c.taken) > ANSWERED_WITHIN,
         };
-        // One that was taken and never sent goes when others push it out.
         let at = self.clusters.iter().position(answered)?;
         let cluster = self.clusters.remove(at)?;
         let measured = cluster.measure(loss);

@@ -62,14 +62,20 @@ impl Default for Trendline {
             accumulated_ms: 0.0,
             sent_ms: 0.0,
             jitter_ms: 0.0,
-            detector: Detector {
-                threshold: THRESHOLD_START,
-                updated_us: None,
-                over_for_ms: 0.0,
-                over_count: 0,
-                last_trend: 0.0,
-                usage: Usage::Normal,
-            },
+            detector: Detector::default(),
+        }
+    }
+}
+
+impl Default for Detector {
+    fn default() -> Self {
+        Self {
+            threshold: THRESHOLD_START,
+            updated_us: None,
+            over_for_ms: 0.0,
+            over_count: 0,
+            last_trend: 0.0,
+            usage: Usage::Normal,
         }
     }
 }
@@ -79,6 +85,10 @@ impl Trendline {
         self.detector.usage
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
     /// How much delays vary without a trend.
     pub fn jitter(&self) -> Duration {
         Duration::from_secs_f64((self.jitter_ms / 1000.0).clamp(0.0, 10.0))
@@ -86,9 +96,10 @@ impl Trendline {
 
     /// What comes next is not compared with what was; the threshold stays.
     pub fn restart(&mut self) {
+        self.samples.clear();
+        (self.first_us, self.deltas, self.accumulated_ms, self.sent_ms) = (None, 0, 0.0, 0.0);
         let threshold = self.detector.threshold;
-        *self = Self::default();
-        self.detector.threshold = threshold;
+        self.detector = Detector { threshold, ..Detector::default() };
     }
 
     pub fn on_delta(&mut self, delta: Delta) -> Usage {
