@@ -164,6 +164,7 @@ fn ten_thousand_packets_at_once_are_bounded_and_the_newest_are_heard() {
         buffer.pull(now + MS * 10 * tick, &mut out);
     }
     assert_eq!(decoded.borrow().last(), Some(&9999));
-    assert!(decoded.borrow().len() > 2);
+    let heard = decoded.borrow();
+    assert!(heard.len() <= 100, "the pile is left out, not played: {}", heard.len());
     assert!(buffer.stats().delay <= MS * 600, "{:?}", buffer.stats().delay);
 }

@@ -7,6 +7,7 @@ mod checks;
 mod hidden_path;
 mod report;
 mod run;
+mod scorer;
 mod tools;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +21,7 @@ cargo xtask COMMAND
   test                  install what is missing (Debian 12 as root), then run every check
   test --only A,B       only these checks, with only the tools they need
   tools                 only install what the checks need, or say what to install
+  scorer                install what `benches -- jitter` needs for speech scores and peers
   --help                this text
 
 Checks, in their order:
@@ -46,6 +48,10 @@ fn command(arguments: &[String]) -> Result<bool> {
             let root = workspace_root()?;
             tools::provide(&root, Check::ALL)?;
             println!("xtask: every tool that the checks need is here");
+            Ok(true)
+        }
+        ["scorer"] => {
+            scorer::provide(&workspace_root()?, tools::may_install())?;
             Ok(true)
         }
         ["--help" | "-h" | "help"] => {

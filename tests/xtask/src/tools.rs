@@ -73,7 +73,7 @@ pub fn provide(root: &Path, checks: &[Check]) -> Result<()> {
         return Ok(());
     }
     let install = Install::of(&missing);
-    if !(debian_12() && root_user()) {
+    if !may_install() {
         bail!("missing: {:?}. Run this and then try again:\n\n  {}\n", missing, install.for_a_person());
     }
     println!("== tools: installing {missing:?} ==");
@@ -141,6 +141,11 @@ impl Install {
         }
         Ok(())
     }
+}
+
+/// Only where the packages' names are known and nobody else's machine is changed.
+pub fn may_install() -> bool {
+    debian_12() && root_user()
 }
 
 fn debian_12() -> bool {
