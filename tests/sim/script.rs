@@ -131,6 +131,14 @@ impl Scenario {
         let mut chance = Random::for_purpose(seed, 1);
         for (number, step) in self.steps.iter().enumerate() {
             if let Err(why) = perform(&mut world, &mut chance, step.does) {
+                // What the server decided and asked for, moment by moment.
+                if std::env::var_os("SAMPAN_EXPLAIN").is_some() {
+                    world
+                        .log()
+                        .lines()
+                        .filter(|line| !line.contains(" gets "))
+                        .for_each(|line| println!("{line}"));
+                }
                 let Self { name, .. } = self;
                 panic!(
                     "{name}, step {} ({}): {why}\nreplay: SAMPAN_SEED={seed} cargo test -p tests --test scenarios {name} -- --exact\n",
