@@ -4,6 +4,7 @@
 //! standard error. A figure that could not be measured is absent, and the table says why.
 
 mod adapt;
+mod bwe;
 mod chromium;
 mod connect;
 mod fanout;
@@ -28,6 +29,8 @@ struct Command {
 enum Bench {
     /// A forwarder that adapts: the scenario table in virtual time, and Chromium behind bad networks
     Adapt(adapt::Options),
+    /// Congestion control alone, beside str0m's and rtc-interceptor's, in virtual time
+    Bwe(bwe::Options),
     /// 30 joins into a room that talks, by native clients and a page: milliseconds per stage, p50 and p95
     Connect(connect::Options),
     /// One publisher to many subscribers over real sockets and real SRTP: CPU per forwarded packet, against the limit
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let command = Command::parse();
     let result = match command.bench {
         Bench::Adapt(options) => adapt::run(&options),
+        Bench::Bwe(options) => bwe::run(&options),
         Bench::Connect(options) => connect::run(&options),
         Bench::Fanout(options) => fanout::run(&options),
         Bench::Handshake(options) => handshake::run(&options),

@@ -35,7 +35,7 @@ pub struct Media<C> {
 }
 
 const TICK: Duration = Duration::from_millis(5);
-const FRAME: Duration = Duration::from_micros(33_333);
+pub const FRAME: Duration = Duration::from_micros(33_333);
 const PACKET_MAX: usize = 1200;
 const HEADERS: usize = 28;
 /// A pacer that is this far behind throws away what is too old to be shown.
@@ -43,13 +43,37 @@ const QUEUE_MAX: Duration = Duration::from_millis(500);
 /// Every 10 s a frame of three times the size.
 const KEYFRAME_EVERY: u32 = 300;
 
+impl Source {
+    /// What it could use.
+    pub fn wanted(&self) -> u64 {
+        match self {
+            Self::Follows(wanted) => *wanted,
+            Self::Layers(layers) => layers.last().copied().unwrap_or(0),
+        }
+    }
+    /// The rate to encode at, and the layer.
+    pub fn choose(&self, estimate: u64) -> (u64, usize) {
+        match self {
+            Self::Follows(wanted) => (estimate.min(*wanted), 0),
+            Self::Layers(layers) => {
+                let layer = layers.iter().rposition(|layer| *layer <= estimate).unwrap_or(0);
+                (layers[layer].min(estimate), layer)
+            }
+        }
+    }
+}
+
+/// Bytes of the next frame: it varies by a fifth, and keyframes are large.
+pub fn frame_size(rate: u64, frame: u32, random: &mut Random) -> usize {
+    let mean = rate as f64 * FRAME.as_secs_f64() / 8.0;
+    let key = frame.is_multiple_of(KEYFRAME_EVERY);
+    let size = mean * (0.8 + 0.4 * random.share()) * if key { 3.0 } else { 0.98 };
+    (size as usize).max(200)
+}
+
 impl<C: Control> Media<C> {
     pub fn new(now: Instant, seed: u64, source: Source, mut control: C) -> Self {
-        let wanted = match &source {
-            Source::Follows(wanted) => *wanted,
-            Source::Layers(layers) => *layers.last().expect("a layer"),
-        };
-        control.wanted(now, wanted);
+        control.wanted(now, source.wanted());
         let pacing = Bitrate(control.pacing(now));
         Self {
             control,
@@ -70,18 +94,9 @@ impl<C: Control> Media<C> {
     }
 
     fn encode(&mut self) {
-        let rate = match &self.source {
-            Source::Follows(wanted) => self.control.rate().min(*wanted),
-            Source::Layers(layers) => {
-                let rate = self.control.rate();
-                self.layer = layers.iter().rposition(|layer| *layer <= rate).unwrap_or(0);
-                layers[self.layer].min(rate)
-            }
-        };
-        let mean = rate as f64 * FRAME.as_secs_f64() / 8.0;
-        let key = self.frame.is_multiple_of(KEYFRAME_EVERY);
-        let size = mean * (0.8 + 0.4 * self.random.share()) * if key { 3.0 } else { 0.98 };
-        let size = (size as usize).max(200);
+        let (rate, layer) = self.source.choose(self.control.rate());
+        self.layer = layer;
+        let size = frame_size(rate, self.frame, &mut self.random);
         let count = size.div_ceil(PACKET_MAX - HEADERS);
         self.queue.extend((0..count).map(|_| (size / count, self.frame, count as u16)));
         self.frame += 1;
