@@ -301,6 +301,7 @@ impl Router {
             layer.cache.get(source_seq)
         };
         let dropped = &mut self.agenda.dropped;
+        let padding_bytes = &mut self.agenda.stats.padding_bytes;
         let batch = queue.next_batch(
             self.now,
             session,
@@ -308,7 +309,12 @@ impl Router {
             cached,
             &mut self.buffer,
             &mut self.plan,
-            |departed| bandwidth.on_departed(self.now, departed),
+            |departed| {
+                if departed.class == crate::downlink::Class::Padding {
+                    *padding_bytes += departed.len as u64;
+                }
+                bandwidth.on_departed(self.now, departed);
+            },
             |reason| dropped.count(reason),
         )?;
         link.bytes_out += batch.len as u64;

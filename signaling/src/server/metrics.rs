@@ -63,7 +63,7 @@ fn signaling(page: &mut Page, sessions: &Stats, cap: &ConnectionCap) {
 
 type RouterCounter = (&'static str, &'static str, fn(&sfu_core::Stats) -> u64);
 
-const ROUTER_COUNTERS: [RouterCounter; 14] = [
+const ROUTER_COUNTERS: [RouterCounter; 17] = [
     ("sampan_sfu_datagrams_in_total", "Datagrams that reached the forwarder.", |s| s.datagrams_in),
     ("sampan_sfu_bytes_in_total", "Bytes that reached the forwarder.", |s| s.bytes_in),
     ("sampan_sfu_packets_in_total", "RTP packets taken in.", |s| s.packets_in),
@@ -77,6 +77,11 @@ const ROUTER_COUNTERS: [RouterCounter; 14] = [
     }),
     ("sampan_sfu_nacks_received_total", "Packets that subscribers asked for again.", |s| s.nacks_received),
     ("sampan_sfu_retransmissions_total", "Packets sent again to subscribers.", |s| s.retransmissions),
+    ("sampan_sfu_subscriber_feedbacks_total", "Transport-wide feedback of subscribers.", |s| {
+        s.feedbacks_received
+    }),
+    ("sampan_sfu_probes_total", "Probe clusters sent to subscribers.", |s| s.probes_sent),
+    ("sampan_sfu_padding_bytes_total", "Bytes that only filled probes.", |s| s.padding_bytes),
     ("sampan_sfu_keyframes_requested_total", "Keyframes asked for from publishers.", |s| {
         s.keyframes_requested
     }),
