@@ -34,6 +34,7 @@ fn main() -> std::io::Result<()> {
         ("srtp_unprotect", srtp_unprotect()),
         ("stun_demux", stun_demux()),
         ("dtls_record", dtls_record()),
+        ("congestion_feedback", congestion_feedback()),
         ("fec", fec()),
         ("opus", opus()),
         ("router_media", router_media()),
@@ -53,6 +54,13 @@ fn main() -> std::io::Result<()> {
 }
 
 type Seeds = Vec<(String, Vec<u8>)>;
+
+/// Two seconds of a steady call, and lies.
+fn congestion_feedback() -> Seeds {
+    let round = [&[5, 0, 20, 1, 7, 1, 20][..], &[0, 102].repeat(20), &[0, 3, 2]].concat();
+    let lies = b"\x00\xc8\x01\x3c\xff\x03\xc8\x00\x05\xff\x01\x01\x80\x02\x00\x02\x40\x03\xff\x03\xff";
+    named(vec![("steady", round.repeat(40)), ("lies", lies.to_vec())])
+}
 
 fn named(seeds: Vec<(&str, Vec<u8>)>) -> Seeds {
     seeds.into_iter().map(|(name, bytes)| (format!("{name}.bin"), bytes)).collect()

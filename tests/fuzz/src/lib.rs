@@ -3,6 +3,8 @@
 //!
 //! A body panics when something is wrong. It takes any bytes, of any length, and keeps nothing between two inputs.
 
+#[path = "../../../sfu/bwe/tests/script/mod.rs"]
+mod congestion;
 mod opus;
 #[path = "../../../sfu/packet/tests/answers/mod.rs"]
 mod packet_answers;
@@ -23,6 +25,7 @@ pub type Body = fn(&[u8]);
 /// Name and body of every target; a file of `fuzz_targets/` and a folder of `corpus/` has each name.
 pub const TARGETS: &[(&str, Body)] = &[
     ("codec_descriptors", codec_descriptors),
+    ("congestion_feedback", congestion_feedback),
     ("dependency_descriptor", dependency_descriptor),
     ("dtls_record", dtls_record),
     ("fec", fec),
@@ -46,6 +49,11 @@ pub fn dependency_descriptor(mut input: &[u8]) {
         }
         input = behind;
     }
+}
+
+/// What a sender does and what a peer reports, as steps; see `congestion::drive`.
+pub fn congestion_feedback(input: &[u8]) {
+    congestion::drive(std::time::Instant::now(), input);
 }
 
 /// A repair payload, then packets, each behind two bytes with its length.
