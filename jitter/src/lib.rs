@@ -10,9 +10,11 @@
 //!
 //! [`audio`]: delay estimate, decision, time stretching, concealment ladder and the list of packets worth asking for; the codec
 //! itself lives elsewhere. [`video`]: frames out of packets, which of them can be decoded, when each is due, and what to ask for.
-//! [`playout`]: what was pulled crosses to a sound card's thread. [`send`]: the other end's twin, which puts into packets what the audio path repairs with.
+//! [`sync`] keeps the two together. [`playout`]: what was pulled crosses to a sound card's thread. [`send`]: the other end's twin,
+//! which puts into packets what the audio path repairs with.
 
 pub mod audio;
 pub mod playout;
 pub mod send;
+pub mod sync;
 pub mod video;

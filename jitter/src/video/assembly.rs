@@ -61,8 +61,6 @@ pub(crate) struct Frame {
     /// Last layer of its picture.
     pub ends_picture: bool,
     pub needs: Needs,
-    /// The last packet of the frame before it in sequence, fillers skipped. `None`: something is missing between.
-    pub behind: Option<i64>,
     pub len: usize,
     pub data: Vec<u8>,
     pub packets: usize,
@@ -178,6 +176,11 @@ impl Assembly {
         }
     }
 
+    /// Numbers and bytes kept.
+    pub fn held(&self) -> (usize, usize) {
+        (self.slots.len(), self.bytes)
+    }
+
     /// There are packets of frames that are not whole.
     pub fn is_waiting(&self) -> bool {
         self.parts > 0
@@ -281,13 +284,12 @@ impl Assembly {
         }
     }
 
-    /// Where the frame that `first` begins stands behind another.
+    /// The last packet of what stands before `first` in sequence, fillers skipped. `None`: something is missing between.
     pub fn behind(&self, first: i64) -> Option<i64> {
         self.before(first).map(|(seq, _)| seq)
     }
 
     fn take(&mut self, first: i64, last: i64, now: Instant) -> Option<Frame> {
-        let behind = self.behind(first);
         let mut parts: Vec<Box<Received>> = Vec::new();
         for seq in first..=last {
             let Some(slot) = self.slots.get_mut(&seq) else { continue };
@@ -320,7 +322,6 @@ impl Assembly {
             keyframe,
             ends_picture: parts.last().is_some_and(|r| r.part.marker),
             needs: head.part.needs.clone(),
-            behind,
             len: parts.iter().map(|r| r.len).sum(),
             data,
             packets: parts.len(),

@@ -4,7 +4,7 @@ use super::assembly::{Assembly, Frame, Outcome, Received};
 use super::config::{Config, Payload};
 use super::fec::{FecDecoder, Format};
 use super::freeze::{Freezes, Rhythm};
-use super::keyframe::{KeyframeReason, Requests, STALLED};
+use super::keyframe::{KeyframeReason, Requests};
 use super::nack::NackList;
 use super::part::Part;
 use super::references::References;
@@ -25,8 +25,14 @@ const AHEAD_MAX: i64 = 3000;
 const BEHIND_MAX: i64 = super::assembly::PACKETS_MAX as i64;
 /// Packets of the source before are stragglers for so long; later they are a new stream.
 const FORMER_SOURCE: Duration = Duration::from_secs(2);
-/// So long after its picture's moment a packet is still worth asking for: what follows needs it, and a key frame costs more.
+/// So long after its picture's moment a packet is still worth asking for: what follows needs it, and a key frame has more
+/// packets to lose. At least so long, and so many round trips.
 const REPAIR_LATE: Duration = Duration::from_secs(1);
+const REPAIR_ROUNDS: u32 = 6;
+/// A picture that stands still for so long, and so many round trips, is not waited for alone any more: a key frame is asked for
+/// besides what is missing. What was lost on the way to a forwarder may never come, however short our own round trip is.
+const STALLED: Duration = Duration::from_millis(500);
+const STALLED_ROUNDS: u32 = 4;
 /// Packets without a key frame among them are no accident after this.
 const NONE_YET: Duration = Duration::from_millis(50);
 /// A picture whose upper layers are not there when it is due waits this long for those that are on their way.
@@ -60,6 +66,8 @@ pub struct Picture {
     pub render_at: Instant,
     /// Its moment had passed when it was whole.
     pub late: bool,
+    /// On screen within 400 ms of capture, as far as this end can tell: one-way delay plus playout delay.
+    pub in_time: bool,
     /// A packet of it came by retransmission or FEC.
     pub repaired: bool,
     /// Payload bytes.
@@ -161,7 +169,8 @@ impl VideoBuffer {
         let deadline = |seq| {
             let media = assembly.timestamp_of(seq).and_then(|timestamp| timing.render_at(timestamp));
             // Without the other end's help only FEC fills holes, and it comes soon or not at all.
-            media.unwrap_or(now) + if round_trip.is_some() { REPAIR_LATE } else { Duration::ZERO }
+            media.unwrap_or(now)
+                + round_trip.map_or(Duration::ZERO, |rtt| REPAIR_LATE.max(rtt * REPAIR_ROUNDS))
         };
         let asked = self.nack.poll(now, round_trip, deadline, &mut given_up);
         self.given_up = self.given_up.max(given_up.last().copied());
@@ -181,7 +190,7 @@ impl VideoBuffer {
     /// When one of the above has something new.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let picture = self.candidate().map(|(_, due)| due);
-        let stalled = if picture.is_none() { self.stalls_at() } else { None };
+        let stalled = self.stalls_at().filter(|_| picture.is_none() && !self.requests.is_wanted());
         let times = [picture, self.nack.poll_timeout(), self.requests.due(self.config.round_trip), stalled];
         times.into_iter().flatten().min()
     }
@@ -216,8 +225,20 @@ impl VideoBuffer {
         self.rhythm.pause();
     }
 
+    /// Packets and bytes kept: of frames that are not whole, of whole ones, and for FEC.
+    pub fn held(&self) -> (usize, usize) {
+        let (packets, bytes) = self.assembly.held();
+        let (fec_packets, fec_bytes) = self.fec.as_ref().map_or((0, 0), FecDecoder::held);
+        (packets + self.frames.len() + fec_packets, bytes + self.frame_bytes + fec_bytes)
+    }
+
     pub fn freezes(&self, now: Instant) -> Freezes {
         self.rhythm.freezes(now)
+    }
+
+    /// Missing packets that are not waited for any more.
+    pub fn lost(&self) -> u64 {
+        self.nack.outcomes().2
     }
 
     pub fn stats(&self) -> Stats {
@@ -450,11 +471,15 @@ impl VideoBuffer {
 
     /// The first frame that the decoder can take now, and when it should.
     fn candidate(&self) -> Option<(i64, Instant)> {
-        let (&first, frame) = self.frames.iter().find(|(_, frame)| self.references.decodable(frame))?;
+        let (&first, frame) = self.frames.iter().find(|(_, frame)| self.decodable(frame))?;
         let due = self.timing.render_at(frame.timestamp);
         let due = due.and_then(|at| at.checked_sub(self.timing.ahead())).unwrap_or(frame.completed);
         let whole = self.picture(first).last().is_some_and(|(_, frame)| frame.ends_picture);
         Some((first, if whole { due } else { due.max(frame.completed + LAYER_WAIT) }))
+    }
+
+    fn decodable(&self, frame: &Frame) -> bool {
+        self.references.decodable(frame, self.assembly.behind(frame.first))
     }
 
     /// The frames of the picture that begins with `first`: one timestamp, nothing missing between.
@@ -464,7 +489,7 @@ impl VideoBuffer {
             let goes_on = before.is_none_or(|before| {
                 !before.ends_picture
                     && before.timestamp == frame.timestamp
-                    && frame.behind == Some(before.last)
+                    && self.assembly.behind(first) == Some(before.last)
             });
             before = Some(frame);
             goes_on.then_some((first, frame))
@@ -484,8 +509,8 @@ impl VideoBuffer {
             let Some(frame) = self.frames.remove(&seq) else { continue };
             self.frame_bytes -= frame.data.len();
             last = frame.last;
-            if self.references.decodable(&frame) {
-                self.references.took(&frame);
+            if self.decodable(&frame) {
+                self.references.took(&frame, self.assembly.behind(frame.first));
                 taken.push(frame);
             } else {
                 left_out = true;
@@ -504,6 +529,7 @@ impl VideoBuffer {
             keyframe: taken[0].keyframe,
             render_at,
             late: !late.is_zero(),
+            in_time: self.timing.timeline.lateness(render_at, timestamp) + self.timing.one_way <= IN_TIME,
             repaired: taken.iter().any(|frame| frame.repaired),
             len: taken.iter().map(|frame| frame.len).sum(),
             data: if let [only] = &mut taken[..] {
@@ -512,24 +538,23 @@ impl VideoBuffer {
                 taken.iter().flat_map(|frame| &frame.data).copied().collect()
             },
         };
-        self.count(&picture, timestamp, left_out || self.open.is_some());
+        self.count(&picture, left_out || self.open.is_some());
         picture
     }
 
-    fn count(&mut self, picture: &Picture, timestamp: i64, without_layers: bool) {
+    fn count(&mut self, picture: &Picture, without_layers: bool) {
         let stats = &mut self.stats;
         stats.pictures += 1;
         stats.keyframes += u64::from(picture.keyframe);
         stats.repaired += u64::from(picture.repaired);
         stats.late += u64::from(picture.late);
         stats.without_layers += u64::from(without_layers);
-        let lateness = self.timing.timeline.lateness(picture.render_at, timestamp);
-        stats.in_time += u64::from(lateness + self.timing.one_way <= IN_TIME);
+        stats.in_time += u64::from(picture.in_time);
         self.rhythm.shown(picture.render_at);
         self.last_shown = Some((picture.timestamp, picture.render_at));
         self.requests.settled();
         if without_layers {
-            self.requests.want(KeyframeReason::LayersLost, picture.render_at + STALLED);
+            self.requests.want(KeyframeReason::LayersLost, picture.render_at + REPAIR_LATE);
         }
     }
 
@@ -578,10 +603,11 @@ impl VideoBuffer {
             }
             self.skip_to(first - 1);
         }
-        if self.stalls_at().is_some_and(|at| at <= now) {
-            self.requests.want(KeyframeReason::Stalled, now);
-        } else if coming.is_some() {
+        let stalled = self.stalls_at().is_some_and(|at| at <= now);
+        if coming.is_some() && !stalled {
             self.requests.settled();
+        } else if stalled {
+            self.requests.want(KeyframeReason::Stalled, now);
         } else if !self.references.has_keyframe() {
             if let Some(first) = self.first_arrival {
                 self.requests.want(KeyframeReason::NoneYet, first + NONE_YET);
@@ -614,7 +640,7 @@ impl VideoBuffer {
     fn stalls_at(&self) -> Option<Instant> {
         let waiting = !self.frames.is_empty() || self.assembly.is_waiting();
         let since = self.last_shown.map(|(_, at)| at).or(self.first_arrival)?;
-        (waiting && !self.requests.is_wanted()).then(|| since + STALLED)
+        waiting.then(|| since + STALLED.max(self.config.round_trip * STALLED_ROUNDS))
     }
 
     /// A new stream: nothing of the old one is of use to its decoder.

@@ -89,6 +89,12 @@ impl FecDecoder {
         recovered
     }
 
+    /// Packets and bytes kept.
+    pub fn held(&self) -> (usize, usize) {
+        let (media, repair) = (self.packets.values(), self.pending.iter().map(|(_, payload)| payload));
+        (self.packets.len() + self.pending.len(), media.chain(repair).map(Vec::len).sum())
+    }
+
     pub fn clear(&mut self) {
         self.packets.clear();
         self.pending.clear();

@@ -4,8 +4,6 @@ use std::time::{Duration, Instant};
 
 /// Between two requests at least: an encoder answers no faster, and whoever forwards merges requests anyway.
 const INTERVAL_MIN: Duration = Duration::from_millis(300);
-/// A picture that stands still for so long although packets come is not repaired in time by asking for packets.
-pub(crate) const STALLED: Duration = Duration::from_millis(1500);
 
 /// Why a key frame is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -14,7 +12,7 @@ pub enum KeyframeReason {
     NoneYet,
     /// What is missing was given up, and everything later needs it.
     Broken,
-    /// Nothing could be shown for 1.5 s although packets come.
+    /// Nothing could be shown for half a second or four round trips, although packets come; they are still asked for.
     Stalled,
     /// Higher layers cannot be decoded any more; the picture is shown without them.
     LayersLost,

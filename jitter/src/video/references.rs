@@ -32,8 +32,9 @@ enum State {
 }
 
 impl References {
-    /// A decoder that took what was told to [`took`](Self::took) can decode this frame.
-    pub fn decodable(&self, frame: &Frame) -> bool {
+    /// A decoder that took what was told to [`took`](Self::took) can decode this frame. `behind`: the last packet of what stands
+    /// before it in sequence, if nothing is missing between.
+    pub fn decodable(&self, frame: &Frame, behind: Option<i64>) -> bool {
         if frame.keyframe {
             return true;
         }
@@ -41,8 +42,8 @@ impl References {
             return false;
         }
         match (&self.state, &frame.needs) {
-            (State::Previous(last), _) => frame.behind == Some(*last),
-            (State::Vp8(state), Needs::Vp8(descriptor)) => state.decodable(frame, descriptor),
+            (State::Previous(last), _) => behind == Some(*last),
+            (State::Vp8(state), Needs::Vp8(descriptor)) => state.decodable(descriptor, behind),
             (State::Vp9(state), Needs::Vp9(descriptor)) => state.decodable(descriptor),
             (State::Descriptor(state), Needs::Descriptor(bytes)) => state.decodable(bytes),
             _ => false,
@@ -50,7 +51,7 @@ impl References {
     }
 
     /// The decoder took the frame. Told in the order of sequence, and only what was [`decodable`](Self::decodable).
-    pub fn took(&mut self, frame: &Frame) {
+    pub fn took(&mut self, frame: &Frame, behind: Option<i64>) {
         if frame.keyframe {
             self.codec = Some(frame.codec);
             self.state = match &frame.needs {
@@ -65,7 +66,7 @@ impl References {
         }
         match (&mut self.state, &frame.needs) {
             (State::Previous(last), _) => *last = frame.last,
-            (State::Vp8(state), Needs::Vp8(descriptor)) => state.took(frame, descriptor),
+            (State::Vp8(state), Needs::Vp8(descriptor)) => state.took(frame, descriptor, behind),
             (State::Vp9(state), Needs::Vp9(descriptor)) => state.took(descriptor),
             (State::Descriptor(state), Needs::Descriptor(bytes)) => state.took(bytes),
             _ => {}

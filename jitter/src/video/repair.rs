@@ -44,16 +44,23 @@ impl Repair {
         if self.frames < WARM_UP {
             return Duration::ZERO;
         }
-        let last = ((cap.as_micros() / BUCKET.as_micros()) as usize).min(BUCKETS - 1);
-        let within: f32 = self.weights[..last].iter().sum();
-        let wanted = within * QUANTILE;
+        let wanted = self.within(cap) * QUANTILE;
         let mut below = 0.0;
-        let bucket = self.weights[..last].iter().position(|weight| {
+        let bucket = self.weights[..buckets(cap)].iter().position(|weight| {
             below += weight;
             below >= wanted
         });
         (BUCKET * (bucket.map_or(0, |b| b as u32 + 1))).min(cap)
     }
+
+    /// Share of frames that are whole within `delay`, 0.0-1.0.
+    pub fn within(&self, delay: Duration) -> f32 {
+        self.weights[..buckets(delay)].iter().sum()
+    }
+}
+
+fn buckets(delay: Duration) -> usize {
+    ((delay.as_micros() / BUCKET.as_micros()) as usize).min(BUCKETS - 1)
 }
 
 #[cfg(test)]

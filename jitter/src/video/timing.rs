@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 /// From capture to screen a picture has this long; a conversation needs no later one (WEAKNET's "shown").
 const DEADLINE: Duration = Duration::from_millis(400);
-/// Kept free inside the deadline for the encoder, the frame interval and the far leg.
-const DEADLINE_MARGIN: Duration = Duration::from_millis(30);
+/// Fewer pictures whole within the deadline than this share of those whole within the budget: the deadline is given up.
+const HOPELESS: f32 = 0.5;
 /// Pictures may run slower by this share while the delay grows, faster while it shrinks: neither is noticed.
 const GROW: f64 = 0.25;
 const SHRINK: f64 = 0.10;
@@ -52,7 +52,7 @@ impl Timing {
             budget,
             playout: None,
             minimum: Duration::ZERO,
-            current: Duration::ZERO,
+            current: render,
             moved_at: None,
         }
     }
@@ -87,8 +87,7 @@ impl Timing {
 
     /// From the fastest packet to the screen.
     pub fn target(&self) -> Duration {
-        let for_repair = DEADLINE.saturating_sub(self.one_way + DEADLINE_MARGIN);
-        let own = self.jitter.jitter().max(self.repair.delay(for_repair)) + self.ahead();
+        let own = self.jitter.jitter().max(self.repair.delay(self.worth_waiting())) + self.ahead();
         let target = own.max(self.minimum).min(self.budget.saturating_sub(self.one_way));
         match self.playout {
             None => target,
@@ -97,6 +96,15 @@ impl Timing {
                 target.clamp(ms(range.min_ms), ms(range.max_ms))
             }
         }
+    }
+
+    /// Repair may take as long as the deadline allows. Where hardly any picture could meet it (no round trip fits), a late
+    /// picture that moves is better than one that stands still: then as long as the budget allows.
+    fn worth_waiting(&self) -> Duration {
+        let within = |limit: Duration| limit.saturating_sub(self.one_way + self.ahead());
+        let (deadline, budget) = (within(DEADLINE), within(self.budget));
+        let hopeless = self.repair.within(deadline) < HOPELESS * self.repair.within(budget);
+        if hopeless { budget } else { deadline }
     }
 
     pub fn current(&self) -> Duration {

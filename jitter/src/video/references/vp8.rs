@@ -32,8 +32,8 @@ impl Vp8 {
         }
     }
 
-    pub fn decodable(&self, frame: &Frame, descriptor: &Vp8Descriptor) -> bool {
-        let follows = self.follows(frame, descriptor.picture_id);
+    pub fn decodable(&self, descriptor: &Vp8Descriptor, behind: Option<i64>) -> bool {
+        let follows = self.follows(descriptor.picture_id, behind);
         match (self.layers, descriptor.layer, descriptor.tl0_pic_idx) {
             (Some(layers), Some(layer), Some(base)) if layer.tid == 0 => base == layers.base.wrapping_add(1),
             (Some(layers), Some(layer), Some(base)) => {
@@ -43,8 +43,8 @@ impl Vp8 {
         }
     }
 
-    pub fn took(&mut self, frame: &Frame, descriptor: &Vp8Descriptor) {
-        let follows = self.follows(frame, descriptor.picture_id);
+    pub fn took(&mut self, frame: &Frame, descriptor: &Vp8Descriptor, behind: Option<i64>) {
+        let follows = self.follows(descriptor.picture_id, behind);
         self.layers = match (self.layers, descriptor.layer, descriptor.tl0_pic_idx) {
             (_, Some(layer), Some(base)) if layer.tid == 0 => Some(Layers { base, unbroken: true }),
             // A sync frame after a gap: what comes may need frames of the gap.
@@ -62,9 +62,9 @@ impl Vp8 {
     }
 
     /// Directly behind the last frame taken. Some senders widen ids from 7 to 15 bits on the way.
-    fn follows(&self, frame: &Frame, picture: Option<PictureId>) -> bool {
+    fn follows(&self, picture: Option<PictureId>, behind: Option<i64>) -> bool {
         let (Some(last), Some(this)) = (self.picture, picture) else {
-            return frame.behind == Some(self.last);
+            return behind == Some(self.last);
         };
         let mask = match (last, this) {
             (PictureId::Fifteen(_), PictureId::Fifteen(_)) => 0x7fff,
