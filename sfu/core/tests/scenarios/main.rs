@@ -10,4 +10,5 @@ mod pacing;
 mod peer;
 mod redundancy;
 mod repair;
+mod watching;
 mod world;
