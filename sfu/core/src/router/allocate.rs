@@ -145,6 +145,10 @@ impl Router {
             let mut needed = LayerSet::default();
             for to in &track.subscribers {
                 let Some(slot) = self.downlinks[to.peer].slots.get(to.slot) else { continue };
+                // Once the new stream has begun nobody needs the old one: looked at again.
+                if slot.current.is_some_and(|sent| slot.target() != Some(sent.layer)) {
+                    next = Some(self.now + INTERVAL);
+                }
                 let ready = slot.soon.iter().flatten().map(|layer| layer.stream);
                 // Who waits for the first packets says nothing yet, and gets what there is.
                 let all = (slot.choice == Choice::Nothing).then_some(0..track.layers.len() as u8);
