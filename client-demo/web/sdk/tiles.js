@@ -115,7 +115,9 @@ export class TileWatcher {
       const floating = document.pictureInPictureElement === element;
       const picture = { width: element.videoWidth, height: element.videoHeight };
       const size = drawnSize(box, picture, getComputedStyle(element).objectFit, devicePixelRatio);
-      const seen = onScreen && document.visibilityState === 'visible' && Math.min(box.width, box.height) >= SMALLEST_PX;
+      // What has no size is not laid out yet, or not in the document: nobody knows how it is shown, so it is wanted.
+      const unknown = box.width === 0 || box.height === 0;
+      const seen = document.visibilityState === 'visible' && (unknown || (onScreen && Math.min(box.width, box.height) >= SMALLEST_PX));
       // A floating window has a size of its own, which nobody tells.
       const shown = floating ? { width: 0, height: 0 } : size;
       return { mid: view.slot.mids.video, ...shown, visible: floating || seen, pinned: view.pinned, priority: view.priority };

@@ -2,7 +2,7 @@
 //! their streams somebody watches.
 
 use super::Router;
-use crate::allocation::{self, Choice, Inputs, Offer, Preference, Verdict};
+use crate::allocation::{self, Choice, Inputs, Offer, PauseReason, Preference, Verdict};
 use crate::downlink::{Downlink, Source};
 use crate::timers::Owner;
 use crate::uplink::{LayerSet, Subscriber, Uplink};
@@ -152,6 +152,10 @@ impl Router {
                 let ready = slot.soon.iter().flatten().map(|layer| layer.stream);
                 // Who waits for the first packets says nothing yet, and gets what there is.
                 let all = (slot.choice == Choice::Nothing).then_some(0..track.layers.len() as u8);
+                // Who has no bandwidth now wants the smallest as soon as there is some, and it is measured meanwhile.
+                if slot.choice == Choice::Paused(PauseReason::Bandwidth) {
+                    needed.insert(0);
+                }
                 let streams = slot.target().into_iter().chain(slot.current.map(|c| c.layer)).chain(ready);
                 streams.chain(all.into_iter().flatten()).for_each(|stream| needed.insert(stream));
             }

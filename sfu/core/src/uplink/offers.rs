@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// What cameras usually take, lowest layer first, by the number of layers; of a layer nobody has seen yet.
 const USUAL_KBPS: [&[u64]; 3] = [&[1000], &[250, 1000], &[120, 400, 1300]];
+/// What the lowest layer counts as before anything of it was measured.
+const LEAST: Bitrate = Bitrate::kbps(60);
 /// A layer that was asked for again comes within this time, or does not come.
 const RETURNS_WITHIN: Duration = Duration::from_millis(1500);
 
@@ -34,7 +36,9 @@ impl Track {
                 let lowest = if to.is_empty() { 0 } else { temporals.saturating_sub(1) };
                 for temporal in lowest..=temporals {
                     let rate = layer.rates.up_to(spatial, temporal);
-                    let rate = rate.unwrap_or_else(|| self.usual(stream));
+                    // Nothing is paused for a guess: the lowest layer counts as little until it is measured.
+                    let guess = if to.is_empty() { LEAST } else { self.usual(stream) };
+                    let rate = rate.unwrap_or(guess);
                     let layer = LayerId { stream: stream as u8, spatial, temporal };
                     to.push(Offer { layer, rate, width, height });
                 }
