@@ -291,7 +291,8 @@ impl Router {
             return None;
         };
         if queue.pacer.has_work() {
-            queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)));
+            let (pace, rate) = (bandwidth.pace(self.now), bandwidth.rate(self.now));
+            queue.pacer.set_rate(self.now, Some(pace), Some(rate));
         }
         let uplinks = &self.uplinks;
         let cached = |media: &crate::downlink::Media, source_seq: u64| {

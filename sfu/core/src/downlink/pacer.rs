@@ -87,6 +87,8 @@ pub(crate) struct Pacer {
     by_stream: Vec<Line>,
     /// What may be put on the wire; `None`: as much as comes.
     rate: Option<Bitrate>,
+    /// What the link is taken to carry: the rate may be far lower for a moment, while the path is silent or tried out.
+    estimate: Option<Bitrate>,
     link: Bucket,
     probe: Option<Probing>,
     /// A probe was sent to its end since this was last asked.
@@ -146,7 +148,9 @@ impl Pacer {
         self.packets > 0 || self.probe.is_some() || !self.later.is_empty()
     }
 
-    pub fn set_rate(&mut self, now: Instant, rate: Option<Bitrate>) {
+    /// `rate`: what may be put on the wire from now on; `estimate`: what the link is taken to carry.
+    pub fn set_rate(&mut self, now: Instant, rate: Option<Bitrate>, estimate: Option<Bitrate>) {
+        self.estimate = estimate;
         if rate != self.rate {
             if let Some(old) = self.pace() {
                 self.link.leak(now, old);
@@ -187,9 +191,9 @@ impl Pacer {
         if self.probe.is_some() { TICK } else { LINK_QUEUE }
     }
 
-    /// Waiting time of a packet that comes now.
+    /// Waiting time of a packet that comes now, at the estimate: a slow moment stops no picture.
     pub fn delay(&self) -> Duration {
-        let Some(pace) = self.pace() else { return Duration::ZERO };
+        let Some(pace) = self.estimate.map(|rate| rate.max(RATE_MIN)) else { return Duration::ZERO };
         pace.time_for(packet::DataSize(self.bytes as u64))
     }
 
@@ -307,7 +311,7 @@ mod tests {
     fn without_a_rate_and_in_light_load_everything_leaves_at_once() {
         for rate in [None, Some(Bitrate::kbps(1000))] {
             let mut pacer = Pacer::default();
-            pacer.set_rate(ms(0), rate);
+            pacer.set_rate(ms(0), rate, rate);
             let mut out = Vec::new();
             for frame in 0..50 {
                 // Three packets every 40 ms: 600 kb/s.
@@ -323,7 +327,7 @@ mod tests {
     #[test]
     fn a_keyframe_waits_at_the_rate_and_audio_passes_it() {
         let mut pacer = Pacer::default();
-        pacer.set_rate(ms(0), Some(Bitrate::kbps(550)));
+        pacer.set_rate(ms(0), Some(Bitrate::kbps(550)), Some(Bitrate::kbps(550)));
         for _ in 0..40 {
             pacer.push(packet(1, Class::Base, 1000)).unwrap();
         }
@@ -350,7 +354,7 @@ mod tests {
     #[test]
     fn what_matters_more_leaves_first_but_never_out_of_its_own_order() {
         let mut pacer = Pacer::default();
-        pacer.set_rate(ms(0), Some(Bitrate::kbps(330)));
+        pacer.set_rate(ms(0), Some(Bitrate::kbps(330)), Some(Bitrate::kbps(330)));
         pacer.link.leak(ms(0), Bitrate::kbps(330));
         pacer.link.add(10_000);
         for (stream, class) in [
@@ -377,7 +381,7 @@ mod tests {
     #[test]
     fn a_probe_is_paced_at_its_own_rate_and_ends_with_its_bytes() {
         let mut pacer = Pacer::default();
-        pacer.set_rate(ms(0), Some(Bitrate::kbps(330)));
+        pacer.set_rate(ms(0), Some(Bitrate::kbps(330)), Some(Bitrate::kbps(330)));
         probe(&mut pacer, Bitrate::kbps(2000), 10_000);
         for _ in 0..20 {
             pacer.push(packet(1, Class::Base, 1000)).unwrap();
@@ -394,7 +398,7 @@ mod tests {
     #[test]
     fn a_probe_with_nothing_to_send_asks_for_padding_in_portions() {
         let mut pacer = Pacer::default();
-        pacer.set_rate(ms(0), Some(Bitrate::kbps(330)));
+        pacer.set_rate(ms(0), Some(Bitrate::kbps(330)), Some(Bitrate::kbps(330)));
         assert_eq!(pacer.padding_wanted(), 0);
         let id = probe(&mut pacer, Bitrate::kbps(1600), 6_000);
         let (mut at, mut sent) = (0, 0);
