@@ -3,8 +3,8 @@
 use packet::Bitrate;
 use std::time::Duration;
 
-/// Travels back to the sender as often as the application likes; every 100 ms is plenty. A sender that never hears it
-/// behaves as on a clean network.
+/// Travels back to the sender as often as the application likes; every 100 ms is plenty. A sender that has not
+/// heard it yet assumes a bad network for its first seconds.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct SenderAdvice {
     /// Share of frames that neither copies nor answers bring exactly, 0.0-1.0: what redundancy inside the packets has to cover. An
