@@ -25,6 +25,7 @@ use voice::{Channels, OpusEncoder, Settings};
 fn main() -> std::io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     for (target, seeds) in [
+        ("audio_buffer", audio_buffer()),
         ("codec_descriptors", codec_descriptors()),
         ("dependency_descriptor", dependency_descriptor()),
         ("rtcp", rtcp()),
@@ -345,6 +346,35 @@ fn dtls_record() -> Seeds {
         }
     }
     seeds
+}
+
+/// Streams of 20 ms packets and pulls: plain, with gaps that reach back, and with jumps of timestamps and of time.
+fn audio_buffer() -> Seeds {
+    let stream = |first: u8, step: &dyn Fn(u16) -> Vec<u8>| {
+        let packet = |n: u16| {
+            let mut bytes = vec![1];
+            bytes.extend(n.wrapping_add(65_500).to_be_bytes());
+            bytes.extend((u32::from(n) * 960).wrapping_sub(20_000).to_be_bytes());
+            // Eight steps of 2.5 ms; reaches back one second; decodes.
+            bytes.extend([4, 8, 10, 9, 9]);
+            bytes
+        };
+        let mut input = vec![first];
+        for n in 0..80 {
+            input.extend(if step(n) == [0] { Vec::new() } else { [packet(n), step(n)].concat() });
+            // Twice: 10 ms pass, then a pull.
+            input.extend([3 | 10 << 3, 7, 3 | 10 << 3, 7]);
+        }
+        input
+    };
+    let nothing = |_: u16| Vec::new();
+    named(vec![
+        ("steady", stream(0, &nothing)),
+        ("stereo_without_requests", stream(3, &nothing)),
+        ("gaps", stream(0, &|n| if n % 7 > 3 { vec![0] } else { Vec::new() })),
+        ("an_hour_passes", stream(0, &|n| if n == 40 { vec![4] } else { Vec::new() })),
+        ("an_hour_back", stream(1, &|n| if n == 40 { vec![5] } else { Vec::new() })),
+    ])
 }
 
 /// Three packets around the wrap, and what repairs them in each format.

@@ -3,6 +3,7 @@
 //!
 //! A body panics when something is wrong. It takes any bytes, of any length, and keeps nothing between two inputs.
 
+mod audio;
 #[path = "../../../sfu/bwe/tests/script/mod.rs"]
 mod congestion;
 mod opus;
@@ -13,6 +14,7 @@ mod router;
 mod signaling;
 mod transport;
 
+pub use self::audio::audio_buffer;
 pub use self::opus::opus;
 pub use self::router::router_media;
 pub use self::transport::{dtls_record, srtp_unprotect, stun_demux};
@@ -24,6 +26,7 @@ pub type Body = fn(&[u8]);
 
 /// Name and body of every target; a file of `fuzz_targets/` and a folder of `corpus/` has each name.
 pub const TARGETS: &[(&str, Body)] = &[
+    ("audio_buffer", audio_buffer),
     ("codec_descriptors", codec_descriptors),
     ("congestion_feedback", congestion_feedback),
     ("dependency_descriptor", dependency_descriptor),
