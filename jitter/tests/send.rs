@@ -154,7 +154,7 @@ fn lost_frames_ride_in_the_next_packets() {
         assert!(heard.heard.samples(Rung::Red) > heard.heard.total() / 5, "seed {seed}: {heard:?}");
         let overhead = wire as f64 / (3000.0 * 80.0);
         // Every frame, its unasked copy from 20 % loss on, and two answers for the tenth that lost both.
-        assert!(overhead < 2.4, "seed {seed}: {overhead} times the bytes");
+        assert!(overhead < 2.5, "seed {seed}: {overhead} times the bytes");
         // Headers and tags of 50 bytes a packet: less than resending each in a packet of its own, once.
         assert!(sent.redundant_bytes < 3000 * 130, "seed {seed}: {sent:?}");
     }
