@@ -40,11 +40,12 @@ const DEFAULT_RTT: Duration = Duration::from_millis(80);
 const REPEAT_MIN: Duration = Duration::from_millis(20);
 /// Subscribers wait no longer, so a later repair helps nobody.
 const AGE_MAX: Duration = Duration::from_millis(600);
-/// A request is doubled from this share of unanswered ones, which is 16 % loss on either way. A browser answers once in a round trip, so
-/// the copy costs a few
-/// bytes and raises the success of a round at 30 % loss from 49 to 64 %. Below, a round is likely to succeed, and senders that answer
-/// every copy (str0m) and cap what they repeat would spend their cap on copies.
-const DOUBLED: f32 = 0.3;
+/// From this share of unanswered requests on, those of a second round are doubled; that is 5 % loss on either way. A browser answers once
+/// in a round trip, so the copy costs a few bytes and raises the success of a round at 30 % loss from 49 to 64 %.
+const DOUBLED: f32 = 0.1;
+/// From here on those of the first round too. Below, senders that answer every copy and cap what they repeat (str0m) would spend
+/// their cap on copies.
+const DOUBLED_AT_ONCE: f32 = 0.3;
 /// Of one packet in the smoothed share.
 const WEIGHT: f32 = 0.03;
 /// Between the two: losses come in bursts.
@@ -123,7 +124,9 @@ impl NackGenerator {
         let rtt = rtt.or(self.answered).unwrap_or(DEFAULT_RTT);
         // A quarter more than the smoothed round trip: it varies.
         let repeat = (rtt + rtt / 4).max(REPEAT_MIN);
-        let doubled = self.unanswered > DOUBLED && repeat > 2 * COPY_WAIT;
+        let long = repeat > 2 * COPY_WAIT;
+        let (doubled, at_once) =
+            (long && self.unanswered > DOUBLED, long && self.unanswered > DOUBLED_AT_ONCE);
         let unanswered = &mut self.unanswered;
         self.missing.retain_mut(|m| {
             if m.next > now {
@@ -136,7 +139,8 @@ impl NackGenerator {
                 if m.rounds > 0 {
                     *unanswered += (1.0 - *unanswered) * WEIGHT;
                 }
-                (m.rounds, m.asked, m.copy) = (m.rounds.saturating_add(1), now, doubled);
+                m.copy = at_once || doubled && m.rounds > 0;
+                (m.rounds, m.asked) = (m.rounds.saturating_add(1), now);
             }
             m.next = if m.copy { now + COPY_WAIT } else { m.asked + repeat };
             ask.push(SeqNo(m.ext_seq as u16));
