@@ -127,6 +127,8 @@ export async function installWitness({ room, hues }) {
     if (attached.has(view)) return;
     attached.add(view);
     const video = Object.assign(document.createElement('video'), { muted: true, playsInline: true, width: 160 });
+    // On screen: a picture below the fold is not sent.
+    Object.assign(video.style, { position: 'fixed', top: 0, left: 0 });
     document.body.append(video);
     view.attach(video);
     view.on('shown', () => check(view, video));
