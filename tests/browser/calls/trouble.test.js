@@ -122,6 +122,19 @@ describe('trouble', () => {
     await Promise.all([ada.receives(1), grace.receives(1)]);
   });
 
+  for (const [flags, cipher] of [[[], 'SRTP_AEAD_AES_256_GCM'], [['--aes-cm'], 'SRTP_AES128_CM_HMAC_SHA1_80']]) {
+    test(`a call is encrypted with ${cipher} ${flags.length > 0 ? `under ${flags}` : 'unless a flag allows other ciphers'}`, TIMEOUT, async () => {
+      const { url } = await server({ flags });
+      const ada = await (await Person.open(await page(), 'Ada', url)).join();
+      const grace = await (await Person.open(await page(), 'Grace', url)).join();
+      await Promise.all([ada.receives(1), grace.receives(1)]);
+      assert.equal(await ada.page.evaluate(async () => {
+        const report = await window.testPeers.at(-1).getStats();
+        return [...report.values()].find((entry) => entry.type === 'transport').srtpCipher;
+      }), cipher);
+    });
+  }
+
   test('a browser without WebRTC is told so before any click', TIMEOUT, async () => {
     const { url } = await server();
     const old = await page();
