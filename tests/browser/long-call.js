@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { launchChromium, launchFirefox } from './lib/browsers.js';
 import { Person } from './lib/person.js';
 import { startBot, startServer } from './lib/server.js';
+import { Timeline } from './lib/timeline.js';
 
 const { values: options } = parseArgs({ options: { minutes: { type: 'string', default: '10' }, json: { type: 'boolean', default: false } } });
 const minutes = Number(options.minutes);
@@ -16,6 +17,8 @@ if (!(minutes > 0)) throw new Error(`--minutes takes a number above zero, not "$
 const DECODED_MIN = 0.9;
 const CONCEALED_MAX = 0.005;
 const ROOM = 'long-call';
+/** Layers and jitter buffers find their place after a join. */
+const SETTLE_MS = 5_000;
 const say = (text) => process.stderr.write(`${text}\n`);
 
 /** In the page: counters of its live connection, by slot. */
@@ -44,7 +47,7 @@ function counters() {
 
 const server = await startServer();
 const browsers = [await launchChromium(), await launchChromium(), await launchFirefox()];
-const bot = startBot(['join', '--server', server.url, '--room', ROOM, '--name', 'Bot', '--json']);
+let bot = null;
 let failed = false;
 try {
   const names = ['Ada', 'Grace', 'Fiona'];
@@ -52,17 +55,23 @@ try {
   for (const [n, browser] of browsers.entries()) {
     people.push(await (await Person.open(await browser.newPage(), names[n], server.url, { room: ROOM })).join());
   }
+  for (const person of people) for (const name of names) if (name !== person.name) await person.sees(name);
+  // Last, since it counts from its own first frames, and starting a browser takes all the machine has.
+  bot = startBot(['join', '--server', server.url, '--room', ROOM, '--name', 'Bot', '--json']);
   const everybody = [...names, 'Bot'];
   for (const person of people) for (const name of everybody) if (name !== person.name) await person.sees(name);
   await people[0].screenshot('long-call');
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
 
   // Joining is not measured: what counts is the difference from here on.
   const start = await Promise.all(people.map((person) => person.page.evaluate(counters)));
+  const timeline = new Timeline(people).start();
   const began = performance.now();
   while (performance.now() - began < minutes * 60_000) {
     await new Promise((resolve) => setTimeout(resolve, Math.min(30_000, minutes * 60_000)));
     say(`${((performance.now() - began) / 60_000).toFixed(1)} of ${minutes} minutes`);
   }
+  await timeline.stop();
   const end = await Promise.all(people.map((person) => person.page.evaluate(counters)));
   bot.stop('SIGINT');
   const native = JSON.parse((await bot.finished).output);
@@ -86,15 +95,16 @@ try {
     failed ||= !good;
     say(`${good ? 'good' : 'BAD '}  ${name}: ${pictures.length} pictures, ${(worst * 100).toFixed(1)} % decoded at worst, frozen ${frozen.toFixed(2)} s, ${(concealed_share * 100).toFixed(3)} % concealed`);
   }
+  for (const line of timeline.report()) say(line);
   for (const from of native.received) {
     const frozen = from.video?.frozen_ms ?? NaN;
     const good = frozen === 0 && from.audio?.lost === 0;
     failed ||= !good;
     say(`${good ? 'good' : 'BAD '}  Bot from ${from.name}: ${from.video?.frames} frames, frozen ${frozen} ms, audio lost ${from.audio?.lost}`);
   }
-  if (options.json) process.stdout.write(`${JSON.stringify({ minutes, browsers: results, native })}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify({ minutes, browsers: results, native, events: timeline.events })}\n`);
 } finally {
-  bot.stop('SIGKILL');
+  bot?.stop('SIGKILL');
   await Promise.all(browsers.map((browser) => browser.close()));
   await server.stop();
 }
