@@ -65,6 +65,11 @@ pub enum TimeoutReason {
     Connect,
 }
 
+impl TimeoutReason {
+    /// Of reasons; `Connect` is the last.
+    pub(crate) const COUNT: usize = Self::Connect as usize + 1;
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
     /// Media can flow both ways.
