@@ -23,7 +23,7 @@ const SHIFTS_MAX: usize = 32;
 impl SeqMunger {
     /// `before`: the number before the first one.
     pub fn new(before: u64) -> Self {
-        Self { highest: before, shifts: Vec::with_capacity(SHIFTS_MAX) }
+        Self { highest: before, shifts: Vec::new() }
     }
 
     /// `first` of a new source is sent next; what is older than it has no number.
@@ -67,7 +67,7 @@ pub(crate) struct TimeMunger {
     /// Newest frame: as the source has it and as sent.
     newest: Option<(RtpTime, RtpTime)>,
     /// Frames that were moved, for their further and late packets; a ring.
-    moved: [Option<(RtpTime, RtpTime)>; Self::MOVED],
+    moved: Vec<(RtpTime, RtpTime)>,
     next_moved: usize,
 }
 
@@ -83,7 +83,8 @@ impl TimeMunger {
     pub fn switch(&mut self, source: RtpTime, sent: RtpTime) {
         self.shift = sent.0.wrapping_sub(source.0);
         self.newest = self.newest.map(|(_, before)| (source.plus(u32::MAX), before));
-        self.moved = [None; Self::MOVED];
+        self.moved.clear();
+        self.next_moved = 0;
     }
 
     /// What the source's timestamp is by the present line, without the rule about going backwards.
@@ -93,13 +94,20 @@ impl TimeMunger {
 
     /// Sends one frame at another time than its own.
     pub fn place(&mut self, source: RtpTime, sent: RtpTime) {
-        self.moved[self.next_moved] = Some((source, sent));
+        match self.moved.get_mut(self.next_moved) {
+            Some(moved) => *moved = (source, sent),
+            None => self.moved.push((source, sent)),
+        }
         self.next_moved = (self.next_moved + 1) % Self::MOVED;
     }
 
     /// `step`: ticks between frames that would otherwise stand still or go back.
     pub fn next(&mut self, source: RtpTime, step: u32) -> RtpTime {
-        let moved = self.moved.iter().flatten().find(|(from, _)| *from == source).map(|&(_, to)| to);
+        // Nearly every packet is of the newest frame.
+        if let Some((_, sent)) = self.newest.filter(|(newest, _)| *newest == source) {
+            return sent;
+        }
+        let moved = self.moved.iter().find(|(from, _)| *from == source).map(|&(_, to)| to);
         let mut sent = moved.unwrap_or(self.line(source));
         match self.newest {
             Some((newest, before)) if source.since(newest) > 0 => {

@@ -107,6 +107,9 @@ impl Selector {
     ) -> Result<Admitted, LeftOut> {
         let structure = structure.map(|structure| &**structure);
         let described = &stored.described;
+        if described.scheme == Scheme::Plain {
+            return Ok(self.admit_plain(stored));
+        }
         let key = self.decided.key(described, stored.header.timestamp);
         let known = self.decided.find(key);
         let admitted = match known {
@@ -131,6 +134,19 @@ impl Selector {
             enhancement: described.spatial > 0 || described.temporal > 0,
             active_targets: self.active_targets(stored, structure),
         })
+    }
+
+    /// A stream without layers: all of it.
+    fn admit_plain(&mut self, stored: &Stored) -> Admitted {
+        if self.begins(stored) {
+            self.picture = Some(stored.header.timestamp);
+        }
+        if stored.header.marker {
+            self.ended = Some(stored.header.timestamp);
+        }
+        let Described { spatial, temporal, .. } = stored.described;
+        let enhancement = spatial > 0 || temporal > 0;
+        Admitted { ends_picture: stored.header.marker, enhancement, active_targets: None }
     }
 
     /// Named where every receiver that goes on looks: on each picture of the base layer.
@@ -230,7 +246,8 @@ impl Selector {
 /// The last frames decided about; a ring.
 #[derive(Clone, Debug, Default)]
 struct Decided {
-    frames: [Option<(u64, bool)>; Self::FRAMES],
+    /// Grows to its size with the first frames: streams without layers need none.
+    frames: Vec<(u64, bool)>,
     next: usize,
 }
 
@@ -246,10 +263,16 @@ impl Decided {
         }
     }
     fn find(&self, key: u64) -> Option<bool> {
-        self.frames.iter().flatten().find(|(known, _)| *known == key).map(|(_, admitted)| *admitted)
+        let (newer, older) = self.frames.split_at(self.next.min(self.frames.len()));
+        // The newest first.
+        let mut frames = newer.iter().rev().chain(older.iter().rev());
+        frames.find(|(known, _)| *known == key).map(|(_, admitted)| *admitted)
     }
     fn remember(&mut self, key: u64, admitted: bool) {
-        self.frames[self.next] = Some((key, admitted));
+        match self.frames.get_mut(self.next) {
+            Some(frame) => *frame = (key, admitted),
+            None => self.frames.push((key, admitted)),
+        }
         self.next = (self.next + 1) % Self::FRAMES;
     }
 }

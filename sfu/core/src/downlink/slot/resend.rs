@@ -49,7 +49,6 @@ impl Slot {
         if sent.resent.is_some_and(|at| now.saturating_duration_since(at) < answered) {
             return Err(DropReason::NackRepeated);
         }
-        let sent = *sent;
         let copies = repair.copies();
         if self.rtx.is_none() {
             let len = queue.kept_len(stream_of(self.index, false), lost)?;
@@ -73,9 +72,7 @@ impl Slot {
             }
             self.meter.add(now, again.len * copies);
         }
-        if let Some(sent) = self.history.find(lost) {
-            sent.resent = Some(now);
-        }
+        self.history.resent(lost, now);
         self.retransmitted += copies as u64;
         Ok(copies)
     }
