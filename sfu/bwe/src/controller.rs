@@ -275,6 +275,21 @@ impl Controller {
         Some(deadline.map_or(housekeeping, |at| at.min(housekeeping).max(self.handled)).instant(self.start))
     }
 
+    /// What may be spent; part of [`Self::estimate`], for callers that ask with each packet.
+    pub fn rate(&self) -> Bitrate {
+        self.rate
+    }
+
+    /// What holds the rate where it is.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Share of packets lost of late, 0.0-1.0.
+    pub fn lost(&self) -> f64 {
+        self.loss.loss()
+    }
+
     /// What may be spent, and why.
     pub fn estimate(&self) -> Estimate {
         Estimate {

@@ -14,11 +14,12 @@ pub(crate) struct Meter {
 
 impl Meter {
     const BUCKETS: usize = 10;
-    const STEP: Duration = Duration::from_millis(100);
+    const STEP_MS: u64 = 100;
 
     fn number(&self, now: Instant) -> u64 {
         let since = self.start.map_or(Duration::ZERO, |s| now.saturating_duration_since(s));
-        (since.as_millis() / Self::STEP.as_millis()) as u64
+        // Not by the types' own milliseconds: they divide 128 bits, and this is asked for each packet.
+        (since.as_secs() * 1000 + u64::from(since.subsec_millis())) / Self::STEP_MS
     }
 
     pub fn add(&mut self, now: Instant, bytes: usize) {

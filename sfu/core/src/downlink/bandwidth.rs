@@ -101,7 +101,7 @@ impl Bandwidth {
 
     /// Feedback, or what the first probes showed, could not be here yet.
     fn is_starting(&self, now: Instant) -> bool {
-        let unknown = matches!(self.controller.estimate().source, Source::Start | Source::NoFeedback);
+        let unknown = matches!(self.controller.source(), Source::Start | Source::NoFeedback);
         unknown && self.measurable && self.began.is_none_or(|began| now < began + START_TIME)
     }
 
@@ -124,6 +124,11 @@ impl Bandwidth {
         [started, self.controller.poll_timeout()].into_iter().flatten().min()
     }
 
+    /// Share of packets lost of late, 0.0-1.0.
+    pub fn lost(&self) -> f64 {
+        self.controller.lost()
+    }
+
     pub fn estimate(&self) -> Estimate {
         self.controller.estimate()
     }
@@ -136,7 +141,7 @@ impl Bandwidth {
     pub fn rate(&self, now: Instant) -> Bitrate {
         match self.is_starting(now) {
             true => START.1.max(self.blind),
-            false if self.heard => self.controller.estimate().rate,
+            false if self.heard => self.controller.rate(),
             false => self.blind,
         }
     }
@@ -172,7 +177,7 @@ impl Bandwidth {
         if !self.heard {
             return "no_feedback";
         }
-        match self.controller.estimate().source {
+        match self.controller.source() {
             Source::Start => "start",
             Source::NoFeedback => "no_feedback",
             Source::Delay => "delay",

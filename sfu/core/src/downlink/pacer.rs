@@ -41,7 +41,6 @@ impl Class {
     const WAITING: [Self; 5] = [Self::Rtx, Self::Base, Self::Enhancement, Self::Fec, Self::Padding];
 }
 
-#[allow(dead_code, reason = "layer selection asks")]
 /// How full the lines are: slots decide by it what they still send. Nothing is dropped here, where it has a sequence
 /// number that the receiver would miss.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -102,7 +101,6 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 const LINK_QUEUE: Duration = Duration::from_millis(40);
 /// The rate below which nothing is usable: a lower estimate would hold a packet for longer than it is worth.
 const RATE_MIN: Bitrate = Bitrate::kbps(20);
-#[allow(dead_code, reason = "layer selection asks")]
 /// Waiting time from which less is sent, and from which a slot stops until its next keyframe. The publisher's cache
 /// keeps packets for 800 ms.
 const PRESSURE: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(600));
@@ -197,13 +195,21 @@ impl Pacer {
         pace.time_for(packet::DataSize(self.bytes as u64))
     }
 
-    #[allow(dead_code, reason = "layer selection asks")]
     pub fn pressure(&self) -> Pressure {
-        match self.delay() {
-            delay if delay > PRESSURE.1 || self.packets > PACKETS_MAX / 2 => Pressure::Full,
-            delay if delay > PRESSURE.0 => Pressure::High,
-            _ => Pressure::None,
+        // Asked for each packet, so no division: the bytes that flow out in the time are compared instead.
+        let rate = self.estimate.map(|rate| rate.max(RATE_MIN));
+        let longer = |time: Duration| {
+            rate.is_some_and(|rate| {
+                self.bytes as u64 * 8_000 > rate.0.saturating_mul(time.as_millis() as u64)
+            })
+        };
+        if self.packets == 0 {
+            return Pressure::None;
         }
+        if self.packets > PACKETS_MAX / 2 || longer(PRESSURE.1) {
+            return Pressure::Full;
+        }
+        if longer(PRESSURE.0) { Pressure::High } else { Pressure::None }
     }
 
     /// Moves to `out` what may leave now.

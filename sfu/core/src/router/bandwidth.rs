@@ -47,7 +47,7 @@ impl Router {
         bandwidth.set_wanted(self.now, repair.with_repairs(*wanted));
         let rate = bandwidth.rate(self.now);
         queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)), Some(rate));
-        repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.estimate().loss);
+        repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.lost());
         let before = std::mem::replace(estimate, bandwidth.media(self.now));
         let fell = before.zip(*estimate).is_some_and(|(b, now)| now.0 * 100 < b.0 * (100 - FALL_PERCENT));
         if measurable
