@@ -15,6 +15,7 @@ mod socket;
 mod start;
 mod stats;
 mod steer;
+mod tempo;
 mod wake;
 mod worker;
 

@@ -124,6 +124,8 @@ pub struct ReceiveStats {
     pub receives: u64,
     pub datagrams: u64,
     pub bytes: u64,
+    /// Datagrams that look like RTP: media.
+    pub rtp: u64,
     /// Datagrams given to the worker they belong to, and taken from others.
     pub handed_over: u64,
     pub taken_over: u64,
@@ -144,6 +146,7 @@ impl ReceiveStats {
         self.receives += other.receives;
         self.datagrams += other.datagrams;
         self.bytes += other.bytes;
+        self.rtp += other.rtp;
         self.handed_over += other.handed_over;
         self.taken_over += other.taken_over;
         self.dropped.iter_mut().zip(other.dropped).for_each(|(a, b)| *a += b);
@@ -158,6 +161,8 @@ pub struct WorkerStats {
     pub router: sfu_core::Stats,
     /// Turns of the loop: each receives a burst, and sends what came of it.
     pub turns: u64,
+    /// Share of the last moments that the worker worked, in percent.
+    pub busy_percent: u32,
     /// CPU time of the thread, in microseconds.
     pub cpu_us: u64,
     /// Times that the forwarder was started anew after it had failed.

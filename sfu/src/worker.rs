@@ -11,16 +11,18 @@
 //!                        nothing left to do: sleep until the router's next timeout or a call
 //! ```
 //!
-//! Everything that arrived in one turn is handled before anything is sent, so the busier a worker is, the larger are
-//! its batches and the fewer calls a datagram costs.
+//! Everything that arrived in one turn is handled before anything is sent, and turns are taken less often the busier a
+//! worker is ([`Tempo`]): so the busier it is, the larger are its batches and the fewer calls a datagram costs.
 
 use crate::egress::Egress;
 use crate::ring::{self, Head};
 use crate::socket::{RECEIVE_BUFFER_LEN, Received, Socket};
 use crate::stats::{ReceiveDrop, ReceiveStats, SendDrop, WorkerStats};
 use crate::steer::{Steer, claim_record, is_check};
+use crate::tempo::Tempo;
 use crate::wake::{Waiter, Wake, sharpen_timers};
 use packet::PeerId;
+use packet::demux::{Protocol, classify};
 use sfu_core::{CloseReason, Command, Event, Output, PeerStats, Router};
 use std::collections::BTreeSet;
 use std::io;
@@ -29,6 +31,7 @@ use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Receive calls per socket and turn: up to a few thousand datagrams with GRO. Many calls make large batches to send;
@@ -75,6 +78,7 @@ pub struct Worker<F> {
     wake: Arc<Wake>,
     rings: Vec<(usize, ring::Receiver)>,
     waiter: Waiter,
+    tempo: Tempo,
     /// By socket: the last wait found something there, and it has not been read to its end since.
     readable: Vec<bool>,
     buffer: Vec<u8>,
@@ -128,6 +132,7 @@ impl<F: Fn(Event)> Worker<F> {
             wake: parts.wake,
             rings: parts.rings,
             waiter,
+            tempo: Tempo::new(Instant::now()),
             buffer: vec![0; RECEIVE_BUFFER_LEN],
             turns: 0,
             shutdown: false,
@@ -154,10 +159,14 @@ impl<F: Fn(Event)> Worker<F> {
     /// Takes in what waits, acts, sends. True if more may be waiting.
     fn turn(&mut self) -> bool {
         self.turns += 1;
+        self.tempo.begin_turn(Instant::now());
+        let (rtp, sent) = (self.media.received.rtp, self.media.egress.stats().datagrams);
         let more_requests = self.take_requests() == REQUESTS_PER_TURN;
         let more = [more_requests, self.take_rings(), self.take_datagrams()];
         self.media.advance(&self.sockets);
         self.media.wake_neighbours();
+        let sent = self.media.egress.stats().datagrams - sent;
+        self.tempo.end_turn(Instant::now(), self.media.received.rtp != rtp, sent as usize);
         more.contains(&true)
     }
 
@@ -223,11 +232,20 @@ impl<F: Fn(Event)> Worker<F> {
 
     /// Sleeps until something comes or is due, and learns which sockets have something. Does not sleep if `more_waits`.
     fn wait(&mut self, more_waits: bool) {
+        // A worker that pauses counts as awake: whoever puts something into its queues saves the call.
+        let paused = (!more_waits).then(|| self.tempo.pause(Instant::now())).flatten();
+        if let Some(pause) = paused {
+            thread::sleep(pause);
+        }
         let timeout = if more_waits { Some(Duration::ZERO) } else { self.fall_asleep() };
         self.waiter.wait(timeout);
         self.wake.awake(self.waiter.is_ready(0));
         for (index, readable) in self.readable.iter_mut().enumerate() {
             *readable |= self.waiter.is_ready(1 + index);
+        }
+        let out_of_silence = paused.is_none() && !more_waits && self.readable.contains(&true);
+        if let Some(gather) = self.tempo.gather().filter(|_| out_of_silence) {
+            thread::sleep(gather);
         }
     }
 
@@ -250,6 +268,7 @@ impl<F: Fn(Event)> Worker<F> {
             send: self.media.egress.stats().clone(),
             router: self.media.router.stats(),
             turns: self.turns,
+            busy_percent: self.tempo.busy_percent(),
             cpu_us: thread_cpu().as_micros() as u64,
             restarts: self.media.restarts,
         }
@@ -371,6 +390,7 @@ impl<F: Fn(Event)> Media<F> {
 
     /// A fault in the router costs the peer it came from, and nobody else.
     fn handle_datagram(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, datagram: &mut [u8]) {
+        self.received.rtp += u64::from(classify(datagram) == Some(Protocol::Rtp));
         let router = &mut self.router;
         if catch_unwind(AssertUnwindSafe(|| router.handle_datagram(now, local, from, datagram))).is_ok() {
             return;
