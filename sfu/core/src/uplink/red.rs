@@ -67,8 +67,9 @@ impl Uplink {
     }
 }
 
-/// Which copies stand for packets that are not there. A block says its time, not its number: senders copy the packets just before,
-/// so the n-th from the end is n before, if its time agrees with its neighbours'.
+/// Which copies stand for packets that are not there. A block says its time, not its number, and senders repeat what they like: the
+/// packets just before, one of every second packet, or what was asked for. The number follows from the nearest packets that are
+/// here on both sides, as frames are evenly spread between them.
 fn missing(
     layer: &Layer,
     header: &RtpHeader,
@@ -77,20 +78,14 @@ fn missing(
     opus: PayloadType,
 ) -> arrayvec::ArrayVec<Copy, { Uplink::RESTORED_MAX }> {
     let mut found = arrayvec::ArrayVec::new();
-    let (Some(highest), Some(newest)) = (layer.reception.highest(), redundant.last()) else { return found };
-    let number = layer.reception.extend(header.seq);
-    for (n, block) in redundant.iter().enumerate() {
-        let distance = (redundant.len() - n) as u64;
-        let Some(ext_seq) = number.checked_sub(distance) else { continue };
-        // Beyond what listeners still play, before the first packet, or here already.
-        let useful = ext_seq + 32 > highest && !layer.cache.contains(ext_seq);
-        let in_step = u64::from(block.offset) == distance * u64::from(newest.offset);
+    let Some(highest) = layer.reception.highest() else { return found };
+    let carrier = (layer.reception.extend(header.seq), header.timestamp);
+    for block in redundant.iter().filter(|block| block.pt == opus && !block.payload.is_empty()) {
         let timestamp = RtpTime(header.timestamp.0.wrapping_sub(block.offset));
-        let before = ext_seq.checked_sub(1).and_then(|before| layer.cache.get(before));
-        let after_it = before.is_none_or(|(stored, _)| timestamp.since(stored.header.timestamp) > 0);
-        if !useful || !in_step || !after_it || block.pt != opus || block.payload.is_empty() {
+        // Beyond what listeners still play nothing is looked for.
+        let Some(ext_seq) = number_of(layer, timestamp, carrier).filter(|seq| seq + REACH > highest) else {
             continue;
-        }
+        };
         let start = block.payload.as_ptr() as usize - payload.as_ptr() as usize;
         let copy = Copy { ext_seq, timestamp, start: start as u16, len: block.payload.len() as u16 };
         if found.try_push(copy).is_err() {
@@ -98,4 +93,26 @@ fn missing(
         }
     }
     found
+}
+
+/// Packets that a block may lie behind its carrier: 341 ms are 17 of 20 ms and 34 of 10 ms.
+const REACH: u64 = 34;
+
+/// The number of the missing packet of this time; `None` if it is here, or if that cannot be told. `later`: a packet after it.
+fn number_of(layer: &Layer, timestamp: RtpTime, mut later: (u64, RtpTime)) -> Option<u64> {
+    let nearest = later.0.saturating_sub(REACH)..later.0;
+    let mut here = nearest.rev().filter_map(|seq| Some((seq, layer.cache.get(seq)?.0.header.timestamp)));
+    let (earlier, earlier_at) = loop {
+        let (seq, at) = here.next()?;
+        match at.since(timestamp) {
+            0 => return None,
+            1.. => later = (seq, at),
+            _ => break (seq, at),
+        }
+    };
+    let (steps, ticks) = (later.0 - earlier, u64::try_from(later.1.since(earlier_at)).ok()?);
+    let after = u64::try_from(timestamp.since(earlier_at)).ok()?;
+    // Evenly spread: after / ticks of the way, in whole steps.
+    let step = after.checked_mul(steps)?.checked_div(ticks)?;
+    (step * ticks == after * steps && step > 0 && step < steps).then_some(earlier + step)
 }
