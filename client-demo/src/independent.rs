@@ -9,10 +9,12 @@ use crate::report::{Received, Report, Sent};
 use crate::websocket;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use client_core::{Reception, SlotPacket};
+use client_core::{Deliver, Reception, Via};
 use keyframes::KeyframeRequests;
-use packet::media::{Codec, MediaKind, Slot};
-use packet::{ExtSeq, Mid, PayloadType, RtpTime, SeqNo, Ssrc};
+use packet::ext::ExtensionMap;
+use packet::media::{MediaKind, Slot};
+use packet::rtp::Outgoing;
+use packet::{Mid, PayloadType, RtpTime, SeqNo, Ssrc};
 use rtc::media::Sample;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::interceptor_registry::{Registry, register_default_interceptors};
@@ -171,7 +173,7 @@ pub async fn run(options: &Options, stop: impl Future<Output = ()>) -> Result<Re
                     }
                     Happening::Packet(mid, packet) => {
                         report.stages.first_packet_ms.get_or_insert(ms(now));
-                        peer.packet(now, &mid, &packet).await;
+                        peer.packet(now, &mid, &packet);
                     }
                     Happening::Track(mid, track) => drop(peer.remote.insert(mid, track)),
                     Happening::KeyframeWanted => peer.keyframe_wanted(now),
@@ -180,7 +182,9 @@ pub async fn run(options: &Options, stop: impl Future<Output = ()>) -> Result<Re
             }
             () = sleep => {}
         }
-        peer.play(Instant::now()).await;
+        let now = Instant::now();
+        peer.listen(now).await;
+        peer.play(now).await;
     }
     report.connected = peer.playing;
     report.stages.first_audio_ms = peer.reception.first_audio_at().map(ms);
@@ -204,8 +208,10 @@ struct Peer {
     offering: bool,
     playing: bool,
     reception: Reception,
-    highest: BTreeMap<usize, ExtSeq>,
+    /// By m-line.
     remote: BTreeMap<String, Arc<dyn TrackRemote>>,
+    /// Sources seen, by position of the slot.
+    sources: BTreeMap<usize, u32>,
 }
 
 struct Sending<P> {
@@ -268,9 +274,9 @@ impl Peer {
             pairs: 0,
             offering: false,
             playing: false,
-            reception: Reception::new(false),
-            highest: BTreeMap::new(),
+            reception: reception(now),
             remote: BTreeMap::new(),
+            sources: BTreeMap::new(),
         })
     }
 
@@ -318,34 +324,38 @@ impl Peer {
         self.connection.set_remote_description(answer).await.context("the answer was refused")
     }
 
-    async fn packet(&mut self, now: Instant, mid: &str, packet: &rtc::rtp::Packet) {
+    fn packet(&mut self, now: Instant, mid: &str, packet: &rtc::rtp::Packet) {
         let Some(index) = Mid::new(mid).and_then(|mid| self.reception.index(mid.as_str())) else { return };
         let header = &packet.header;
-        let codec = match PayloadType(header.payload_type) {
-            OPUS => Codec::Opus,
-            VP8 => Codec::Vp8,
-            _ => return,
-        };
-        let seq = SeqNo(header.sequence_number);
-        let highest = self.highest.entry(index).or_insert(ExtSeq(1 << 16 | u64::from(seq.0)));
-        let seq = highest.nearest(seq);
-        *highest = seq.max(*highest);
-        let packet = SlotPacket {
-            seq,
-            codec,
-            timestamp: RtpTime(header.timestamp),
+        self.sources.insert(index, header.ssrc);
+        let outgoing = Outgoing {
             marker: header.marker,
+            pt: PayloadType(header.payload_type),
+            seq: SeqNo(header.sequence_number),
+            timestamp: RtpTime(header.timestamp),
+            ssrc: Ssrc(header.ssrc),
             payload: &packet.payload,
-            repaired: false,
+            ..Outgoing::default()
         };
-        self.reception.packet(now, index, packet);
-        // The crate asks for what is missing; here it only counts when it is given up.
-        let _ = self.reception.ask(now, index, Duration::from_millis(100));
-        if self.reception.wants_keyframe(now, index)
-            && let Some(track) = self.remote.get(mid)
-        {
-            let pli = PictureLossIndication { sender_ssrc: 0, media_ssrc: header.ssrc };
-            let _ = track.write_rtcp(vec![Box::new(pli)]).await;
+        let mut bytes = vec![0; packet::rtp::FIXED_HEADER_LEN + packet.payload.len()];
+        if outgoing.write(&ExtensionMap::default(), &mut bytes).is_ok() {
+            // What is of no use is not counted here.
+            let _ = self.reception.packet(now, index, &bytes, Via::Media);
+        }
+    }
+
+    /// Plays and shows what is due.
+    async fn listen(&mut self, now: Instant) {
+        self.reception.handle_timeout(now);
+        for (&index, &media_ssrc) in &self.sources {
+            // The crate asks for what is missing by itself.
+            let _ = self.reception.ask(now, index);
+            if self.reception.wants_keyframe(now, index)
+                && let Some(track) = self.reception.mid(index).and_then(|mid| self.remote.get(mid.as_str()))
+            {
+                let pli = PictureLossIndication { sender_ssrc: 0, media_ssrc };
+                let _ = track.write_rtcp(vec![Box::new(pli)]).await;
+            }
         }
         while self.reception.next_event().is_some() {}
     }
@@ -370,7 +380,9 @@ impl Peer {
     fn due(&self) -> Option<Instant> {
         let audio = self.audio.as_ref().map(|a| a.playback.due());
         let video = self.video.as_ref().map(|v| v.playback.due());
-        audio.into_iter().chain(video).min().filter(|_| self.playing)
+        let playback = audio.into_iter().chain(video).min().filter(|_| self.playing);
+        let reception = self.reception.next_timeout().map(|(at, _)| at);
+        playback.into_iter().chain(reception).min()
     }
 
     async fn play(&mut self, now: Instant) {
@@ -423,6 +435,13 @@ impl<P> Sending<P> {
     fn new(playback: P, track: Arc<TrackLocalStaticSample>, ssrc: u32) -> Self {
         Self { playback, track, ssrc, frames: 0, bytes: 0, keyframes_wanted: 0 }
     }
+}
+
+/// For the statistics: payload types are fixed here, and the crate keeps header extensions to itself.
+fn reception(now: Instant) -> Reception {
+    let mut reception = Reception::new(now, Deliver::default());
+    reception.negotiated(sdp::native_codecs(), ExtensionMap::default());
+    reception
 }
 
 async fn add_track(

@@ -1,7 +1,7 @@
 //! `sampan-bot`: joins a room as a native participant, publishes audio and video from files, receives everybody and
 //! prints what it received as JSON.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use client_core::Event;
 use client_demo::own::{self, Options};
@@ -37,9 +37,13 @@ struct Join {
     /// Name shown to the others
     #[arg(long, default_value = "bot")]
     name: String,
-    /// Ogg Opus file to publish in a loop [default: a built-in sample]
+    /// Ogg Opus file to publish in a loop, or a WAV file, which is encoded as the network needs it (WAV in builds with `--features
+    /// opus`) [default: a built-in sample]
     #[arg(long, value_name = "FILE")]
     audio: Option<PathBuf>,
+    /// WAV file for what is heard of everybody, mixed (in builds with `--features opus`)
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// VP8 IVF file to publish in a loop [default: a built-in sample]
     #[arg(long, value_name = "FILE")]
     video: Option<PathBuf>,
@@ -106,6 +110,7 @@ async fn run(join: &Join) -> Result<Report> {
         name: join.name.clone(),
         audio: file(join.audio.as_deref(), join.no_audio, SAMPLE_AUDIO)?,
         video: file(join.video.as_deref(), join.no_video, SAMPLE_VIDEO)?,
+        record: join.record.clone(),
         slot_pairs: join.slots,
         dtls: own::dtls(),
         start: None,
@@ -131,6 +136,9 @@ async fn run(join: &Join) -> Result<Report> {
     };
     match join.engine {
         Engine::Own => own::run(&options, watch, stop).await,
+        Engine::Webrtc if join.record.is_some() => {
+            bail!("--record needs our own engine: leave out `--engine webrtc`")
+        }
         Engine::Webrtc => client_demo::independent::run(&options, stop).await,
     }
 }

@@ -1,13 +1,15 @@
 //! The sockets and the clock of one [`client_core::Client`].
 
-use crate::playback::{AudioPlayback, VideoPlayback};
+use crate::playback::VideoPlayback;
 use crate::report::Report;
+use crate::talk::{Ear, Mouth};
 use crate::websocket::{self, Url};
 use anyhow::{Context, Result};
 use client_core::{Client, Config, Event, Frame, Output};
 use packet::{Mid, NtpTime};
 use std::future::Future;
 use std::net::{SocketAddr, UdpSocket as StdUdpSocket};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -22,9 +24,11 @@ pub struct Options {
     pub insecure: bool,
     pub room: String,
     pub name: String,
-    /// Ogg Opus and IVF files' contents; None: nothing is published.
+    /// Ogg Opus (or WAV with feature `opus`) and IVF files' contents; None: nothing is published.
     pub audio: Option<Arc<[u8]>>,
     pub video: Option<Arc<[u8]>>,
+    /// What is heard of everybody goes into this WAV file; needs feature `opus`.
+    pub record: Option<PathBuf>,
     pub slot_pairs: u32,
     pub dtls: transport::DtlsConfig,
     /// Everybody who has this barrier joins at the same moment, with the WebSocket open.
@@ -57,6 +61,8 @@ pub async fn run(
     let mut config = Config::new(&options.room, &options.name, certificate, vec![local], clock, seed);
     config.slot_pairs = options.slot_pairs;
     config.dtls = options.dtls;
+    let mut ear = Ear::new(options.record.as_deref())?;
+    ear.configure(&mut config);
     config.publish.retain(|publish| match publish.kind() {
         wire::Kind::Audio => options.audio.is_some(),
         wire::Kind::Video => options.video.is_some(),
@@ -67,7 +73,7 @@ pub async fn run(
     let now = Instant::now();
     let mut client = Client::new(config, now)?;
     let mut player = Player {
-        audio: options.audio.as_deref().map(|f| AudioPlayback::new(f, now)).transpose()?,
+        audio: options.audio.as_deref().map(|f| Mouth::new(f, now)).transpose()?,
         video: options.video.as_deref().map(|f| VideoPlayback::new(f, now)).transpose()?,
         microphone: client.mid(Source::Microphone),
         camera: client.mid(Source::Camera),
@@ -88,6 +94,7 @@ pub async fn run(
                 }
                 Output::Event(event) => {
                     over |= player.event(&event, &mut report);
+                    ear.event(&event)?;
                     watch(&event);
                 }
                 Output::Timeout(at, _) => break at,
@@ -118,8 +125,9 @@ pub async fn run(
         }
         let now = Instant::now();
         client.handle_timeout(now);
-        player.play(now, &mut client);
+        player.play(now, &mut client)?;
     }
+    ear.finish()?;
     let stats = client.stats();
     client.leave();
     loop {
@@ -137,7 +145,7 @@ pub async fn run(
 
 /// What is published, once there is a path.
 struct Player {
-    audio: Option<AudioPlayback>,
+    audio: Option<Mouth>,
     video: Option<VideoPlayback>,
     microphone: Option<Mid>,
     camera: Option<Mid>,
@@ -183,29 +191,26 @@ impl Player {
     }
 
     fn due(&self) -> Option<Instant> {
-        let audio = self.audio.as_ref().map(AudioPlayback::due);
+        let audio = self.audio.as_ref().map(Mouth::due);
         let video = self.video.as_ref().map(VideoPlayback::due);
         audio.into_iter().chain(video).min().filter(|_| self.playing)
     }
 
-    fn play(&mut self, now: Instant, client: &mut Client) {
+    fn play(&mut self, now: Instant, client: &mut Client) -> Result<()> {
         if !self.playing {
-            return;
+            return Ok(());
         }
-        // A frame that cannot be sent (not connected any more) is gone, as with a camera.
         if let (Some(audio), Some(mid)) = (&mut self.audio, self.microphone) {
-            while let Some(frame) = audio.take(now) {
-                let (timestamp, audio_level) = (frame.timestamp, Some(frame.level));
-                let _ =
-                    client.send_frame(now, mid, Frame { audio_level, ..Frame::new(timestamp, frame.data) });
-            }
+            audio.speak(now, mid, client)?;
         }
         if let (Some(video), Some(mid)) = (&mut self.video, self.camera) {
             while let Some(frame) = video.take(now) {
                 let timestamp = frame.timestamp;
+                // A frame that cannot be sent (not connected any more) is gone, as with a camera.
                 let _ = client.send_frame(now, mid, Frame::new(timestamp, frame.data));
             }
         }
+        Ok(())
     }
 }
 

@@ -1,7 +1,9 @@
 //! What a bot saw, as JSON.
 
+use client_core::Rung;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
@@ -63,9 +65,23 @@ pub struct Received {
 pub struct Audio {
     pub packets: u64,
     pub bytes: u64,
+    /// Packets of which nothing was there when they were to be played.
     pub lost: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_ms: Option<f64>,
+    /// The first sound, through the jitter buffer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_heard_ms: Option<f64>,
+    /// Milliseconds of sound, by what they were made from: the packet, its retransmission, a redundant copy (RED), in-band FEC, deep
+    /// redundancy (DRED), concealment, comfort noise.
+    pub heard_ms: BTreeMap<&'static str, f64>,
+    /// Of what was heard: made up, and parametric out of later packets.
+    pub concealed_pct: f64,
+    pub synthesised_pct: f64,
+    /// Playout delay.
+    pub buffer_p50_ms: f64,
+    pub buffer_p95_ms: f64,
+    pub buffer_target_ms: f64,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -73,14 +89,23 @@ pub struct Video {
     pub packets: u64,
     pub bytes: u64,
     pub lost: u64,
-    /// Pictures that a decoder could show.
+    /// Pictures shown.
     pub frames: u64,
     pub keyframes: u64,
+    /// Within 400 ms of capture, as far as this end can tell; after their moment; with a packet that was lost at first.
+    pub in_time: u64,
+    pub late: u64,
+    pub repaired: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_ms: Option<f64>,
     pub freezes: u64,
     pub frozen_ms: f64,
     pub longest_gap_ms: f64,
+    /// Playout delay.
+    pub buffer_ms: f64,
+    /// Pictures behind sound (positive) or ahead of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skew_ms: Option<f64>,
 }
 
 impl Report {
@@ -120,23 +145,52 @@ impl From<client_core::Received> for Received {
             participant: r.participant,
             name: r.name,
             share: r.share,
-            audio: Audio {
-                packets: r.audio.packets,
-                bytes: r.audio.bytes,
-                lost: r.audio.lost,
-                first_ms: r.audio.first_ms,
-            },
-            video: Video {
-                packets: r.video.packets,
-                bytes: r.video.bytes,
-                lost: r.video.lost,
-                frames: r.video.frames,
-                keyframes: r.video.keyframes,
-                first_ms: r.video.first_ms,
-                freezes: r.video.freezes,
-                frozen_ms: r.video.frozen_ms,
-                longest_gap_ms: r.video.longest_gap_ms,
-            },
+            audio: Audio::from(r.audio),
+            video: Video::from(r.video),
         }
     }
+}
+
+impl From<client_core::AudioReceived> for Audio {
+    fn from(audio: client_core::AudioReceived) -> Self {
+        let heard_ms = |rung: Rung| audio.heard.samples(rung) as f64 / 48.0;
+        Self {
+            packets: audio.packets,
+            bytes: audio.bytes,
+            lost: audio.lost,
+            first_ms: audio.first_ms,
+            first_heard_ms: audio.first_heard_ms,
+            heard_ms: Rung::ALL.map(|rung| (rung.name(), heard_ms(rung))).into(),
+            concealed_pct: 100.0 * audio.concealed(),
+            synthesised_pct: 100.0 * audio.synthesised(),
+            buffer_p50_ms: ms(audio.buffer_p50),
+            buffer_p95_ms: ms(audio.buffer_p95),
+            buffer_target_ms: ms(audio.target),
+        }
+    }
+}
+
+impl From<client_core::VideoReceived> for Video {
+    fn from(video: client_core::VideoReceived) -> Self {
+        Self {
+            packets: video.packets,
+            bytes: video.bytes,
+            lost: video.lost,
+            frames: video.frames,
+            keyframes: video.keyframes,
+            in_time: video.in_time,
+            late: video.late,
+            repaired: video.repaired,
+            first_ms: video.first_ms,
+            freezes: video.freezes,
+            frozen_ms: video.frozen_ms,
+            longest_gap_ms: video.longest_gap_ms,
+            buffer_ms: ms(video.delay),
+            skew_ms: video.skew_us.map(|us| us as f64 / 1000.0),
+        }
+    }
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }

@@ -7,6 +7,9 @@ use client_demo::{independent, websocket::Url};
 use signaling::server::{Listen, Options as ServerOptions, Server, Tls};
 use std::time::Duration;
 
+/// A reading in the public domain.
+const SPEECH: &[u8] = include_bytes!("../../benches/speech/austen.wav");
+
 /// Long enough for a slow start of the other implementation, short enough to run always.
 const TALK: Duration = Duration::from_secs(5);
 
@@ -66,6 +69,48 @@ async fn a_self_signed_server_is_joined_only_when_asked_to_trust_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_one_says_another_hears_and_records() {
+    let server = start(Tls::Off).await;
+    let url = server.url();
+    let recorded = std::env::temp_dir().join(format!("sampan-heard-{}.wav", std::process::id()));
+    let speaker = Options { audio: Some(SPEECH.into()), video: None, ..options(&url, "ann") };
+    let listener = Options { audio: None, record: Some(recorded.clone()), ..options(&url, "ben") };
+    let talk = || tokio::time::sleep(TALK);
+    let (ann, ben) = tokio::join!(own::run(&speaker, |_| {}, talk()), own::run(&listener, |_| {}, talk()));
+    let (ann, ben) = (ann.unwrap(), ben.unwrap());
+    server.shut_down().await;
+    let heard = loudness(hound::WavReader::open(&recorded).unwrap());
+    std::fs::remove_file(&recorded).unwrap();
+    let audio = &one(&ben, "ann").audio;
+    assert!(audio.heard_ms["primary"] > 4000.0 && audio.concealed_pct < 10.0, "{ben:#?}");
+    assert!((10.0..300.0).contains(&audio.buffer_p50_ms), "{audio:#?}");
+    assert!(ann.sent.iter().any(|sent| sent.kind == wire::Kind::Audio && sent.frames > 200), "{ann:#?}");
+    // The loudness of the words rises and falls as in the file, wherever the recording begins.
+    let said = loudness(hound::WavReader::new(std::io::Cursor::new(SPEECH)).unwrap());
+    let alike = |from: usize| correlation(&heard[25..200], &said[from..from + 175]);
+    let best = (0..said.len() - 175).map(alike).fold(-1.0, f64::max);
+    assert!(best > 0.9, "{best}");
+}
+
+/// Of each 20 ms.
+fn loudness<R: std::io::Read>(mut wav: hound::WavReader<R>) -> Vec<f64> {
+    let frame = wav.spec().sample_rate as usize / 50;
+    let samples: Vec<f64> = wav.samples::<i16>().map(|sample| f64::from(sample.unwrap())).collect();
+    samples
+        .chunks_exact(frame)
+        .map(|f| (f.iter().map(|s| s * s).sum::<f64>() / frame as f64).sqrt())
+        .collect()
+}
+
+fn correlation(a: &[f64], b: &[f64]) -> f64 {
+    let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
+    let (mean_a, mean_b) = (mean(a), mean(b));
+    let sum =
+        |of: &dyn Fn(f64, f64) -> f64| a.iter().zip(b).map(|(x, y)| of(x - mean_a, y - mean_b)).sum::<f64>();
+    sum(&|x, y| x * y) / (sum(&|x, _| x * x) * sum(&|_, y| y * y)).sqrt().max(1e-9)
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_join_ends_with_the_reason() {
     let server = start(Tls::Off).await;
     let nameless = Options { name: "  ".to_owned(), ..options(&server.url(), "") };
@@ -89,6 +134,7 @@ fn options(url: &str, name: &str) -> Options {
         name: name.to_owned(),
         audio: Some(SAMPLE_AUDIO.into()),
         video: Some(SAMPLE_VIDEO.into()),
+        record: None,
         slot_pairs: 4,
         dtls: own::dtls(),
         start: None,

@@ -18,7 +18,7 @@ fn two_people_hear_and_see_each_other() {
                 "and all of it arrived",
                 Do::Check(Check::Arrives { last_ms: 9000, audio_percent: 100.0, frames_percent: 100.0 }),
             ),
-            step("without a pause", Do::Check(Check::NoGap { last_ms: 9000, audio_ms: 40, frame_ms: 80 })),
+            step("without a pause", Do::Check(Check::NoGap { last_ms: 9000, audio_ms: 60, frame_ms: 80 })),
             step("and without mistakes", Do::Check(Check::NothingWrong)),
         ],
     };
@@ -52,13 +52,13 @@ fn a_third_joins_and_the_two_notice_nothing_else() {
             step("eve hears and sees both at once", Do::Check(Check::Met { audio_ms: 300, frame_ms: 400 })),
             step(
                 "nobody's picture stood still",
-                Do::Check(Check::NoGap { last_ms: 4000, audio_ms: 40, frame_ms: 80 }),
+                Do::Check(Check::NoGap { last_ms: 4000, audio_ms: 60, frame_ms: 80 }),
             ),
             step("everything is whole", Do::Check(Check::NothingWrong)),
             step("eve leaves", Do::Leave { who: "eve" }),
             step("the others go on", Do::Run { ms: 3000 }),
             step("and know", Do::Check(Check::Gone { who: "eve" })),
-            step("without a pause", Do::Check(Check::NoGap { last_ms: 3000, audio_ms: 40, frame_ms: 80 })),
+            step("without a pause", Do::Check(Check::NoGap { last_ms: 3000, audio_ms: 60, frame_ms: 80 })),
             step("the server forgot eve", Do::Check(Check::NothingLeftBehind)),
         ],
     };

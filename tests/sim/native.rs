@@ -65,11 +65,10 @@ impl Participant for Native {
         };
         let Some(mid) = self.client.mid(source) else { return };
         let frame = client_core::Frame {
-            timestamp: frame.timestamp,
-            data: &frame.data,
             audio_level,
             layer: frame.stamp.layer,
             temporal: frame.temporal,
+            ..client_core::Frame::new(frame.timestamp, &frame.data)
         };
         if self.sends_layers {
             let wanted = LAYERS.iter().map(|layer| layer.max.0).sum();
@@ -148,6 +147,7 @@ fn seen(event: Event) -> Option<Seen> {
         | Event::Bound { .. }
         | Event::FirstAudio { .. }
         | Event::FirstFrame { .. }
+        | Event::Sound(_)
         | Event::Speakers(_) => None,
     }
 }

@@ -97,7 +97,8 @@ pub enum Check {
     Arrives { last_ms: u64, audio_percent: f64, frames_percent: f64 },
     /// In the first second of each flow no sound was older than this when it arrived: what is old is not worth hearing.
     BeginsFresh { audio_ms: u64 },
-    /// In the last `last_ms` no flow stood still for longer.
+    /// In the last `last_ms` no flow stood still for longer. Sound is noticed when it is decoded, which moves by up to two frames
+    /// when its delay is stretched; nobody hears that.
     NoGap { last_ms: u64, audio_ms: u64, frame_ms: u64 },
     /// Everybody was told that this person left, and nothing of theirs came in the last second.
     Gone { who: &'static str },

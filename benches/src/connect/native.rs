@@ -117,6 +117,7 @@ fn options(url: &str, room: &str, name: &str) -> Result<Options> {
         name: name.to_owned(),
         audio: Some(SAMPLE_AUDIO.into()),
         video: Some(SAMPLE_VIDEO.into()),
+        record: None,
         slot_pairs: 4,
         dtls: own::dtls(),
         start: None,

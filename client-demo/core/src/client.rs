@@ -12,6 +12,7 @@ use crate::publish::Frame;
 use crate::random::Random;
 use crate::session::{Answered, Session};
 use crate::stats::Stats;
+use jitter::audio::SenderAdvice;
 use packet::{Bitrate, Mid, RtpTime};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -88,6 +89,13 @@ impl Client {
     /// What congestion control leaves for video now, without headers.
     pub fn video_budget(&self) -> Bitrate {
         self.media.sender.video_budget()
+    }
+
+    /// What the encoder of this track's sound should do about the network: how much redundancy, at which rate. Changes as reports and
+    /// requests come; look at it with every frame. None: no such track, or a picture's.
+    pub fn sound_advice(&self, now: Instant, mid: Mid) -> Option<SenderAdvice> {
+        let track = self.media.sender.tracks.iter().find(|track| track.mid == mid)?;
+        track.sound.as_ref().map(|sound| sound.advice(now))
     }
 
     /// The sender's estimate, and why it is what it is.

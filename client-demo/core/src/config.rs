@@ -1,5 +1,6 @@
 //! What a client is made from.
 
+use crate::decoders::Decoders;
 use packet::NtpTime;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -50,8 +51,12 @@ pub struct Config {
     pub clock: (Instant, NtpTime),
     pub dtls: DtlsConfig,
     pub counters: Counters,
-    /// Hand every received frame out as an event with its bytes. Off: only counted.
+    /// Hand every received frame out as an event with its bytes when it is heard or shown. Off: only counted.
     pub deliver_frames: bool,
+    /// Hand every 10 ms of everybody's sound out as an event. Off: only counted.
+    pub deliver_sound: bool,
+    /// Of the sound that arrives; silent unless the application brings a codec.
+    pub decoders: Decoders,
     /// SSRCs, ICE credentials and DTLS randoms come from it: unpredictable outside tests.
     pub seed: u64,
 }
@@ -78,6 +83,8 @@ impl Config {
             dtls: Self::dtls_default(),
             counters: Counters::Random,
             deliver_frames: false,
+            deliver_sound: false,
+            decoders: Decoders::silent(),
             seed,
         }
     }

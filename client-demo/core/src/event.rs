@@ -1,7 +1,8 @@
 //! What comes out of a client.
 
-use packet::{Mid, RtpTime};
-use std::time::Instant;
+use jitter::audio::Rungs;
+use packet::{Mid, NtpTime, RtpTime};
+use std::time::{Duration, Instant};
 use transport::{CloseReason, Transmit};
 use wire::{ClientMessage, ErrorCode, Kind, ParticipantId, ParticipantInfo, Share, TrackInfo};
 
@@ -22,10 +23,10 @@ pub enum Output {
 pub enum Reason {
     /// The transport's own: connectivity checks, DTLS flights, consent.
     Transport,
-    /// Missing packets are asked for (again) or given up.
-    Nack,
-    /// A keyframe is asked for (again).
-    Keyframe,
+    /// 10 ms of sound are played, and what is missing of it is asked for (again).
+    Play,
+    /// A picture is due, or what is missing of one is asked for (again).
+    Picture,
     /// A packet that waited may leave, or feedback is late.
     Pace,
     /// Transport-wide feedback.
@@ -62,7 +63,7 @@ pub enum Event {
     FirstAudio {
         participant: ParticipantId,
     },
-    /// The first picture of this participant that a decoder could show.
+    /// The first picture of this participant is shown.
     FirstFrame {
         participant: ParticipantId,
     },
@@ -73,6 +74,8 @@ pub enum Event {
     },
     /// With [`crate::Config::deliver_frames`].
     Frame(ReceivedFrame),
+    /// With [`crate::Config::deliver_sound`]: every 10 ms of every slot in which somebody is heard.
+    Sound(Sound),
     /// Who speaks, loudest first.
     Speakers(Vec<ParticipantId>),
     /// Which encodings of our own track somebody watches: the others need not be sent.
@@ -91,14 +94,39 @@ pub enum Event {
     Closed(CloseReason),
 }
 
-/// One frame that a decoder could take: an Opus packet or a VP8 picture, in order.
+/// One frame at the moment at which a decoder takes it, in order: an Opus packet that is heard, or a picture that is shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReceivedFrame {
     pub mid: Mid,
     pub kind: Kind,
     pub participant: ParticipantId,
+    /// As in RTP; of sound that of the first sample of the 10 ms in which it was decoded.
     pub timestamp: RtpTime,
+    /// When it was captured, on the clock of the server's reports; None before the first report.
+    pub captured: Option<NtpTime>,
+    /// When it belongs on screen or into the ear.
+    pub render_at: Instant,
     pub keyframe: bool,
     /// Without RTP and payload descriptors.
     pub data: Vec<u8>,
+}
+
+/// 10 ms of one participant's sound, as it is played.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sound {
+    pub mid: Mid,
+    pub participant: ParticipantId,
+    /// When it is played: a multiple of 10 ms after the first one.
+    pub at: Instant,
+    /// Media time of the first sample (48 kHz), as far as media time passed evenly; None while the buffer fills.
+    pub timestamp: Option<RtpTime>,
+    /// When that was captured, on the clock of the server's reports; None before the first report.
+    pub captured: Option<NtpTime>,
+    /// 480 for each channel of the decoder, interleaved, -1.0 to 1.0.
+    pub samples: Vec<f32>,
+    /// Samples that were decoded for this, by what they were made from: a frame of 20 ms counts in the first of its two.
+    pub heard: Rungs,
+    /// The playout delay of this sample: how long after the fastest packet it is played. What it aims at.
+    pub delay: Duration,
+    pub target: Duration,
 }

@@ -4,24 +4,23 @@ use crate::config::{Config, Counters};
 use crate::event::{Event, Output, Reason};
 use crate::publish::{Frame, Track};
 use crate::random::Random;
-use crate::reception::{Reception, SlotPacket};
-use crate::sender::{Leaving, Sender};
+use crate::reception::{Deliver, Reception};
+use crate::sender::Sender;
 use crate::stream::Unprotected;
 use crate::transport_feedback::Arrivals;
 use crate::{SendError, reports};
+use jitter::video::Via;
 use packet::ext::{ExtensionMap, Values};
-use packet::media::{CodecConfig, PeerMedia};
+use packet::media::{Codec, CodecConfig, PeerMedia};
 use packet::rtcp::{Compound, Nack, Packet, Pli, ReceptionReport};
 use packet::rtp::{RtpHeader, rtx};
-use packet::{ExtSeq, Mid, NtpTime, Ssrc};
+use packet::{Mid, NtpTime, Ssrc};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use transport::{IceCredentials, Incoming, Remote, Transmit, Transport, TransportError};
 use wire::Stages;
 
-/// Until a report says better: what a call across a continent takes.
-const ROUND_TRIP_GUESS: Duration = Duration::from_millis(100);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) struct Media {
@@ -66,7 +65,15 @@ impl Media {
                 },
             ),
             counters: config.counters,
-            reception: Reception::new(config.deliver_frames),
+            reception: Reception::new(
+                now,
+                Deliver {
+                    frames: config.deliver_frames,
+                    sound: config.deliver_sound,
+                    decoders: config.decoders.clone(),
+                    seed: config.seed,
+                },
+            ),
             by_ssrc: BTreeMap::new(),
             codecs: Vec::new(),
             extensions: ExtensionMap::default(),
@@ -93,13 +100,17 @@ impl Media {
         self.extensions = media.extensions;
         self.codecs = media.codecs;
         for track in &media.tracks {
-            let codec = self.codecs.iter().find(|c| c.codec.kind() == track.kind);
+            // RED only wraps frames of the codec.
+            let plain = |c: &&CodecConfig| c.codec.kind() == track.kind && c.codec != Codec::Red;
+            let codec = self.codecs.iter().find(plain);
+            let red = self.codecs.iter().find(|c| c.codec == Codec::Red).map(|c| c.pt);
             if let Some(codec) = codec
                 && !self.sender.tracks.iter().any(|t| t.mid == track.mid)
             {
-                self.sender.tracks.extend(Track::new(track, codec.clone(), self.counters, random));
+                self.sender.tracks.extend(Track::new(track, codec.clone(), red, self.counters, random));
             }
         }
+        self.reception.negotiated(self.codecs.clone(), self.extensions);
         for slot in media.slots {
             if self.reception.index(slot.mid.as_str()).is_none() {
                 let index = self.reception.slots.len();
@@ -131,7 +142,7 @@ impl Media {
         if !self.connected {
             return Err(SendError::NotConnected);
         }
-        self.sender.frame(mid, frame)?;
+        self.sender.frame(now, mid, frame)?;
         self.send_media(now);
         Ok(())
     }
@@ -139,22 +150,10 @@ impl Media {
     /// Everything that may leave now.
     fn send_media(&mut self, now: Instant) {
         let ntp = self.ntp(now);
-        while let Some(leaving) = self.sender.poll(now, ntp, &self.extensions) {
-            let bytes = match leaving {
-                Leaving::New { track, stream, packet } => {
-                    let Some(bytes) = protect(&mut self.transport, packet, &mut self.dropped) else {
-                        continue;
-                    };
-                    self.sender.keep_protected(track, stream, &bytes);
-                    bytes
-                }
-                Leaving::Rtx(packet) => match protect(&mut self.transport, packet, &mut self.dropped) {
-                    Some(bytes) => bytes,
-                    None => continue,
-                },
-                Leaving::Again(bytes) => bytes,
-            };
-            self.transmit(bytes);
+        while let Some(packet) = self.sender.poll(now, ntp, &self.extensions) {
+            if let Some(bytes) = protect(&mut self.transport, packet, &mut self.dropped) {
+                self.transmit(bytes);
+            }
         }
     }
 
@@ -167,48 +166,38 @@ impl Media {
     ) {
         match self.transport.handle_datagram(now, local, from, datagram) {
             Ok(Incoming::Handled) => {}
-            Ok(Incoming::Rtp { packet, ext_seq }) => self.handle_rtp(now, packet, ext_seq),
+            Ok(Incoming::Rtp { packet, .. }) => self.handle_rtp(now, packet),
             Ok(Incoming::Rtcp(compound)) => self.handle_rtcp(now, compound),
             Err(reason) => self.drop(reason.name()),
         }
         self.drain_transport(now);
     }
 
-    fn handle_rtp(&mut self, now: Instant, packet: &mut [u8], ext_seq: ExtSeq) {
+    fn handle_rtp(&mut self, now: Instant, packet: &mut [u8]) {
         let Ok(header) = RtpHeader::parse(packet) else { return self.drop("rtp_malformed") };
         let values = Values::read(&header, packet, &self.extensions);
         if let Some(sequence) = values.transport_sequence {
             self.arrivals.arrived(now, sequence.as_seq());
         }
-        let Some(&(index, repaired)) = self.by_ssrc.get(&header.ssrc) else {
+        let Some(&(index, repeated)) = self.by_ssrc.get(&header.ssrc) else {
             return self.drop("unknown_ssrc");
         };
         self.stages.first_packet_ms.get_or_insert(ms(self.start, now));
-        let receive = &self.reception.slots[index];
-        let codec = self.codecs.iter().find(|c| {
-            c.codec.kind() == receive.slot.kind
-                && if repaired { c.rtx == Some(header.pt) } else { c.pt == header.pt }
-        });
-        let Some(codec) = codec else { return self.drop("unknown_payload_type") };
-        let mut payload = header.payload(packet);
-        let mut seq = ext_seq;
-        if repaired {
-            // Padding alone on the retransmission SSRC probes the path; it carries nothing.
-            let Ok(original) = rtx::osn(&header, packet) else { return };
-            let Some(extended) = receive.extend(original) else { return self.drop("rtx_before_media") };
-            seq = extended;
-            payload = &payload[rtx::OSN_LEN..];
-        }
-        let packet = SlotPacket {
-            seq,
-            codec: codec.codec,
-            timestamp: header.timestamp,
-            marker: header.marker,
-            payload,
-            repaired,
+        let received = if repeated {
+            let codec = self.codecs.iter().find(|c| c.rtx == Some(header.pt));
+            let Some(pt) = codec.map(|c| c.pt) else { return self.drop("unknown_payload_type") };
+            let ssrc = self.reception.slots[index].slot.ssrc;
+            match rtx::restore(&header, packet, pt, ssrc) {
+                Ok(original) => self.reception.packet(now, index, original, Via::Rtx),
+                // Padding alone on the retransmission SSRC probes the path; it carries nothing.
+                Err(rtx::RtxError::OnlyPadding) => return,
+                Err(rtx::RtxError::Short) => Err("rtx_malformed"),
+            }
+        } else {
+            self.reception.packet(now, index, packet, Via::Media)
         };
-        if !self.reception.packet(now, index, packet) {
-            self.drop("duplicate");
+        if let Err(reason) = received {
+            self.drop(reason);
         }
     }
 
@@ -217,13 +206,13 @@ impl Media {
             match packet {
                 Ok(Packet::SenderReport(report)) => {
                     if let Some(&(index, false)) = self.by_ssrc.get(&report.ssrc) {
-                        self.reception.slots[index].sender_report(now, report.ntp);
+                        self.reception.sender_report(now, index, report.ntp, report.rtp);
                     }
                     self.handle_reports(now, &report.reports);
                 }
                 Ok(Packet::ReceiverReport(report)) => self.handle_reports(now, &report.reports),
                 Ok(Packet::Nack(nack)) => {
-                    self.sender.repeat(&nack);
+                    self.sender.repeat(now, &nack);
                     self.send_media(now);
                 }
                 Ok(Packet::Pli(pli)) => self.keyframe_wanted(pli.media),
@@ -243,12 +232,18 @@ impl Media {
     }
 
     fn handle_reports(&mut self, now: Instant, reports: &[ReceptionReport]) {
-        let ours =
-            |r: &&ReceptionReport| self.sender.tracks.iter().any(|track| track.layer_of(r.ssrc).is_some());
         let ntp = self.ntp(now);
-        if let Some(rtt) = reports.iter().filter(ours).find_map(|r| r.round_trip(ntp)) {
-            self.round_trip = Some(rtt);
-            self.sender.controller.on_rtt(now, rtt);
+        for report in reports {
+            if !self.sender.sends(report.ssrc) {
+                continue;
+            }
+            let round_trip = report.round_trip(ntp);
+            self.sender.report(report, round_trip);
+            if let Some(rtt) = round_trip {
+                self.round_trip = Some(rtt);
+                self.sender.controller.on_rtt(now, rtt);
+                self.reception.set_round_trip(rtt);
+            }
         }
     }
 
@@ -280,10 +275,10 @@ impl Media {
         }
         self.sender.handle_timeout(now);
         self.send_media(now);
+        self.reception.handle_timeout(now);
         let mut bytes = Vec::new();
-        let round_trip = self.round_trip.unwrap_or(ROUND_TRIP_GUESS);
         for index in 0..self.reception.slots.len() {
-            let ask = self.reception.ask(now, index, round_trip);
+            let ask = self.reception.ask(now, index);
             let media = self.reception.slots[index].slot.ssrc;
             Nack::new(self.own_ssrc, media, ask).write(&mut bytes);
             if self.reception.wants_keyframe(now, index) {
@@ -314,13 +309,11 @@ impl Media {
         if !self.connected {
             return transport;
         }
-        let slots = self.reception.slots.iter().flat_map(|r| {
-            let missing = r.next_missing().map(|at| (at, Reason::Nack));
-            missing.into_iter().chain(r.next_keyframe().map(|at| (at, Reason::Keyframe)))
-        });
+        let reception = self.reception.next_timeout();
         let feedback = self.arrivals.next_timeout().map(|at| (at, Reason::Feedback));
         let pace = self.sender.poll_timeout().map(|at| (at, Reason::Pace));
-        slots.chain(transport).chain(feedback).chain(pace).chain([(self.report_at, Reason::Report)]).min()
+        let report = [(self.report_at, Reason::Report)];
+        report.into_iter().chain(reception).chain(transport).chain(feedback).chain(pace).min()
     }
 
     pub fn drain_transport(&mut self, now: Instant) {

@@ -1,6 +1,8 @@
 //! Who else is in the room, and what arrived of them.
 
-use crate::stats::{AudioReceived, Received, Rhythm, VideoReceived};
+use crate::sound::Pulled;
+use crate::stats::{AudioReceived, Received, VideoReceived};
+use jitter::video::{Picture, Rhythm};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use wire::{ParticipantId, ParticipantInfo, Share};
@@ -28,6 +30,7 @@ pub(crate) struct Participants {
 #[derive(Default)]
 struct Tally {
     audio: AudioReceived,
+    delays: Delays,
     video: VideoReceived,
     rhythm: Rhythm,
 }
@@ -37,50 +40,116 @@ impl Participants {
         self.names.insert(info.id.clone(), info.name.clone());
     }
 
-    pub fn audio(&mut self, owner: &Owner) -> &mut AudioReceived {
-        &mut self.tallies.entry(owner.clone()).or_default().audio
+    fn tally(&mut self, owner: &Owner) -> &mut Tally {
+        self.tallies.entry(owner.clone()).or_default()
     }
 
     pub fn video(&mut self, owner: &Owner) -> &mut VideoReceived {
-        &mut self.tallies.entry(owner.clone()).or_default().video
+        &mut self.tally(owner).video
+    }
+
+    pub fn video_packet(&mut self, owner: &Owner, bytes: usize) {
+        let video = self.video(owner);
+        video.packets += 1;
+        video.bytes += bytes as u64;
     }
 
     /// True for the first packet.
     pub fn audio_packet(&mut self, owner: &Owner, bytes: usize, since_bound: Duration) -> bool {
-        let audio = self.audio(owner);
+        let audio = &mut self.tally(owner).audio;
         audio.packets += 1;
         audio.bytes += bytes as u64;
         let first = audio.first_ms.is_none();
-        audio.first_ms.get_or_insert(since_bound.as_secs_f64() * 1000.0);
+        audio.first_ms.get_or_insert(ms(since_bound));
         first
     }
 
-    /// True for the first frame.
-    pub fn frame(&mut self, owner: &Owner, now: Instant, keyframe: bool, since_bound: Duration) -> bool {
-        let tally = self.tallies.entry(owner.clone()).or_default();
-        tally.video.frames += 1;
-        tally.video.keyframes += u64::from(keyframe);
-        tally.rhythm.frame(now, &mut tally.video);
-        let first = tally.video.first_ms.is_none();
-        tally.video.first_ms.get_or_insert(since_bound.as_secs_f64() * 1000.0);
+    /// 10 ms were played.
+    pub fn heard(&mut self, owner: &Owner, pulled: &Pulled<'_>, since_bound: Duration) {
+        let tally = self.tally(owner);
+        tally.audio.lost += pulled.lost;
+        tally.audio.target = pulled.target;
+        if pulled.heard.total() > 0 {
+            tally.audio.first_heard_ms.get_or_insert(ms(since_bound));
+            tally.audio.heard.add_all(&pulled.heard);
+        }
+        if pulled.timestamp.is_some() {
+            tally.delays.add(pulled.delay);
+        }
+    }
+
+    /// A picture is shown. True for the first one.
+    pub fn picture(&mut self, owner: &Owner, picture: &Picture, since_bound: Duration) -> bool {
+        let Tally { video, rhythm, .. } = self.tally(owner);
+        video.frames += 1;
+        video.keyframes += u64::from(picture.keyframe);
+        video.in_time += u64::from(picture.in_time);
+        video.late += u64::from(picture.late);
+        video.repaired += u64::from(picture.repaired);
+        rhythm.shown(picture.render_at);
+        let first = video.first_ms.is_none();
+        video.first_ms.get_or_insert(ms(since_bound));
         first
     }
 
     /// A picture that stopped on purpose (another slot, muted) does not freeze.
     pub fn pause(&mut self, owner: &Owner) {
         if let Some(tally) = self.tallies.get_mut(owner) {
-            tally.rhythm = Rhythm::default();
+            tally.rhythm.pause();
         }
     }
 
-    pub fn received(&self) -> Vec<Received> {
-        let received = |(owner, tally): (&Owner, &Tally)| Received {
-            participant: owner.participant.clone(),
-            name: self.names.get(&owner.participant).cloned().unwrap_or_default(),
-            share: owner.share(),
-            audio: tally.audio,
-            video: tally.video,
+    /// `now`: a picture that stands still counts as frozen so far.
+    pub fn received(&self, now: Instant) -> Vec<Received> {
+        let received = |(owner, tally): (&Owner, &Tally)| {
+            let freezes = tally.rhythm.freezes(now);
+            Received {
+                participant: owner.participant.clone(),
+                name: self.names.get(&owner.participant).cloned().unwrap_or_default(),
+                share: owner.share(),
+                audio: AudioReceived {
+                    buffer_p50: tally.delays.quantile(0.5),
+                    buffer_p95: tally.delays.quantile(0.95),
+                    ..tally.audio
+                },
+                video: VideoReceived {
+                    freezes: freezes.count,
+                    frozen_ms: ms(freezes.total),
+                    longest_gap_ms: ms(freezes.longest_gap),
+                    ..tally.video
+                },
+            }
         };
         self.tallies.iter().map(received).collect()
     }
+}
+
+/// Playout delays in steps of 10 ms, the last one without an end.
+struct Delays([u32; 100]);
+
+impl Default for Delays {
+    fn default() -> Self {
+        Self([0; 100])
+    }
+}
+
+impl Delays {
+    fn add(&mut self, delay: Duration) {
+        let step = (delay.as_millis() / 10).min(self.0.len() as u128 - 1) as usize;
+        self.0[step] = self.0[step].saturating_add(1);
+    }
+
+    fn quantile(&self, share: f64) -> Duration {
+        let all: u64 = self.0.iter().map(|count| u64::from(*count)).sum();
+        let mut below = 0;
+        let found = self.0.iter().position(|count| {
+            below += u64::from(*count);
+            below as f64 >= all as f64 * share
+        });
+        found.filter(|_| all > 0).map_or(Duration::ZERO, |step| Duration::from_millis(10 * (step as u64 + 1)))
+    }
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }

@@ -1,102 +1,113 @@
-//! One slot: what arrives on it, what is missing, whose it is.
+//! One slot: whose it is, and the buffer behind it.
 //!
-//! A slot changes hands by a message, media by datagrams, and the two race. Until the server has said from which
-//! timestamp on the newcomer's media begins (`first_frame`), what arrives on a slot that had somebody else before is
-//! held back and attributed later.
+//! A slot changes hands by a message, media by datagrams, and the two race. Packets that come before it is known whose they are
+//! wait; until the server has said from which timestamp on the newcomer's media begins (`first_frame`), that is everything on a
+//! slot that had somebody else before. Nothing of one person ever enters a buffer that plays another.
 
-use crate::frames::{Assembled, Frames};
-use crate::missing::{Arrival, Missing};
+use crate::decoders::Decoders;
 use crate::participants::Owner;
-use packet::media::{Codec, MediaKind, Slot};
-use packet::rtcp::ReceptionReport;
-use packet::{ExtSeq, NtpTime, RtpTime, SeqNo};
+use crate::sound::Sound;
+use crate::source::SourceStatistics;
+use jitter::video::{Payload, Via, VideoBuffer};
+use packet::RtpTime;
+use packet::ext::ExtensionMap;
+use packet::media::{Codec, CodecConfig, MediaKind, Slot};
+use packet::rtp::RtpHeader;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Behind it nobody waits for a packet any more: what a jitter buffer may hold.
-const AUDIO_GIVE_UP: Duration = Duration::from_millis(400);
-const VIDEO_GIVE_UP: Duration = Duration::from_millis(1000);
-/// Between two keyframe requests for one slot.
-const KEYFRAME_INTERVAL: Duration = Duration::from_millis(500);
-/// The server asks for a keyframe itself when it binds a slot; only later it needs to be reminded.
-const KEYFRAME_FIRST: Duration = Duration::from_millis(250);
-/// Arrivals held back while it is not known whose they are: two seconds of pictures and sound.
+/// Packets held back while it is not known whose they are: two seconds of pictures and sound.
 const HELD_MAX: usize = 256;
 
 pub(crate) struct Receive {
     pub slot: Slot,
     owner: Option<Owner>,
-    /// Who had the slot before; their last packets may still come.
-    before: Option<Owner>,
+    /// Somebody else had the slot before.
+    used: bool,
     /// From here on it is `owner`'s. None: not known yet (irrelevant if there was nobody before).
     since: Option<RtpTime>,
     bound_at: Instant,
-    held: Vec<Taken>,
-    missing: Missing,
-    frames: Frames,
-    first: Option<ExtSeq>,
-    packets: u64,
-    jitter: Jitter,
-    last_report: Reported,
-    sender_report: Option<(NtpTime, Instant)>,
-    keyframe_at: Option<Instant>,
+    held: VecDeque<Held>,
+    pub source: SourceStatistics,
+    pub media: Media,
 }
 
-#[derive(Default)]
-struct Jitter {
-    /// Transit time of the last packet, in clock ticks.
-    transit: Option<u32>,
-    /// 1/16 tick (RFC 3550 appendix A.8).
-    scaled: u32,
+pub(crate) enum Media {
+    Sound(Box<Sound>),
+    Pictures(Box<Pictures>),
 }
 
-#[derive(Default)]
-struct Reported {
-    expected: u64,
-    packets: u64,
+pub(crate) struct Pictures {
+    pub buffer: VideoBuffer,
+    /// Of the packets given up, those that were told.
+    lost: u64,
 }
 
-/// Something that arrived.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Taken {
-    pub at: Instant,
-    pub timestamp: RtpTime,
-    pub what: What,
+impl Pictures {
+    /// Packets given up since the last call.
+    pub fn newly_lost(&mut self) -> u64 {
+        let lost = self.buffer.lost();
+        lost - std::mem::replace(&mut self.lost, lost)
+    }
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum What {
-    /// Payload bytes; for audio it is the frame, with its data if they are wanted.
-    Audio {
-        bytes: usize,
-        data: Vec<u8>,
-    },
-    VideoPacket {
-        bytes: usize,
-    },
-    Frame(Assembled),
+struct Held {
+    at: Instant,
+    rtp: Vec<u8>,
+    via: Via,
+}
+
+/// What every slot's buffer is made from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listening {
+    pub codecs: Vec<CodecConfig>,
+    pub extensions: ExtensionMap,
+    pub decoders: Decoders,
+    /// Frames come out with their bytes.
+    pub frames: bool,
+    /// Of the noise that fills silence.
+    pub seed: u64,
+}
+
+/// What a packet was good for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Taken {
+    /// Payload bytes that went to the buffer.
+    Used(usize),
+    Held,
+    Dropped(&'static str),
 }
 
 impl Receive {
-    pub fn new(slot: Slot, now: Instant, keep_data: bool) -> Self {
-        let give_up = match slot.kind {
-            MediaKind::Audio => AUDIO_GIVE_UP,
-            MediaKind::Video => VIDEO_GIVE_UP,
+    pub fn new(slot: Slot, now: Instant, listening: &Listening) -> Self {
+        let (media, clock_rate) = match slot.kind {
+            MediaKind::Audio => {
+                let seed = listening.seed ^ u64::from(slot.ssrc.0);
+                let config = jitter::audio::Config { seed, ..Default::default() };
+                let sound = Sound::new(config, listening.decoders.make(), listening.frames);
+                (Media::Sound(Box::new(sound)), Codec::Opus.clock_rate())
+            }
+            MediaKind::Video => {
+                let videos = listening.codecs.iter().filter(|c| c.codec.kind() == MediaKind::Video);
+                let config = jitter::video::Config {
+                    payloads: videos.map(|c| (c.pt, Payload::Codec(c.codec))).collect(),
+                    extensions: listening.extensions,
+                    keep_data: listening.frames,
+                    ..Default::default()
+                };
+                let pictures = Pictures { buffer: VideoBuffer::new(config), lost: 0 };
+                (Media::Pictures(Box::new(pictures)), Codec::Vp8.clock_rate())
+            }
         };
         Self {
             slot,
             owner: None,
-            before: None,
+            used: false,
             since: None,
             bound_at: now,
-            held: Vec::new(),
-            missing: Missing::new(give_up),
-            frames: Frames::new(keep_data),
-            first: None,
-            packets: 0,
-            jitter: Jitter::default(),
-            last_report: Reported::default(),
-            sender_report: None,
-            keyframe_at: None,
+            held: VecDeque::new(),
+            source: SourceStatistics::new(clock_rate, now),
+            media,
         }
     }
 
@@ -108,263 +119,158 @@ impl Receive {
         self.bound_at
     }
 
-    pub fn undecodable(&self) -> u64 {
-        self.frames.undecodable
-    }
-
-    pub fn bind(&mut self, now: Instant, owner: Option<Owner>) {
+    /// True if the slot has another owner now; then nothing of the one before comes out any more.
+    pub fn bind(&mut self, now: Instant, owner: Option<Owner>) -> bool {
         if self.owner == owner {
-            return;
+            return false;
         }
-        if let Some(last) = std::mem::replace(&mut self.owner, owner) {
-            self.before = Some(last);
+        self.used |= std::mem::replace(&mut self.owner, owner).is_some();
+        (self.since, self.bound_at) = (None, now);
+        match &mut self.media {
+            Media::Sound(sound) => sound.buffer.begin_anew(),
+            Media::Pictures(pictures) => pictures.buffer.begin_anew(),
         }
-        self.since = None;
-        self.bound_at = now;
-        self.held.clear();
-        if self.slot.kind == MediaKind::Video && self.owner.is_some() {
-            self.keyframe_at = Some(now + KEYFRAME_FIRST);
-        }
+        true
     }
 
-    /// The newcomer's media begins at `timestamp`; what was held back and whose it turned out to be.
-    pub fn begins(&mut self, timestamp: RtpTime) -> Vec<(Owner, Taken)> {
+    /// The newcomer's media begins at `timestamp`.
+    pub fn begins(&mut self, timestamp: RtpTime) {
         self.since = Some(timestamp);
-        let held = std::mem::take(&mut self.held);
-        held.into_iter().filter_map(|taken| Some((self.whose(taken.timestamp)?.clone(), taken))).collect()
     }
 
-    /// Sorts an arrival: now, or held back.
-    fn attribute(&mut self, taken: Taken, out: &mut Vec<(Owner, Taken)>) {
-        if self.before.is_some() && self.owner.is_some() && self.since.is_none() {
-            if self.held.len() < HELD_MAX {
-                self.held.push(taken);
+    pub fn set_round_trip(&mut self, round_trip: Duration) {
+        match &mut self.media {
+            Media::Sound(sound) => sound.buffer.set_round_trip(round_trip),
+            Media::Pictures(pictures) => pictures.buffer.set_round_trip(round_trip),
+        }
+    }
+
+    /// An RTP packet of this slot, or the original out of a retransmission.
+    pub fn packet(&mut self, now: Instant, rtp: &[u8], via: Via, listening: &Listening) -> Taken {
+        let Ok(header) = RtpHeader::parse(rtp) else { return Taken::Dropped("rtp_malformed") };
+        if via == Via::Media {
+            self.source.arrived(now, header.seq, header.timestamp);
+        }
+        if !self.is_known() || !self.held.is_empty() {
+            if self.held.len() == HELD_MAX {
+                self.held.pop_front();
             }
-        } else if let Some(owner) = self.whose(taken.timestamp) {
-            out.push((owner.clone(), taken));
+            self.held.push_back(Held { at: now, rtp: rtp.to_vec(), via });
+            return Taken::Held;
         }
+        self.insert(now, &header, rtp, via, listening)
     }
 
-    fn whose(&self, timestamp: RtpTime) -> Option<&Owner> {
-        match self.since {
-            Some(since) if timestamp.since(since) < 0 => self.before.as_ref(),
-            _ => self.owner.as_ref().or(self.before.as_ref()),
+    /// The next packet that was held back, now that it is known whose it is: when it came, and what it was good for.
+    pub fn release(&mut self, listening: &Listening) -> Option<(Instant, Taken)> {
+        if !self.is_known() {
+            return None;
         }
+        let Held { at, rtp, via } = self.held.pop_front()?;
+        let taken = match RtpHeader::parse(&rtp) {
+            Ok(header) => self.insert(at, &header, &rtp, via, listening),
+            Err(_) => Taken::Dropped("rtp_malformed"),
+        };
+        Some((at, taken))
     }
 
-    /// The number a retransmission's original sequence number stands for.
-    pub fn extend(&self, seq: SeqNo) -> Option<ExtSeq> {
-        self.missing.extend(seq)
+    /// Everything that comes is somebody's.
+    fn is_known(&self) -> bool {
+        self.owner.is_some() && (self.since.is_some() || !self.used)
     }
 
-    /// An RTP packet of this slot, or the original out of a retransmission (`repaired`).
-    pub fn packet(
+    fn insert(
         &mut self,
-        now: Instant,
-        packet: Arrived<'_>,
-        keep_data: bool,
-        out: &mut Vec<(Owner, Taken)>,
-    ) -> Arrival {
-        let arrival = self.missing.arrived(now, packet.seq);
-        match arrival {
-            Arrival::Useless => return arrival,
-            Arrival::Jumped => self.frames.reset(),
-            Arrival::New | Arrival::Filled => {}
+        at: Instant,
+        header: &RtpHeader,
+        rtp: &[u8],
+        via: Via,
+        listening: &Listening,
+    ) -> Taken {
+        if self.since.is_some_and(|since| header.timestamp.since(since) < 0) {
+            return Taken::Dropped("of_the_one_before");
         }
-        self.first.get_or_insert(packet.seq);
-        self.packets += 1;
-        if !packet.repaired {
-            self.jitter.arrived(now, self.bound_at, packet.timestamp, self.slot.kind);
-        }
-        let bytes = packet.payload.len();
-        let timestamp = packet.timestamp;
-        let taken = |what| Taken { at: now, timestamp, what };
-        match self.slot.kind {
-            MediaKind::Audio if bytes == 0 => {}
-            MediaKind::Audio => {
-                let data = if keep_data { packet.payload.to_vec() } else { Vec::new() };
-                self.attribute(taken(What::Audio { bytes, data }), out);
+        let bytes = header.payload(rtp).len();
+        match &mut self.media {
+            Media::Sound(sound) => {
+                let codec = listening.codecs.iter().find(|c| c.pt == header.pt).map(|c| c.codec);
+                let opus = listening.codecs.iter().find(|c| c.codec == Codec::Opus).map(|c| c.pt);
+                let Some((codec, opus)) = codec.filter(|c| c.kind() == MediaKind::Audio).zip(opus) else {
+                    return Taken::Dropped("unknown_payload_type");
+                };
+                if bytes > 0 {
+                    sound.insert(at, header, rtp, codec, opus, via == Via::Rtx);
+                }
             }
-            MediaKind::Video => {
-                self.attribute(taken(What::VideoPacket { bytes }), out);
-                if packet.codec == Codec::Vp8 {
-                    self.frames.insert(packet.seq, timestamp, packet.marker, packet.payload);
-                    self.frames_out(now, out);
+            Media::Pictures(pictures) => {
+                if let Err(reason) = pictures.buffer.insert(at, rtp, via) {
+                    return Taken::Dropped(reason.name());
                 }
             }
         }
-        arrival
-    }
-
-    fn frames_out(&mut self, now: Instant, out: &mut Vec<(Owner, Taken)>) {
-        while let Some(frame) = self.frames.pop() {
-            self.keyframe_at = None;
-            self.attribute(Taken { at: now, timestamp: frame.timestamp, what: What::Frame(frame) }, out);
-        }
-        if self.frames.is_broken() && self.keyframe_at.is_none() && self.owner.is_some() {
-            // Nobody knows of it yet.
-            self.keyframe_at = Some(now);
-        }
-    }
-
-    /// Packets to ask for, and how many were given up.
-    pub fn handle_missing(
-        &mut self,
-        now: Instant,
-        round_trip: Duration,
-        out: &mut Vec<(Owner, Taken)>,
-    ) -> (Vec<SeqNo>, usize) {
-        let gone = self.missing.give_up(now);
-        for seq in &gone {
-            self.frames.give_up(*seq);
-        }
-        if !gone.is_empty() && self.slot.kind == MediaKind::Video {
-            self.frames_out(now, out);
-        }
-        (self.missing.ask(now, round_trip), gone.len())
-    }
-
-    /// True if a keyframe must be asked for now.
-    pub fn wants_keyframe(&mut self, now: Instant) -> bool {
-        let due = self.keyframe_at.is_some_and(|at| at <= now);
-        if due {
-            self.keyframe_at = Some(now + KEYFRAME_INTERVAL);
-        }
-        due
-    }
-
-    pub fn next_missing(&self) -> Option<Instant> {
-        self.missing.next_timeout()
-    }
-
-    pub fn next_keyframe(&self) -> Option<Instant> {
-        self.keyframe_at
-    }
-
-    pub fn sender_report(&mut self, now: Instant, ntp: NtpTime) {
-        self.sender_report = Some((ntp, now));
-    }
-
-    /// None before the first packet.
-    pub fn report(&mut self, now: Instant) -> Option<ReceptionReport> {
-        let (first, highest) = (self.first?, self.missing.highest()?);
-        let expected = highest.0 - first.0.min(highest.0) + 1;
-        let new_expected = expected - self.last_report.expected.min(expected);
-        let new_packets = self.packets - self.last_report.packets;
-        self.last_report = Reported { expected, packets: self.packets };
-        let new_lost = new_expected.saturating_sub(new_packets);
-        let (last_sr, delay_since_last_sr) = match self.sender_report {
-            Some((ntp, at)) => {
-                (ntp.middle(), ReceptionReport::delay_units(now.saturating_duration_since(at)))
-            }
-            None => (0, 0),
-        };
-        Some(ReceptionReport {
-            ssrc: self.slot.ssrc,
-            fraction_lost: (new_lost * 256).checked_div(new_expected).unwrap_or(0).min(255) as u8,
-            total_lost: (expected as i64 - self.packets as i64).clamp(-0x80_0000, 0x7f_ffff) as i32,
-            highest_seq: highest.0 as u32,
-            jitter: self.jitter.scaled >> 4,
-            last_sr,
-            delay_since_last_sr,
-        })
-    }
-}
-
-/// One packet as it reaches a slot.
-pub(crate) struct Arrived<'a> {
-    pub seq: ExtSeq,
-    pub codec: Codec,
-    pub timestamp: RtpTime,
-    pub marker: bool,
-    pub payload: &'a [u8],
-    pub repaired: bool,
-}
-
-impl Jitter {
-    fn arrived(&mut self, now: Instant, origin: Instant, timestamp: RtpTime, kind: MediaKind) {
-        let rate = match kind {
-            MediaKind::Audio => Codec::Opus.clock_rate(),
-            MediaKind::Video => Codec::Vp8.clock_rate(),
-        };
-        let nanos = now.saturating_duration_since(origin).as_nanos();
-        let ticks = (nanos * u128::from(rate) / 1_000_000_000) as u32;
-        let transit = ticks.wrapping_sub(timestamp.0);
-        if let Some(last) = self.transit.replace(transit) {
-            let change = (transit.wrapping_sub(last) as i32).unsigned_abs();
-            // A jump of seconds is a new clock, not jitter.
-            if change < 5 * rate {
-                self.scaled = self.scaled + change - ((self.scaled + 8) >> 4);
-            }
-        }
+        Taken::Used(bytes)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use packet::{Mid, Ssrc};
+    use packet::rtp::Outgoing;
+    use packet::{Mid, PayloadType, SeqNo, Ssrc};
 
     #[test]
-    fn what_races_the_message_is_attributed_by_timestamp() {
+    fn what_races_the_message_waits_for_it_and_is_never_somebody_elses() {
         let now = start();
-        let mut receive = slot(now);
-        let (ann, ben) = (owner("ann"), owner("ben"));
-        receive.bind(now, Some(ann.clone()));
-        assert_eq!(arrive(&mut receive, now, 1, 960), vec![ann.clone()]);
-        receive.bind(now, Some(ben.clone()));
-        assert_eq!(arrive(&mut receive, now, 2, 1920), []);
-        assert_eq!(arrive(&mut receive, now, 3, 2880), []);
-        let late: Vec<Owner> = receive.begins(RtpTime(2880)).into_iter().map(|(o, _)| o).collect();
-        assert_eq!(late, [ann.clone(), ben.clone()]);
-        assert_eq!(arrive(&mut receive, now, 4, 3840), [ben]);
-    }
-
-    #[test]
-    fn a_fresh_slot_needs_no_boundary() {
-        let now = start();
-        let mut receive = slot(now);
-        receive.bind(now, Some(owner("ann")));
-        assert_eq!(arrive(&mut receive, now, 1, 960), [owner("ann")]);
-    }
-
-    #[test]
-    fn reports_count_what_is_lost_in_the_interval() {
-        let now = start();
-        let mut receive = slot(now);
-        assert_eq!(receive.report(now), None);
-        for seq in [65_534, 65_535, 65_537, 65_538] {
-            arrive(&mut receive, now, seq, 0);
+        let (mut receive, listening) = slot(now);
+        let arrive =
+            |receive: &mut Receive, seq: u16| receive.packet(now, &packet(seq), Via::Media, &listening);
+        assert_eq!(arrive(&mut receive, 0), Taken::Held, "before anybody is there");
+        assert!(receive.bind(now, Some(owner("ann"))) && !receive.bind(now, Some(owner("ann"))));
+        assert_eq!(
+            receive.release(&listening),
+            Some((now, Taken::Used(2))),
+            "a fresh slot needs no boundary"
+        );
+        assert_eq!(receive.release(&listening), None);
+        assert_eq!(arrive(&mut receive, 1), Taken::Used(2));
+        receive.bind(now, Some(owner("ben")));
+        assert_eq!([2, 3].map(|seq| arrive(&mut receive, seq)), [Taken::Held, Taken::Held]);
+        assert_eq!(receive.release(&listening), None);
+        receive.begins(RtpTime(3 * 960));
+        let late = [receive.release(&listening), receive.release(&listening)].map(|r| r.unwrap().1);
+        assert_eq!(late, [Taken::Dropped("of_the_one_before"), Taken::Used(2)]);
+        assert_eq!(arrive(&mut receive, 4), Taken::Used(2));
+        assert_eq!(arrive(&mut receive, 1), Taken::Dropped("of_the_one_before"));
+        receive.bind(now, None);
+        for seq in 0..2 * HELD_MAX as u16 {
+            assert_eq!(arrive(&mut receive, seq), Taken::Held, "it may be a newcomer's");
         }
-        receive.sender_report(now, NtpTime(0x1234_5678_0000_0000));
-        let report = receive.report(now + Duration::from_millis(500)).unwrap();
-        assert_eq!((report.fraction_lost, report.total_lost), (51, 1));
-        assert_eq!(report.highest_seq, 65_538);
-        assert_eq!((report.last_sr, report.delay_since_last_sr), (0x5678_0000, 0x8000));
-        assert_eq!(receive.report(now).unwrap().fraction_lost, 0);
+        assert_eq!(receive.held.len(), HELD_MAX);
     }
 
-    fn slot(now: Instant) -> Receive {
+    fn slot(now: Instant) -> (Receive, Listening) {
         let slot = Slot { mid: Mid::new("2").unwrap(), kind: MediaKind::Audio, ssrc: Ssrc(7), rtx: None };
-        Receive::new(slot, now, false)
+        let listening = Listening { codecs: sdp::native_codecs(), ..Listening::default() };
+        (Receive::new(slot, now, &listening), listening)
     }
 
     fn owner(name: &str) -> Owner {
         Owner { participant: name.to_owned(), screen: false }
     }
 
-    fn arrive(receive: &mut Receive, now: Instant, seq: u64, timestamp: u32) -> Vec<Owner> {
-        let mut out = Vec::new();
-        let packet = Arrived {
-            seq: ExtSeq(seq),
-            codec: Codec::Opus,
-            timestamp: RtpTime(timestamp),
-            marker: false,
-            payload: &[1],
-            repaired: false,
+    fn packet(seq: u16) -> Vec<u8> {
+        let outgoing = Outgoing {
+            pt: PayloadType(111),
+            seq: SeqNo(seq),
+            timestamp: RtpTime(u32::from(seq) * 960),
+            ssrc: Ssrc(7),
+            payload: &[0xf8, 1],
+            ..Outgoing::default()
         };
-        receive.packet(now, packet, false, &mut out);
-        out.into_iter().map(|(owner, _)| owner).collect()
+        let mut packet = vec![0; 100];
+        let len = outgoing.write(&ExtensionMap::default(), &mut packet).unwrap().len;
+        packet.truncate(len);
+        packet
     }
 
     #[allow(clippy::disallowed_methods, reason = "an arbitrary origin of time")]

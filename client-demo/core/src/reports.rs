@@ -18,7 +18,8 @@ pub(crate) fn write<'a>(
     tracks: impl Iterator<Item = &'a Track>,
     slots: impl Iterator<Item = &'a mut Receive>,
 ) -> Vec<Vec<u8>> {
-    let reports: Vec<ReceptionReport> = slots.filter_map(|slot| slot.report(now)).collect();
+    let reports: Vec<ReceptionReport> =
+        slots.filter_map(|slot| slot.source.report(now, slot.slot.ssrc)).collect();
     let mut compounds = Vec::new();
     let mut names = vec![(own, cname.to_owned())];
     let mut first = Vec::new();

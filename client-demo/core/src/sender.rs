@@ -14,9 +14,9 @@ use crate::publish::{Frame, Track};
 use crate::stream::{Leaves, Stored, Unprotected};
 use bwe::pacing::{Budget, ProbeBudget};
 use bwe::{Controller, Kind, ProbeId, Sent};
-use packet::ext::ExtensionMap;
+use packet::ext::{AudioLevel, ExtensionMap};
 use packet::media::MediaKind;
-use packet::rtcp::{Nack, TransportFeedback};
+use packet::rtcp::{Nack, ReceptionReport, TransportFeedback};
 use packet::{Bitrate, Mid, NtpTime, SeqNo, Ssrc};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -58,19 +58,6 @@ struct Waiting {
     stored: Stored,
 }
 
-/// What leaves now.
-pub(crate) enum Leaving {
-    /// To protect; then [`Sender::keep_protected`] wants to see it.
-    New {
-        track: usize,
-        stream: usize,
-        packet: Unprotected,
-    },
-    Rtx(Unprotected),
-    /// The very same protected bytes once more.
-    Again(Vec<u8>),
-}
-
 impl Sender {
     pub fn new(now: Instant, transport_sequence: u16) -> Self {
         let controller = Controller::new(now, bwe::Config::default());
@@ -86,23 +73,31 @@ impl Sender {
         }
     }
 
-    pub fn frame(&mut self, mid: Mid, frame: Frame<'_>) -> Result<(), SendError> {
+    pub fn frame(&mut self, now: Instant, mid: Mid, frame: Frame<'_>) -> Result<(), SendError> {
         let index = self.tracks.iter().position(|t| t.mid == mid).ok_or(SendError::UnknownTrack)?;
         let track = &mut self.tracks[index];
-        let (class, kind) = match (track.kind, frame.layer) {
-            (MediaKind::Audio, _) => (AUDIO, Kind::Audio),
-            (MediaKind::Video, 0) => (BASE, Kind::Media),
-            (MediaKind::Video, _) => (ENHANCEMENT, Kind::Media),
-        };
+        if track.kind == MediaKind::Audio {
+            track.speak(now, frame);
+            self.queue_sound(index, frame.audio_level);
+            return Ok(());
+        }
+        let class = if frame.layer == 0 { BASE } else { ENHANCEMENT };
         let stream = usize::from(frame.layer);
         for stored in track.packets(frame).ok_or(SendError::UnknownLayer)? {
-            self.waiting[class].push_back(Waiting { track: index, stream, kind, stored });
+            self.waiting[class].push_back(Waiting { track: index, stream, kind: Kind::Media, stored });
         }
         Ok(())
     }
 
-    /// Queues what the other end misses.
-    pub fn repeat(&mut self, nack: &Nack) {
+    fn queue_sound(&mut self, track: usize, audio_level: Option<AudioLevel>) {
+        for (stored, again) in self.tracks[track].sound_packets(audio_level) {
+            let kind = if again { Kind::Rtx } else { Kind::Audio };
+            self.waiting[AUDIO].push_back(Waiting { track, stream: 0, kind, stored });
+        }
+    }
+
+    /// Queues what the other end misses; sound that a later packet can carry goes with the next ones.
+    pub fn repeat(&mut self, now: Instant, nack: &Nack) {
         let find = |track: &Track| track.layer_of(nack.media);
         let Some((index, stream)) =
             self.tracks.iter().enumerate().find_map(|(index, track)| Some((index, find(track)?)))
@@ -110,16 +105,28 @@ impl Sender {
             return;
         };
         let track = &mut self.tracks[index];
-        let class = if track.kind == MediaKind::Audio { AUDIO } else { REPEATED };
+        if let Some(sound) = &mut track.sound {
+            sound.on_nack(now, nack.lost());
+            return self.queue_sound(index, None);
+        }
         for seq in nack.lost() {
             track.sent.nacked += 1;
             let Some(stored) = track.streams[stream].sent(seq) else { continue };
-            let waits = &mut self.waiting[class];
+            let waits = &mut self.waiting[REPEATED];
             let is_there =
                 |w: &Waiting| (w.track, w.stream, w.kind, w.stored.seq) == (index, stream, Kind::Rtx, seq);
             if !waits.iter().any(is_there) {
                 waits.push_back(Waiting { track: index, stream, kind: Kind::Rtx, stored: stored.clone() });
             }
+        }
+    }
+
+    /// What the other end says it gets of one of our sources: `round_trip`, if that could be told.
+    pub fn report(&mut self, report: &ReceptionReport, round_trip: Option<Duration>) {
+        let Some((track, _)) = self.find(report.ssrc) else { return };
+        if let Some(sound) = &mut track.sound {
+            sound.on_report(report.fraction_lost);
+            round_trip.into_iter().for_each(|rtt| sound.set_round_trip(rtt));
         }
     }
 
@@ -139,6 +146,10 @@ impl Sender {
     pub fn video_budget(&self) -> Bitrate {
         let rate = self.controller.estimate().rate.0.saturating_sub(AUDIO_RATE.0);
         Bitrate((rate as f64 * VIDEO_SHARE) as u64)
+    }
+
+    pub fn sends(&self, ssrc: Ssrc) -> bool {
+        self.tracks.iter().any(|track| track.layer_of(ssrc).is_some())
     }
 
     /// The track and layer that is sent with this SSRC.
@@ -163,22 +174,14 @@ impl Sender {
     }
 
     /// The next packet that may leave.
-    pub fn poll(&mut self, now: Instant, ntp: NtpTime, map: &ExtensionMap) -> Option<Leaving> {
+    pub fn poll(&mut self, now: Instant, ntp: NtpTime, map: &ExtensionMap) -> Option<Unprotected> {
         self.set_pace(now);
         loop {
             let (next, probe) = self.next(now)?;
             let leaves = Leaves { at: now, ntp, transport_sequence: self.transport_sequence, map };
-            if let Some(leaving) = self.write(now, next, leaves, probe) {
-                return Some(leaving);
+            if let Some(packet) = self.write(now, next, leaves, probe) {
+                return Some(packet);
             }
-        }
-    }
-
-    /// Keeps the bytes of the packet that just went out, for codecs without a retransmission format.
-    pub fn keep_protected(&mut self, track: usize, stream: usize, bytes: &[u8]) {
-        let track = &mut self.tracks[track];
-        if track.codec.rtx.is_none() {
-            track.streams[stream].keep_protected(bytes);
         }
     }
 
@@ -215,7 +218,8 @@ impl Sender {
 
     /// A repetition of the newest video packet of the highest layer: fills a probe, and may even repair something.
     fn padding(&self) -> Option<Waiting> {
-        let tracks = self.tracks.iter().enumerate().filter(|(_, track)| track.codec.rtx.is_some());
+        let videos = self.tracks.iter().enumerate().filter(|(_, track)| track.kind == MediaKind::Video);
+        let tracks = videos.filter(|(_, track)| track.codec.rtx.is_some());
         let mut streams = tracks.flat_map(|(index, track)| {
             let streams = track.streams.iter().enumerate().rev();
             streams.filter_map(move |(stream, sent)| {
@@ -233,26 +237,20 @@ impl Sender {
         waiting: Waiting,
         leaves: Leaves<'_>,
         probe: Option<ProbeId>,
-    ) -> Option<Leaving> {
+    ) -> Option<Unprotected> {
         let Waiting { track: index, stream, kind, stored } = waiting;
         let track = &mut self.tracks[index];
         let (mid, codec) = (track.mid, &track.codec);
         let source = &mut track.streams[stream];
-        let leaving = match kind {
+        let packet = match kind {
             Kind::Rtx | Kind::Padding => {
-                track.sent.retransmitted += u64::from(kind == Kind::Rtx);
-                match stored.protected {
-                    Some(bytes) => return Some(Leaving::Again(bytes)),
-                    None if codec.rtx.is_none() || source.rtx_ssrc.is_none() => return None,
-                    None => Leaving::Rtx(source.repeat(mid, codec, &stored, leaves).ok()?),
-                }
+                source.rtx_ssrc.and(codec.rtx)?;
+                let again = kind == Kind::Rtx && track.kind == MediaKind::Video;
+                track.sent.retransmitted += u64::from(again);
+                source.repeat(mid, codec, &stored, leaves).ok()?
             }
-            Kind::Audio | Kind::Media | Kind::Fec => {
-                let packet = source.send(mid, codec, stored, leaves).ok()?;
-                Leaving::New { track: index, stream, packet }
-            }
+            Kind::Audio | Kind::Media | Kind::Fec => source.send(mid, codec, stored, leaves).ok()?,
         };
-        let (Leaving::New { packet, .. } | Leaving::Rtx(packet)) = &leaving else { return Some(leaving) };
         let size = packet.len + WIRE_OVERHEAD;
         let seq = SeqNo(leaves.transport_sequence);
         self.transport_sequence = leaves.transport_sequence.wrapping_add(1);
@@ -261,6 +259,6 @@ impl Sender {
         if let Some(running) = self.probe.as_mut().filter(|_| probe.is_some()) {
             running.sent(size);
         }
-        Some(leaving)
+        Some(packet)
     }
 }

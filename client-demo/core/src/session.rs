@@ -57,8 +57,8 @@ impl Session {
             };
             let mut ssrcs = Vec::new();
             for _ in 0..layers {
-                let rtx = (kind == MediaKind::Video).then(|| random.ssrc(taken));
-                ssrcs.push((random.ssrc(taken), rtx));
+                let rtx = random.ssrc(taken);
+                ssrcs.push((random.ssrc(taken), Some(rtx)));
             }
             let rids = if layers == 1 { &[] } else { &RIDS[..layers] };
             let rids = rids.iter().filter_map(|rid| Rid::new(rid)).collect();

@@ -1,7 +1,8 @@
 //! Plain numbers: what was sent, and what arrived of each participant.
 
+use jitter::audio::{Rung, Rungs};
 use packet::Mid;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wire::{Kind, ParticipantId, Share, Stages};
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -34,9 +35,9 @@ pub struct SentTrack {
     pub kind: Kind,
     pub frames: u64,
     pub packets: u64,
-    /// Payload bytes, retransmissions not counted.
+    /// Payload bytes, of sound with the copies of earlier frames; retransmissions not counted.
     pub bytes: u64,
-    /// Packets asked for again, and packets sent again.
+    /// Packets asked for again, and packets sent again; of sound frames, each inside a later packet or on its own.
     pub nacked: u64,
     pub retransmitted: u64,
     pub keyframes_wanted: u64,
@@ -57,10 +58,36 @@ pub struct Received {
 pub struct AudioReceived {
     pub packets: u64,
     pub bytes: u64,
-    /// Given up: neither the packet nor a retransmission came.
+    /// Neither the packet nor a copy of it was there when it was to be played.
     pub lost: u64,
-    /// Milliseconds from the binding of the slot (or the start, whichever is later) to the first packet.
+    /// Milliseconds from the binding of the slot (or the start, whichever is later) to the first packet, and to its sound.
     pub first_ms: Option<f64>,
+    pub first_heard_ms: Option<f64>,
+    /// Samples per channel at 48 kHz that were played, by what they were made from.
+    pub heard: Rungs,
+    /// Of the playout delay, over all 10 ms that were played; rounded up to 10 ms.
+    pub buffer_p50: Duration,
+    pub buffer_p95: Duration,
+    /// What the playout delay aims at now.
+    pub target: Duration,
+}
+
+impl AudioReceived {
+    /// Share of what was played that was made up because nothing was there: concealment, and the noise that it fades into. A
+    /// microphone that stops counts for two seconds.
+    pub fn concealed(&self) -> f64 {
+        self.share(&[Rung::Conceal, Rung::Comfort])
+    }
+
+    /// Share of what was played that is parametric, out of later packets: deep redundancy.
+    pub fn synthesised(&self) -> f64 {
+        self.share(&[Rung::Deep])
+    }
+
+    fn share(&self, rungs: &[Rung]) -> f64 {
+        let samples: u64 = rungs.iter().map(|rung| self.heard.samples(*rung)).sum();
+        samples as f64 / self.heard.total().max(1) as f64
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -68,54 +95,23 @@ pub struct VideoReceived {
     pub packets: u64,
     pub bytes: u64,
     pub lost: u64,
-    /// Frames that a decoder could show.
+    /// Pictures that were handed on when they were due.
     pub frames: u64,
     pub keyframes: u64,
-    /// Milliseconds from the binding of the slot to the first decodable frame.
+    /// On screen within 400 ms of capture, as far as this end can tell: half the round trip, and the playout delay.
+    pub in_time: u64,
+    /// After their moment.
+    pub late: u64,
+    /// With a packet that was lost at first.
+    pub repaired: u64,
+    /// Milliseconds from the binding of the slot to the first picture.
     pub first_ms: Option<f64>,
-    /// Gaps between frames of more than three times their average, and at least 150 ms above it (as
-    /// `freezeCount` of `RTCInboundRtpStreamStats`).
+    /// As `freezeCount` and `totalFreezesDuration` of `RTCInboundRtpStreamStats`.
     pub freezes: u64,
     pub frozen_ms: f64,
     pub longest_gap_ms: f64,
-}
-
-/// Tells freezes from the usual time between frames.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Rhythm {
-    last: Option<Instant>,
-    /// Smoothed over about 30 frames, seconds.
-    average: Option<f64>,
-}
-
-impl Rhythm {
-    pub fn frame(&mut self, now: Instant, video: &mut VideoReceived) {
-        let Some(last) = self.last.replace(now) else { return };
-        let gap = now.saturating_duration_since(last).as_secs_f64();
-        video.longest_gap_ms = video.longest_gap_ms.max(gap * 1000.0);
-        let average = *self.average.get_or_insert(gap);
-        if gap > (3.0 * average).max(average + 0.15) {
-            video.freezes += 1;
-            video.frozen_ms += (gap - average) * 1000.0;
-        } else {
-            self.average = Some(average + (gap - average) / 30.0);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[allow(clippy::disallowed_methods, reason = "an arbitrary origin of time")]
-    fn a_gap_far_above_the_rhythm_is_a_freeze() {
-        let (mut rhythm, mut video, start) = (Rhythm::default(), VideoReceived::default(), Instant::now());
-        for ms in [0, 33, 66, 100, 230, 263, 563, 596] {
-            rhythm.frame(start + Duration::from_millis(ms), &mut video);
-        }
-        assert_eq!(video.freezes, 1, "130 ms is jitter, 300 ms is not");
-        assert_eq!(video.longest_gap_ms, 300.0);
-        assert!((250.0..280.0).contains(&video.frozen_ms));
-    }
+    /// The playout delay now.
+    pub delay: Duration,
+    /// How much pictures were behind sound (positive) or ahead of it when last compared, microseconds.
+    pub skew_us: Option<i64>,
 }

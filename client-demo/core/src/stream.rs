@@ -7,7 +7,7 @@ use packet::ext::{AbsSendTime, AudioLevel, ExtensionMap, TransportSequence, Valu
 use packet::media::CodecConfig;
 use packet::rtcp::SenderReport;
 use packet::rtp::{NoRoom, Outgoing};
-use packet::{Mid, NtpTime, Rid, RtpTime, SeqNo, Ssrc};
+use packet::{Mid, NtpTime, PayloadType, Rid, RtpTime, SeqNo, Ssrc};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -36,12 +36,11 @@ pub(crate) struct Stream {
 #[derive(Clone)]
 pub(crate) struct Stored {
     pub seq: SeqNo,
+    pub pt: PayloadType,
     pub marker: bool,
     pub timestamp: RtpTime,
     pub audio_level: Option<AudioLevel>,
     pub payload: Vec<u8>,
-    /// As it went out, when the codec has no retransmission format: then the same bytes are sent again.
-    pub protected: Option<Vec<u8>>,
 }
 
 /// What a packet is given when it leaves.
@@ -92,6 +91,11 @@ impl Stream {
     }
 
     /// The next packet's number.
+    pub fn next_number(&self) -> SeqNo {
+        self.next_seq
+    }
+
+    /// The next packet's number, taken.
     pub fn number(&mut self) -> SeqNo {
         let seq = self.next_seq;
         self.next_seq = seq.plus(1);
@@ -117,13 +121,6 @@ impl Stream {
             self.history.pop_front();
         }
         Ok(packet)
-    }
-
-    /// Keeps the bytes of the packet that just went out, for codecs without a retransmission format.
-    pub fn keep_protected(&mut self, bytes: &[u8]) {
-        if let Some(last) = self.history.back_mut() {
-            last.protected = Some(bytes.to_vec());
-        }
     }
 
     /// What was sent as `seq`; None: too old, or not sent yet.
@@ -162,7 +159,7 @@ impl Stream {
     ) -> Result<Unprotected, NoRoom> {
         let plain = Outgoing {
             marker: stored.marker,
-            pt: codec.pt,
+            pt: stored.pt,
             seq: stored.seq,
             timestamp: stored.timestamp,
             ssrc: self.ssrc,

@@ -85,6 +85,8 @@ pub struct Stats {
     /// Of the sample now played.
     pub delay: Duration,
     pub nacked: u64,
+    /// Packets that a later one showed to be missing and that had not come, in any form, when they were to be played.
+    pub lost: u64,
 }
 
 /// See the module's description.
@@ -201,7 +203,7 @@ impl<D: Decoder> AudioBuffer<D> {
                 u64::try_from(at - next).ok().map(|ahead| duration_of((ahead + per_channel as u64) as i64))
             }
         });
-        self.stats.nacked = self.nack.asked();
+        (self.stats.nacked, self.stats.lost) = (self.nack.asked(), self.nack.lost());
         nacks
     }
 
@@ -244,6 +246,29 @@ impl<D: Decoder> AudioBuffer<D> {
     /// The playout delay that this stream would aim at by itself.
     pub fn own_target(&self) -> Duration {
         self.own_target
+    }
+
+    /// Another speaker's packets come from here on, in the same numbers and on the same clock: nothing of the one before is played or
+    /// repaired with any more. What was learnt about the network stays.
+    pub fn begin_anew(&mut self) {
+        self.store.clear();
+        self.repair.restart();
+        self.nack.restart();
+        self.first_loss.restart();
+        self.ready.clear();
+        self.noise = ComfortNoise::new(self.config.seed);
+        (self.newest, self.ancient) = (None, 0);
+        self.decoder.reset();
+        self.stop();
+    }
+
+    /// Nothing plays and nothing waits: until a packet comes a pull gives silence.
+    pub fn is_idle(&self) -> bool {
+        self.playing.is_none() && self.store.is_empty()
+    }
+
+    pub fn decoder_mut(&mut self) -> &mut D {
+        &mut self.decoder
     }
 
     /// RTP time of the next sample that a pull gives, for lip-sync. `None` while nothing plays.

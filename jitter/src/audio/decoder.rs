@@ -37,4 +37,7 @@ pub trait Decoder {
 
     /// `samples` made up from what was heard before.
     fn conceal(&mut self, samples: usize, out: &mut Vec<f32>);
+
+    /// What comes next is another speaker's: nothing of the one before may be heard in it. A decoder without a past has nothing to do.
+    fn reset(&mut self) {}
 }

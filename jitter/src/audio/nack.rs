@@ -65,6 +65,7 @@ pub struct NackList {
     /// Newest packet: unwrapped sequence number and media time.
     newest: Option<(i64, i64)>,
     asked: u64,
+    lost: u64,
     /// Rounds and answers, both forgetting at the same rate: half is gone after about 90 rounds.
     recent_rounds: f32,
     recent_answered: f32,
@@ -188,6 +189,8 @@ impl NackList {
     ) -> Vec<SeqNo> {
         while let Some((&seq, &missing)) = self.missing.iter().find(|(_, m)| time_left(m.at).is_none()) {
             self.missing.remove(&seq);
+            // What nobody is known to have sent is not lost: the sender may have stopped.
+            self.lost += u64::from(self.newest.is_some_and(|(newest, _)| seq < newest));
             self.was_lost(&missing, None);
         }
         let since = |at: Instant| now.saturating_duration_since(at);
@@ -223,6 +226,10 @@ impl NackList {
     /// Requests so far, each copy counted.
     pub fn asked(&self) -> u64 {
         self.asked
+    }
+    /// Packets that had not come when their time was played.
+    pub fn lost(&self) -> u64 {
+        self.lost
     }
     pub fn listed(&self) -> usize {
         self.missing.len()
@@ -281,7 +288,7 @@ mod tests {
         let mut list = list(start, &[1, 4]);
         let left = |at: i64| (at > 2 * 960).then_some(MS * 99);
         assert_eq!(list.poll(start + MS * 20, MS * 100, 1, left), []);
-        assert_eq!(list.listed(), 1, "the one already played is forgotten");
+        assert_eq!((list.listed(), list.lost()), (1, 1), "the one already played is forgotten");
         assert_eq!(list.poll(start + MS * 20, MS * 99, 1, left), [SeqNo(3)]);
     }
 

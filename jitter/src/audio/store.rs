@@ -53,6 +53,13 @@ impl Rungs {
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
+    /// What was heard since these were read.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self(std::array::from_fn(|rung| self.0[rung].saturating_sub(earlier.0[rung])))
+    }
+    pub fn add_all(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum += more);
+    }
 }
 
 /// One frame that can be decoded.

@@ -210,6 +210,11 @@ impl VideoBuffer {
         self.timing.set_minimum(minimum);
     }
 
+    /// Playout delay now.
+    pub fn delay(&self) -> Duration {
+        self.timing.current()
+    }
+
     /// Playout delay that the pictures need by themselves.
     pub fn own_delay(&self) -> Duration {
         self.timing.own_target()
@@ -222,6 +227,21 @@ impl VideoBuffer {
 
     /// Pictures are stopped on purpose (muted, or somebody else's from here on): that is no freeze.
     pub fn pause(&mut self) {
+        self.rhythm.pause();
+    }
+
+    /// Somebody else's pictures come from here on, in the same numbers and on the same clock: nothing of the ones before is shown any
+    /// more, and the first picture is a key picture. What was learnt about the network stays.
+    pub fn begin_anew(&mut self) {
+        self.stats.discarded[Discarded::Restart as usize] += self.frames.len() as u64;
+        self.frames.clear();
+        self.frame_bytes = 0;
+        self.references.reset();
+        (self.open, self.first_arrival, self.last_shown) = (None, None, None);
+        if let Some(newest) = self.seqs.newest() {
+            self.skip_to(newest);
+        }
+        self.requests.settled();
         self.rhythm.pause();
     }
 

@@ -129,4 +129,11 @@ impl Decoder for OpusDecoder {
             left -= piece;
         }
     }
+
+    fn reset(&mut self) {
+        self.decoder.reset();
+        self.parsed.clear();
+        self.barren.clear();
+        (self.parsed_for, self.reach) = (0, None);
+    }
 }

@@ -75,6 +75,12 @@ impl Decoder {
         .map(drop)
     }
 
+    /// As if it had decoded nothing yet; the complexity stays.
+    pub fn reset(&mut self) {
+        // SAFETY: this request takes no argument, and every state can be reset.
+        unsafe { sys::opus_decoder_ctl(self.state.as_ptr(), sys::OPUS_RESET_STATE) };
+    }
+
     /// Decodes into `out` (interleaved) and returns samples per channel. Without a payload `out` is filled with concealment, and
     /// its length has to be a multiple of 2.5 ms.
     pub fn decode(&mut self, payload: Option<&[u8]>, out: &mut [f32]) -> Result<usize, Error> {

@@ -39,7 +39,11 @@ pub fn native_codecs() -> Vec<CodecConfig> {
         pli: codec == Codec::Vp8,
         transport_cc: true,
     };
-    vec![config(Codec::Opus, 111, None, "minptime=10;useinbandfec=1"), config(Codec::Vp8, 96, Some(97), "")]
+    vec![
+        config(Codec::Opus, 111, Some(112), "minptime=10;useinbandfec=1"),
+        config(Codec::Red, 63, None, "111/111"),
+        config(Codec::Vp8, 96, Some(97), ""),
+    ]
 }
 
 /// Ids as Chromium gives them, so traces of both read alike.

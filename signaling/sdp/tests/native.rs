@@ -105,7 +105,7 @@ fn answer_params() -> AnswerParams<'static> {
         candidates: &[],
         ice_lite: true,
         pairs: &[],
-        red: false,
+        red: true,
         ssrc_seed: 1,
         previous: None,
         session_id: 42,
