@@ -6,14 +6,14 @@ mod cost;
 mod network;
 mod peers;
 mod picture;
-mod score;
-mod speech;
 mod table;
 
 use crate::report::Report;
 use anyhow::{Context, Result, bail};
 use call::{Heard, Setup};
 use clap::Args;
+use measure::speech::write_wav;
+use measure::{score, speech};
 use network::Network;
 use score::{Scores, Task};
 use speech::Speech;
@@ -206,14 +206,4 @@ fn scored(
     }
     let mut scores = scores.into_iter();
     Ok(Some(rows.iter().map(|row| scores.by_ref().take(row.recordings.len()).collect()).collect()))
-}
-
-fn write_wav(path: &Path, sample_rate: u32, samples: &[f32]) -> Result<()> {
-    let sample_format = hound::SampleFormat::Int;
-    let spec = hound::WavSpec { channels: 1, sample_rate, bits_per_sample: 16, sample_format };
-    let mut wav = hound::WavWriter::create(path, spec).with_context(|| path.display().to_string())?;
-    for sample in samples {
-        wav.write_sample((sample.clamp(-1.0, 1.0) * 32_767.0) as i16)?;
-    }
-    wav.finalize().with_context(|| path.display().to_string())
 }

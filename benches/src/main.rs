@@ -5,14 +5,13 @@
 
 mod adapt;
 mod bwe;
-mod chromium;
 mod connect;
 mod fanout;
 mod handshake;
 mod jitter;
-mod report;
 
 use clap::{Parser, Subcommand};
+use measure::{chromium, report};
 use std::process::ExitCode;
 
 #[derive(Parser)]

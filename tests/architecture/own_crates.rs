@@ -11,7 +11,7 @@ const LEVELS: &[(u8, &[&str])] = &[
     (2, &["sfu-core", "jitter", "sdp"]),
     (3, &["sfu", "client-core", "voice"]),
     (4, &["signaling", "client-demo"]),
-    (5, &["tests"]),
+    (5, &["tests", "measure"]),
     (6, &["lab", "benches"]),
 ];
 
@@ -50,7 +50,7 @@ const NEVER: &[(&str, &[&str], &str)] = &[
 const NOT_IN_A_CORE: &[&str] =
     &["tokio", "mio", "socket2", "libc", "rand", "getrandom", "tracing-subscriber", "chrono"];
 
-const WRITES_JSON: &[&str] = &["wire", "signaling", "client-demo", "tests", "lab", "benches"];
+const WRITES_JSON: &[&str] = &["wire", "signaling", "client-demo", "tests", "measure", "lab", "benches"];
 
 fn level_of(name: &str) -> u8 {
     let level = LEVELS.iter().find(|(_, names)| names.contains(&name));

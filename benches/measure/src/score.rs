@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const TOOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scorer/score.py");
+const TOOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scorer/score.py");
 
 /// A recording to score.
 pub struct Task {
@@ -34,7 +34,7 @@ struct Answer {
 /// The interpreter of the scorer's own environment, which `cargo xtask scorer` makes.
 pub fn interpreter() -> Result<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
     let python = target.join("scorer/bin/python");
     if !python.exists() {
         bail!("speech scores need `cargo xtask scorer` once ({} is not there)", python.display());

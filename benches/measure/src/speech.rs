@@ -20,7 +20,7 @@ const PACKAGE_CLIPS: &[&str] = &[
     "librivox/sense_and_sensibility_01_austen_64kb-0930.wav",
 ];
 /// The first of them, for machines without the package; a recording in the public domain.
-const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/speech/austen.wav");
+const OURS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../speech/austen.wav");
 /// Between two clips.
 const PAUSE: usize = NARROW * 3 / 10;
 /// Every clip is brought to this level (-26 dBFS, ITU-T P.56's usual one), so that no speaker is louder than another.
@@ -40,7 +40,7 @@ pub fn load(seconds: usize) -> Result<Speech> {
         ("Debian's pocketsphinx-testdata, 7 clips of 3 speakers".to_owned(), package)
     } else {
         let why = "one reading of 7 s from the repository, repeated: pocketsphinx-testdata is not installed (`cargo xtask scorer` does it)";
-        eprintln!("jitter: {why}");
+        eprintln!("speech: {why}");
         (why.to_owned(), vec![PathBuf::from(OURS)])
     };
     let clips: Vec<Vec<f32>> = clips.iter().map(|clip| read(clip)).collect::<Result<_>>()?;
@@ -79,20 +79,36 @@ fn levelled(clip: &[f32]) -> impl Iterator<Item = f32> + '_ {
 }
 
 fn upsampled(narrow: &[f32]) -> Result<Vec<f32>> {
+    resampled(narrow, NARROW, 3 * NARROW, narrow.len() * 3)
+}
+
+/// From 48 kHz to the rate of the corpus.
+pub fn narrowed(wide: &[f32]) -> Result<Vec<f32>> {
+    resampled(wide, 3 * NARROW, NARROW, wide.len() / 3)
+}
+
+fn resampled(samples: &[f32], from: usize, to: usize, len: usize) -> Result<Vec<f32>> {
+    if samples.is_empty() {
+        return Ok(Vec::new());
+    }
     // Long pieces make a steep filter: PLCMOS hears it when the highest half octave is gone.
-    let mut resampler = Fft::<f32>::new_custom(
-        NARROW,
-        48_000,
-        1 << 14,
-        1,
-        1,
-        WindowFunction::BlackmanHarris2,
-        FixedSync::Both,
-    )?;
-    let input = InterleavedSlice::new(narrow, 1, narrow.len())?;
-    let mut wide = resampler.process_all(&input, narrow.len(), None)?.take_data();
-    wide.resize(narrow.len() * 3, 0.0);
-    Ok(wide)
+    let mut resampler =
+        Fft::<f32>::new_custom(from, to, 1 << 14, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Both)?;
+    let input = InterleavedSlice::new(samples, 1, samples.len())?;
+    let mut result = resampler.process_all(&input, samples.len(), None)?.take_data();
+    result.resize(len, 0.0);
+    Ok(result)
+}
+
+/// Mono, 16 bit.
+pub fn write_wav(path: &Path, sample_rate: u32, samples: &[f32]) -> Result<()> {
+    let sample_format = hound::SampleFormat::Int;
+    let spec = hound::WavSpec { channels: 1, sample_rate, bits_per_sample: 16, sample_format };
+    let mut wav = hound::WavWriter::create(path, spec).with_context(|| path.display().to_string())?;
+    for sample in samples {
+        wav.write_sample((sample.clamp(-1.0, 1.0) * 32_767.0) as i16)?;
+    }
+    wav.finalize().with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]
@@ -107,6 +123,9 @@ mod tests {
         assert_eq!(wide.len(), 48_000);
         let worst = (2400..45_600).map(|n| (wide[n] - tone(48_000.0, n)).abs()).fold(0.0, f32::max);
         assert!(worst < 0.005, "{worst}");
+        let again = narrowed(&wide).expect("a fixed ratio");
+        let worst = (800..15_200).map(|n| (again[n] - narrow[n]).abs()).fold(0.0, f32::max);
+        assert!(again.len() == narrow.len() && worst < 0.005, "{worst} and back");
     }
 
     #[test]

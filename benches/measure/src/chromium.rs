@@ -14,7 +14,7 @@ impl Site {
     pub fn new(files: &[(&str, &str)]) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("sampan-bench-{}", std::process::id()));
         let site = Self { folder };
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../client-demo/web"), &site.folder)?;
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../client-demo/web"), &site.folder)?;
         for (name, content) in files {
             std::fs::write(site.folder.join(name), content)?;
         }
