@@ -37,6 +37,7 @@ fn main() -> std::io::Result<()> {
         ("dtls_record", dtls_record()),
         ("congestion_feedback", congestion_feedback()),
         ("fec", fec()),
+        ("network_trace", network_trace()),
         ("opus", opus()),
         ("router_media", router_media()),
     ] {
@@ -55,6 +56,33 @@ fn main() -> std::io::Result<()> {
 }
 
 type Seeds = Vec<(String, Vec<u8>)>;
+
+/// One file of each format, behind a byte that leaves it to be found out.
+fn network_trace() -> Seeds {
+    let rtp = |n: u8| [&[0x80, 0, 0, n, 0, 0, n, 0, 0, 0, 0, 7][..], &[0xff; 20]].concat();
+    let mut pcap = [0xa1b2_c3d4u32, 0x0002_0004, 0, 0, 65535, 101].map(u32::to_be_bytes).concat();
+    let mut dump = b"#!rtpplay1.0 10.0.0.1/9\n".to_vec();
+    dump.extend([0; 16]);
+    for n in [0u8, 1, 3, 4] {
+        let ip = [0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 9, 0, 9, 0, 0, 0, 0];
+        let packet = [&ip[..], &rtp(n)].concat();
+        pcap.extend([1, u32::from(n) * 20_000, 60, 60].map(u32::to_be_bytes).concat());
+        pcap.extend(packet);
+        dump.extend([0, 40, 0, 32, 0, 0, 0, n * 20]);
+        dump.extend(rtp(n));
+    }
+    let files: [(&str, &[u8]); 8] = [
+        ("mahimahi", b"1\n4\n4\n20\n"),
+        ("loss", b"0010100001\n"),
+        ("rates", b"0.5 4\n1 0\n3 2.5\n"),
+        ("rates_of_next_to_nothing", b"0 0.000001\n0.000001 0\n"),
+        ("packets", b"delay_ms,lost\n12.5,0\n,1\n0,0\n"),
+        ("arrivals", b"arrival_ms,seq,rtp_timestamp\n1,0,0\n21,1,160\n70,3,480\n"),
+        ("pcap", &pcap),
+        ("rtpdump", &dump),
+    ];
+    files.map(|(name, file)| (format!("{name}.bin"), [&[0xff][..], file].concat())).to_vec()
+}
 
 /// Two seconds of a steady call, and lies.
 fn congestion_feedback() -> Seeds {

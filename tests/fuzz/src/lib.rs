@@ -12,11 +12,13 @@ mod packet_answers;
 pub mod pair;
 mod router;
 mod signaling;
+mod traces;
 mod transport;
 
 pub use self::audio::audio_buffer;
 pub use self::opus::opus;
 pub use self::router::router_media;
+pub use self::traces::network_trace;
 pub use self::transport::{dtls_record, srtp_unprotect, stun_demux};
 pub use packet_answers::{codec_descriptors, rtcp, rtp};
 pub use signaling::{sdp_offer, signaling_json};
@@ -32,6 +34,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("dependency_descriptor", dependency_descriptor),
     ("dtls_record", dtls_record),
     ("fec", fec),
+    ("network_trace", network_trace),
     ("opus", opus),
     ("router_media", router_media),
     ("rtcp", rtcp),

@@ -50,7 +50,7 @@ pub struct Segment {
     pub rate: Bitrate,
 }
 
-/// At least one segment has both a length and a rate.
+/// Lasts at least a tenth of a second, and carries 10 kb/s at least, on average.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Segments {
     segments: Vec<Segment>,
@@ -58,11 +58,18 @@ pub struct Segments {
 }
 
 impl Segments {
-    /// None if nothing could ever be sent.
+    /// Less than this on average is no link, and one packet would take rounds and rounds of it.
+    pub const LEAST_MEAN: Bitrate = Bitrate::kbps(10);
+    pub const SHORTEST: Duration = Duration::from_millis(100);
+
+    /// None if it is too short or hardly anything could ever be sent.
     pub fn new(segments: Vec<Segment>) -> Option<Self> {
-        let sends = segments.iter().any(|s| s.rate.0 > 0 && s.lasts > Duration::ZERO);
-        let period = segments.iter().map(|s| s.lasts).sum();
-        sends.then_some(Self { segments, period })
+        let period: Duration = segments.iter().map(|s| s.lasts).sum();
+        // As `send` counts: parts of a bit are lost at the end of each segment.
+        let bits: u128 =
+            segments.iter().map(|s| u128::from(s.rate.0) * s.lasts.as_nanos() / 1_000_000_000).sum();
+        let least = u128::from(Self::LEAST_MEAN.0) * period.as_nanos() / 1_000_000_000;
+        (period >= Self::SHORTEST && bits >= least).then_some(Self { segments, period })
     }
 
     pub fn period(&self) -> Duration {
@@ -312,12 +319,12 @@ mod tests {
 
     #[test]
     fn a_packet_crosses_segments_and_waits_through_an_outage() {
-        let capacity = segments(&[(10, 800), (30, 0), (10, 80)]);
+        let capacity = segments(&[(10, 800), (30, 0), (10, 80), (50, 0)]);
         let table = [
             ("inside one segment", vec![(0, 500)], vec![5]),
             ("over the outage", vec![(0, 1100)], vec![50]),
             ("starts in the outage", vec![(20, 100)], vec![50]),
-            ("into the next round", vec![(45, 1050)], vec![60]),
+            ("into the next round", vec![(45, 1050)], vec![110]),
             ("one after the other", vec![(0, 1000), (0, 50), (0, 50)], vec![10, 45, 50]),
         ];
         for (name, packets, wanted) in table {
@@ -385,7 +392,7 @@ mod tests {
             ("constant", Capacity::Constant(kbps(800)), kbps(10_000), 100_000),
             ("limited", Capacity::Constant(kbps(800)), kbps(400), 50_000),
             ("unlimited", Capacity::Unlimited, kbps(400), 50_000),
-            ("an outage", segments(&[(10, 800), (30, 0)]), kbps(10_000), 25_000),
+            ("an outage", segments(&[(25, 800), (75, 0)]), kbps(10_000), 25_000),
             ("opportunities", opportunities(&[5, 10]), kbps(10_000), 199 * 1500),
         ];
         for (name, capacity, most, wanted) in table {
@@ -398,6 +405,13 @@ mod tests {
         assert!(Segments::new(vec![]).is_none());
         assert!(Segments::new(vec![Segment { lasts: ms(5), rate: Bitrate(0) }]).is_none());
         assert!(Segments::new(vec![Segment { lasts: ms(0), rate: Bitrate(9) }]).is_none());
+        assert!(
+            Segments::new(vec![Segment { lasts: ms(50), rate: Bitrate::kbps(90) }]).is_none(),
+            "too short"
+        );
+        assert!(Segments::new(vec![Segment { lasts: ms(500), rate: Bitrate(9_000) }]).is_none(), "too slow");
+        let nothing = Segment { lasts: Duration::from_micros(1), rate: Bitrate(1) };
+        assert!(Segments::new(vec![nothing; 200_000]).is_none(), "never a whole bit");
         assert!(Opportunities::new(vec![]).is_none());
         assert!(Opportunities::new(vec![0, 0]).is_none());
         assert!(Opportunities::new(vec![3, 2]).is_none());

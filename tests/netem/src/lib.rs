@@ -13,6 +13,7 @@
 mod capacity;
 mod link;
 mod loss;
+pub mod named;
 pub mod preset;
 mod random;
 pub mod trace;
@@ -20,5 +21,6 @@ pub mod trace;
 pub use capacity::{Bitrate, Capacity, Opportunities, QueueLimit, Segment, Segments};
 pub use link::{Fate, Jitter, Link, LinkConfig, Outage, Output, Reorder, Stats};
 pub use loss::{GilbertElliott, Loss};
+pub use named::{Direction, NAMED, Named};
 pub use preset::{PRESETS, Preset};
 pub use random::Random;

@@ -1,11 +1,14 @@
-//! Recorded networks, read from text. A broken line is an error with its number and the reason.
+//! Recorded networks, read from text or from packet captures. What is broken is an error with its line (or byte) and the reason.
 
 pub mod arrival;
 pub mod capacity;
+pub mod capture;
 pub mod cellular;
 pub mod packets;
+pub mod recorded;
 
 pub use packets::{PacketTrace, TracePacket};
+pub use recorded::{Format, ReadError, Recorded};
 
 /// A line that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

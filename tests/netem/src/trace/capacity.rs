@@ -49,8 +49,9 @@ impl Segments {
             lasts: Duration::from_secs_f64(pair[1].0 - pair[0].0),
             rate: Bitrate((pair[0].1 * 1e6).round() as u64),
         });
-        Self::new(segments.collect())
-            .ok_or_else(|| TraceError::at_end(text, "two lines and a rate above zero are needed"))
+        Self::new(segments.collect()).ok_or_else(|| {
+            TraceError::at_end(text, "it must last 0.1 s and carry 10 kb/s on average, at least")
+        })
     }
 }
 
@@ -81,8 +82,8 @@ mod tests {
             (rates("0 1\n1"), 2, "wanted `seconds Mbit/s`"),
             (rates("0 1\n1 inf"), 2, "rate `inf` is not a number"),
             (rates("0 1e9"), 1, "are the units right"),
-            (rates("0 1"), 2, "two lines"),
-            (rates("0 0\n1 0\n"), 3, "a rate above zero"),
+            (rates("0 1"), 2, "it must last 0.1 s"),
+            (rates("0 0\n1 0\n"), 3, "carry 10 kb/s on average"),
         ];
         for (result, line, reason) in table {
             let error = result.expect_err(reason);
