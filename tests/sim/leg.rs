@@ -2,7 +2,8 @@
 
 use crate::meter::{Meter, Passed};
 use crate::pipe::Pipe;
-use netem::{Link, LinkConfig, Random};
+use crate::stream::{Ack, HEADER_BYTES, Segment, Stream};
+use netem::{Link, LinkConfig, Output, Random};
 use std::net::SocketAddr;
 use std::time::Instant;
 use wire::{ClientMessage, ServerMessage};
@@ -10,11 +11,36 @@ use wire::{ClientMessage, ServerMessage};
 /// A datagram and the address it comes from.
 pub type Datagram = (SocketAddr, Vec<u8>);
 
+/// What is on its way over a link.
+#[derive(Clone, Debug)]
+pub enum Crossing {
+    Datagram(Datagram),
+    /// Of the messages in the link's own direction.
+    Segment(Segment),
+    /// Of the messages in the other direction.
+    Ack(Ack),
+}
+
+/// How signaling gets through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signaling {
+    /// A path of its own with the links' delay and loss ([`crate::pipe`]).
+    #[default]
+    Beside,
+    /// TCP segments on the same links as media: they wait in its queue and are lost in its outages ([`crate::stream`]).
+    Shared,
+}
+
+enum Messages<T> {
+    Beside(Pipe<T>),
+    Shared(Stream<T>),
+}
+
 pub struct Leg {
-    pub up: Link<Datagram>,
-    pub down: Link<Datagram>,
-    pub to_server: Pipe<ClientMessage>,
-    pub to_client: Pipe<ServerMessage>,
+    pub up: Link<Crossing>,
+    pub down: Link<Crossing>,
+    to_server: Messages<ClientMessage>,
+    to_client: Messages<ServerMessage>,
     /// As the server sees the participant: a router at home that forgets gives a new one.
     pub public: SocketAddr,
     pub up_meter: Meter,
@@ -23,11 +49,29 @@ pub struct Leg {
 }
 
 impl Leg {
-    pub fn new(up: LinkConfig, down: LinkConfig, public: SocketAddr, seed: u64, now: Instant) -> Self {
+    pub fn new(
+        up: LinkConfig,
+        down: LinkConfig,
+        public: SocketAddr,
+        seed: u64,
+        now: Instant,
+        signaling: Signaling,
+    ) -> Self {
         let mut seeds = Random::new(seed);
+        let round_trip = up.delay + down.delay;
+        let (first, second) = (Random::new(seeds.next_u64()), Random::new(seeds.next_u64()));
+        let (to_server, to_client) = match signaling {
+            Signaling::Beside => (
+                Messages::Beside(Pipe::new(up.delay, up.loss.share(), first)),
+                Messages::Beside(Pipe::new(down.delay, down.loss.share(), second)),
+            ),
+            Signaling::Shared => {
+                (Messages::Shared(Stream::warm(round_trip)), Messages::Shared(Stream::warm(round_trip)))
+            }
+        };
         Self {
-            to_server: Pipe::new(up.delay, up.loss.share(), Random::new(seeds.next_u64())),
-            to_client: Pipe::new(down.delay, down.loss.share(), Random::new(seeds.next_u64())),
+            to_server,
+            to_client,
             up: Link::new(up, seeds.next_u64(), now),
             down: Link::new(down, seeds.next_u64(), now),
             public,
@@ -38,8 +82,12 @@ impl Leg {
     }
 
     pub fn change(&mut self, up: LinkConfig, down: LinkConfig) {
-        self.to_server.change(up.delay, up.loss.share());
-        self.to_client.change(down.delay, down.loss.share());
+        if let Messages::Beside(pipe) = &mut self.to_server {
+            pipe.change(up.delay, up.loss.share());
+        }
+        if let Messages::Beside(pipe) = &mut self.to_client {
+            pipe.change(down.delay, down.loss.share());
+        }
         self.up.set_config(up);
         self.down.set_config(down);
     }
@@ -47,30 +95,151 @@ impl Leg {
     /// The cable is pulled: nothing passes any more, and neither side is told.
     pub fn cut(&mut self) {
         self.is_cut = true;
-        self.to_server.cut();
-        self.to_client.cut();
-    }
-
-    pub fn send_up(&mut self, now: Instant, bytes: Vec<u8>) {
-        if !self.is_cut {
-            let packet = Passed::of(now, &bytes);
-            let fate = self.up.handle_datagram(now, wire_bytes(&bytes), (self.public, bytes));
-            self.up_meter.add(Passed { waited: self.up.waits(), fate, ..packet });
+        if let Messages::Beside(pipe) = &mut self.to_server {
+            pipe.cut();
+        }
+        if let Messages::Beside(pipe) = &mut self.to_client {
+            pipe.cut();
         }
     }
 
+    pub fn send_up(&mut self, now: Instant, bytes: Vec<u8>) {
+        let from = self.public;
+        self.cross_up(now, Crossing::Datagram((from, bytes)));
+    }
+
     pub fn send_down(&mut self, now: Instant, from: SocketAddr, bytes: Vec<u8>) {
-        if !self.is_cut {
-            let packet = Passed::of(now, &bytes);
-            let fate = self.down.handle_datagram(now, wire_bytes(&bytes), (from, bytes));
-            self.down_meter.add(Passed { waited: self.down.waits(), fate, ..packet });
+        self.cross_down(now, Crossing::Datagram((from, bytes)));
+    }
+
+    /// `bytes`: of the message, as text.
+    pub fn tell_server(&mut self, now: Instant, bytes: usize, message: ClientMessage) {
+        match &mut self.to_server {
+            Messages::Beside(pipe) => pipe.send(now, bytes, message),
+            Messages::Shared(stream) => stream.send(bytes, message),
+        }
+        self.pump(now);
+    }
+
+    pub fn tell_client(&mut self, now: Instant, bytes: usize, message: ServerMessage) {
+        match &mut self.to_client {
+            Messages::Beside(pipe) => pipe.send(now, bytes, message),
+            Messages::Shared(stream) => stream.send(bytes, message),
+        }
+        self.pump(now);
+    }
+
+    /// The next datagram that has come up. Call until None; messages may have come, too.
+    pub fn poll_up(&mut self, now: Instant) -> Option<Datagram> {
+        self.pump(now);
+        while let Output::Deliver(crossing) = self.up.poll_output(now) {
+            match (crossing, &mut self.to_server, &mut self.to_client) {
+                (Crossing::Datagram(datagram), ..) => return Some(datagram),
+                (Crossing::Segment(segment), Messages::Shared(stream), _) => {
+                    let ack = stream.segment_arrived(segment.number);
+                    self.cross_down(now, Crossing::Ack(ack));
+                }
+                (Crossing::Ack(ack), _, Messages::Shared(stream)) => stream.ack_arrived(now, ack),
+                (Crossing::Segment(_) | Crossing::Ack(_), ..) => {}
+            }
+            self.pump(now);
+        }
+        None
+    }
+
+    /// As [`Self::poll_up`], at the client.
+    pub fn poll_down(&mut self, now: Instant) -> Option<Datagram> {
+        self.pump(now);
+        while let Output::Deliver(crossing) = self.down.poll_output(now) {
+            match (crossing, &mut self.to_client, &mut self.to_server) {
+                (Crossing::Datagram(datagram), ..) => return Some(datagram),
+                (Crossing::Segment(segment), Messages::Shared(stream), _) => {
+                    let ack = stream.segment_arrived(segment.number);
+                    self.cross_up(now, Crossing::Ack(ack));
+                }
+                (Crossing::Ack(ack), _, Messages::Shared(stream)) => stream.ack_arrived(now, ack),
+                (Crossing::Segment(_) | Crossing::Ack(_), ..) => {}
+            }
+            self.pump(now);
+        }
+        None
+    }
+
+    pub fn server_hears(&mut self, now: Instant) -> Option<ClientMessage> {
+        match &mut self.to_server {
+            Messages::Beside(pipe) => pipe.receive(now),
+            Messages::Shared(stream) => stream.poll_message(),
+        }
+    }
+
+    pub fn client_hears(&mut self, now: Instant) -> Option<ServerMessage> {
+        match &mut self.to_client {
+            Messages::Beside(pipe) => pipe.receive(now),
+            Messages::Shared(stream) => stream.poll_message(),
         }
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
         let links = [self.up.poll_timeout(), self.down.poll_timeout()];
-        let pipes = [self.to_server.poll_timeout(), self.to_client.poll_timeout()];
-        links.into_iter().chain(pipes).flatten().min()
+        let messages = [self.to_server.poll_timeout(), self.to_client.poll_timeout()];
+        links.into_iter().chain(messages.into_iter().filter(|_| !self.is_cut)).flatten().min()
+    }
+
+    /// Puts segments on the links for which there is room.
+    fn pump(&mut self, now: Instant) {
+        while let Some(segment) = self.to_server.next_segment(now) {
+            self.cross_up(now, Crossing::Segment(segment));
+        }
+        while let Some(segment) = self.to_client.next_segment(now) {
+            self.cross_down(now, Crossing::Segment(segment));
+        }
+    }
+
+    fn cross_up(&mut self, now: Instant, crossing: Crossing) {
+        if !self.is_cut {
+            pass(&mut self.up, &mut self.up_meter, now, crossing);
+        }
+    }
+
+    fn cross_down(&mut self, now: Instant, crossing: Crossing) {
+        if !self.is_cut {
+            pass(&mut self.down, &mut self.down_meter, now, crossing);
+        }
+    }
+}
+
+fn pass(link: &mut Link<Crossing>, meter: &mut Meter, now: Instant, crossing: Crossing) {
+    let (bytes, packet) = match &crossing {
+        Crossing::Datagram((_, datagram)) => (wire_bytes(datagram), Passed::of(now, datagram)),
+        Crossing::Segment(segment) => tcp(now, segment.bytes),
+        Crossing::Ack(_) => tcp(now, 0),
+    };
+    let fate = link.handle_datagram(now, bytes, crossing);
+    meter.add(Passed { waited: link.waits(), fate, ..packet });
+}
+
+/// A segment or an acknowledgement with so much payload.
+pub(crate) fn tcp(now: Instant, payload: usize) -> (usize, Passed) {
+    let bytes = payload + HEADER_BYTES;
+    (bytes, Passed { bytes, ..Passed::of(now, &[]) })
+}
+
+impl<T> Messages<T> {
+    fn next_segment(&mut self, now: Instant) -> Option<Segment> {
+        match self {
+            Self::Beside(_) => None,
+            Self::Shared(stream) => {
+                stream.handle_timeout(now);
+                stream.poll_segment(now)
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Self::Beside(pipe) => pipe.poll_timeout(),
+            Self::Shared(stream) => stream.poll_timeout(),
+        }
     }
 }
 

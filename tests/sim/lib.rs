@@ -26,6 +26,7 @@ pub mod picture;
 pub mod pipe;
 pub mod proxy;
 pub mod script;
+pub mod stream;
 pub mod tcp;
 pub mod world;
 

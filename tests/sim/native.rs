@@ -15,7 +15,11 @@ pub struct Native {
     client: Client,
     local: SocketAddr,
     sends_layers: bool,
+    watch: Option<Watch>,
 }
+
+/// Sees every event of the client before the world does.
+type Watch = Box<dyn FnMut(Instant, &Event)>;
 
 impl Native {
     /// Its first output is the join message. Received frames are handed out whatever `config` says.
@@ -24,7 +28,16 @@ impl Native {
         let sends_layers = config.publish.iter().any(|publish| publish.layers > 1);
         let client =
             Client::new(Config { deliver_frames: true, ..config }, now).expect("a valid configuration");
-        Self { client, local, sends_layers }
+        Self { client, local, sends_layers, watch: None }
+    }
+
+    /// `watch` sees every event of the client, with the moment at which it came out.
+    pub fn watched(config: Config, now: Instant, watch: impl FnMut(Instant, &Event) + 'static) -> Self {
+        Self { watch: Some(Box::new(watch)), ..Self::new(config, now) }
+    }
+
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
     }
 }
 
@@ -41,7 +54,7 @@ impl Participant for Native {
         self.client.handle_timeout(now);
     }
 
-    fn poll_output(&mut self, _now: Instant) -> Output {
+    fn poll_output(&mut self, now: Instant) -> Output {
         loop {
             match self.client.poll_output() {
                 client_core::Output::Message(message) => return Output::Message(message),
@@ -50,6 +63,9 @@ impl Participant for Native {
                 }
                 client_core::Output::Timeout(at, _) => return Output::Timeout(Some(at)),
                 client_core::Output::Event(event) => {
+                    if let Some(watch) = &mut self.watch {
+                        watch(now, &event);
+                    }
                     if let Some(seen) = seen(event) {
                         return Output::Seen(seen);
                     }

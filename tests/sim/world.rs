@@ -2,7 +2,7 @@
 
 use crate::bottleneck::Bottleneck;
 use crate::ledger::{Flow, Ledger};
-use crate::leg::Leg;
+use crate::leg::{Leg, Signaling};
 use crate::media::{self, Source};
 use crate::participant::{Output, Participant, Seen};
 use crate::tcp;
@@ -40,6 +40,7 @@ pub struct World {
     pub ledger: Ledger,
     log: String,
     turns_at_this_moment: u32,
+    signaling: Signaling,
 }
 
 /// One who takes part, or did.
@@ -107,7 +108,13 @@ impl World {
             ledger: Ledger::default(),
             log: String::new(),
             turns_at_this_moment: 0,
+            signaling: Signaling::default(),
         }
+    }
+
+    /// For everybody who joins from now on.
+    pub fn set_signaling(&mut self, signaling: Signaling) {
+        self.signaling = signaling;
     }
 
     pub fn now(&self) -> Instant {
@@ -136,7 +143,7 @@ impl World {
             name: name.to_owned(),
             room: room.to_owned(),
             participant: make(home, self.now, clock, seed),
-            leg: Leg::new(up, down, public, self.random.next_u64(), self.now),
+            leg: Leg::new(up, down, public, self.random.next_u64(), self.now, self.signaling),
             behind: None,
             source: None,
             state: State::Present,
@@ -374,10 +381,10 @@ impl World {
 
     fn deliver_to_server(&mut self, number: usize) {
         let leg = &mut self.people[number].leg;
-        while let netem::Output::Deliver((from, mut bytes)) = leg.up.poll_output(self.now) {
+        while let Some((from, mut bytes)) = leg.poll_up(self.now) {
             self.router.handle_datagram(self.now, SERVER, from, &mut bytes);
         }
-        while let Some(message) = leg.to_server.receive(self.now) {
+        while let Some(message) = leg.server_hears(self.now) {
             self.sessions.handle_message(self.now, ConnectionId(number as u64), message);
         }
     }
@@ -400,7 +407,7 @@ impl World {
             match self.sessions.poll_output() {
                 sessions::Output::Send { to, message } => {
                     let bytes = serde_json::to_string(&message).map_or(0, |text| text.len());
-                    self.people[to.0 as usize].leg.to_client.send(self.now, bytes, message);
+                    self.people[to.0 as usize].leg.tell_client(self.now, bytes, message);
                 }
                 sessions::Output::Media { command, .. } => {
                     self.router.handle_command(self.now, command);
@@ -457,18 +464,21 @@ impl World {
         let now = self.now;
         let person = &mut self.people[number];
         if person.state != State::Present {
-            while let netem::Output::Deliver(_) = person.leg.down.poll_output(now) {}
-            while person.leg.to_client.receive(now).is_some() {}
+            while person.leg.poll_down(now).is_some() {}
+            while person.leg.client_hears(now).is_some() {}
             return;
         }
         let mut touched = false;
-        while let Some(message) = person.leg.to_client.receive(now) {
-            person.participant.handle_message(now, message);
-            touched = true;
-        }
-        while let netem::Output::Deliver((from, mut bytes)) = person.leg.down.poll_output(now) {
-            person.participant.handle_datagram(now, from, &mut bytes);
-            touched = true;
+        // What came before this moment, and what came in segments among the datagrams.
+        for _ in 0..2 {
+            while let Some(message) = person.leg.client_hears(now) {
+                person.participant.handle_message(now, message);
+                touched = true;
+            }
+            while let Some((from, mut bytes)) = person.leg.poll_down(now) {
+                person.participant.handle_datagram(now, from, &mut bytes);
+                touched = true;
+            }
         }
         if person.wakes.is_some_and(|at| at <= now) {
             person.participant.handle_timeout(now);
@@ -491,7 +501,7 @@ impl World {
             match person.participant.poll_output(self.now) {
                 Output::Message(message) => {
                     let bytes = serde_json::to_string(&message).map_or(0, |text| text.len());
-                    person.leg.to_server.send(self.now, bytes, message);
+                    person.leg.tell_server(self.now, bytes, message);
                 }
                 Output::Transmit { to, bytes } => {
                     // Anything that is not for the server goes nowhere, as on the internet.
