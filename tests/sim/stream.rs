@@ -7,8 +7,8 @@
 //!                    +---- ack_arrived <- link back <- Ack --+
 //! ```
 //!
-//! A model of the sender that Linux has: ten segments at first (RFC 6928), slow start, a loss is known when something sent
-//! a quarter of a round trip later was acknowledged (RFC 8985), the last segments are probed after two round trips (TLP), and
+//! A model of the sender that Linux has: ten segments at first (RFC 6928), slow start, a loss is known a quarter of a round
+//! trip after something sent later was acknowledged (RFC 8985), the last segments are probed after two round trips (TLP), and
 //! a timeout doubles (RFC 6298). Selective acknowledgements name one segment. No ECN, no pacing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -59,6 +59,8 @@ pub struct Stream<T> {
     /// When the timeout or the probe is due.
     timer: Option<(Instant, Timer)>,
     probe_used: bool,
+    /// Of the newest segment that was acknowledged: when it was sent, its number, and the round trip that it took.
+    newest: Option<(Instant, u64, Duration)>,
     /// At the far end.
     cumulative: u64,
     above: BTreeSet<u64>,
@@ -74,6 +76,8 @@ struct Pending {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timer {
+    /// Something sent later was acknowledged, but it may only have been overtaken.
+    Reordering,
     Probe,
     Timeout,
 }
@@ -93,6 +97,7 @@ impl<T> Default for Stream<T> {
             backoff: 0,
             timer: None,
             probe_used: false,
+            newest: None,
             cumulative: 0,
             above: BTreeSet::new(),
             came: VecDeque::new(),
@@ -157,24 +162,30 @@ impl<T> Stream<T> {
 
     pub fn ack_arrived(&mut self, now: Instant, ack: Ack) {
         let kept = self.segments.split_off(&ack.cumulative);
-        let mut acknowledged: Vec<Pending> =
-            std::mem::replace(&mut self.segments, kept).into_values().collect();
-        acknowledged.extend(self.segments.remove(&ack.latest));
+        let mut acknowledged: Vec<(u64, Pending)> =
+            std::mem::replace(&mut self.segments, kept).into_iter().collect();
+        acknowledged.extend(self.segments.remove(&ack.latest).map(|segment| (ack.latest, segment)));
         self.lost.retain(|lost| *lost >= ack.cumulative && *lost != ack.latest);
-        let Some(newest) = acknowledged.iter().filter_map(|segment| segment.sent).max() else { return };
-        for segment in acknowledged.iter().filter(|segment| !segment.again) {
-            if let Some(sent) = segment.sent {
-                self.measured(now.saturating_duration_since(sent));
+        if acknowledged.is_empty() {
+            return;
+        }
+        for (number, segment) in acknowledged {
+            let Some(sent) = segment.sent else { continue };
+            let took = now.saturating_duration_since(sent);
+            if !segment.again {
+                self.measured(took);
+                self.window += if self.window < self.slow_start_until { 1.0 } else { 1.0 / self.window };
             }
-            if self.window < self.slow_start_until {
-                self.window += 1.0;
-            } else {
-                self.window += 1.0 / self.window;
+            if self.newest.is_none_or(|(newest, last, _)| (newest, last) < (sent, number)) {
+                self.newest = Some((sent, number, took));
             }
         }
         (self.backoff, self.probe_used) = (0, false);
-        self.find_losses(newest);
+        let reordering = self.find_losses(now);
         self.set_timer(now);
+        if let Some(at) = reordering {
+            self.timer = Some((at, Timer::Reordering));
+        }
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -189,11 +200,17 @@ impl<T> Stream<T> {
             return;
         }
         match timer {
+            Timer::Reordering => {
+                let again = self.find_losses(now);
+                self.set_timer(now);
+                self.timer = again.map(|at| (at, Timer::Reordering)).or(self.timer);
+                return;
+            }
             Timer::Probe => {
                 self.probe_used = true;
                 // Whatever was sent last, again: its acknowledgement tells what is missing before it.
                 let sent = self.segments.iter().filter(|(_, segment)| segment.sent.is_some());
-                self.lost.extend(sent.map(|(number, _)| *number).last());
+                self.lost.extend(sent.map(|(number, _)| *number).next_back());
                 self.window = self.window.max(self.flying() as f64 + 1.0);
             }
             Timer::Timeout => {
@@ -233,19 +250,29 @@ impl<T> Stream<T> {
         });
     }
 
-    fn find_losses(&mut self, newest_acknowledged: Instant) {
-        let window = self.round_trip.map_or(Duration::ZERO, |(smoothed, _)| smoothed / 4);
-        let is_lost =
-            |segment: &Pending| segment.sent.is_some_and(|sent| sent + window < newest_acknowledged);
-        let missing: Vec<u64> =
-            self.segments.iter().filter(|(_, segment)| is_lost(segment)).map(|(number, _)| *number).collect();
-        for number in missing {
-            if self.lost.insert(number) && number >= self.recovered_at {
+    /// Marks what is lost; when to look again at what may only have been overtaken.
+    fn find_losses(&mut self, now: Instant) -> Option<Instant> {
+        let (newest, last, took) = self.newest?;
+        let patience = took + self.round_trip.map_or(Duration::ZERO, |(smoothed, _)| smoothed / 4);
+        let before = |(number, segment): (&u64, &Pending)| {
+            let sent = segment.sent.filter(|sent| (*sent, *number) < (newest, last))?;
+            (!self.lost.contains(number)).then_some((*number, sent + patience))
+        };
+        let overtaken: Vec<(u64, Instant)> = self.segments.iter().filter_map(before).collect();
+        let mut again = None;
+        for (number, due) in overtaken {
+            if due > now {
+                again = Some(again.map_or(due, |again: Instant| again.min(due)));
+                continue;
+            }
+            self.lost.insert(number);
+            if number >= self.recovered_at {
                 self.recovered_at = self.never_sent;
                 self.window = (self.window * BETA).max(2.0);
                 self.slow_start_until = self.window;
             }
         }
+        again
     }
 
     fn set_timer(&mut self, now: Instant) {
@@ -337,7 +364,7 @@ mod tests {
     #[test]
     fn everything_arrives_whole_and_in_order_whatever_is_lost() {
         for seed in 0..20 {
-            let lossy = LinkConfig { jitter: netem::Jitter::Uniform(ms(30)), ..link(0.5) };
+            let lossy = LinkConfig { jitter: netem::Jitter::Uniform(ms(30)), ..link(0.3) };
             arrivals(&lossy, seed, &[3000, 0, 10, 20_000, 1]);
         }
     }

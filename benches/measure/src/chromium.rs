@@ -51,6 +51,11 @@ pub struct Browser(Child);
 
 impl Browser {
     pub fn start(browser: &Path, site: &Site, address: &str) -> Result<Self> {
+        Self::start_with(browser, site, address, &[])
+    }
+
+    /// With further options of the browser's command line.
+    pub fn start_with(browser: &Path, site: &Site, address: &str, options: &[&str]) -> Result<Self> {
         let child = Command::new(browser)
             .args("--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run".split(' '))
             .args("--disable-background-networking --disable-component-update --disable-sync".split(' '))
@@ -58,6 +63,7 @@ impl Browser {
             .args("--autoplay-policy=no-user-gesture-required --disable-renderer-backgrounding".split(' '))
             .arg("--disable-background-timer-throttling")
             .arg(format!("--user-data-dir={}", site.folder.join("profile").display()))
+            .args(options)
             .arg(address)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

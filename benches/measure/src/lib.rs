@@ -3,6 +3,7 @@
 //! It measures nothing itself and knows none of our other crates.
 
 pub mod chromium;
+pub mod page;
 pub mod report;
 pub mod score;
 pub mod speech;

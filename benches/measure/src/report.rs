@@ -28,7 +28,12 @@ struct Figure {
 
 impl Report {
     pub fn new(bench: &'static str) -> Self {
-        Self { bench, start: Instant::now(), rows: Vec::new(), absent: Vec::new(), notes: Vec::new() }
+        Self::since(bench, Instant::now())
+    }
+
+    /// Of a bench that began then.
+    pub fn since(bench: &'static str, start: Instant) -> Self {
+        Self { bench, start, rows: Vec::new(), absent: Vec::new(), notes: Vec::new() }
     }
 
     /// `name` ends with its unit. A value that is not a number is listed as absent.
@@ -130,7 +135,7 @@ fn readable(value: f64) -> String {
 }
 
 /// The commit that is checked out, marked if files differ from it.
-fn commit() -> String {
+pub fn commit() -> String {
     let git = |arguments: &[&str]| {
         let directory = env!("CARGO_MANIFEST_DIR");
         let output = Command::new("git").arg("-C").arg(directory).args(arguments).output().ok()?;
@@ -142,7 +147,7 @@ fn commit() -> String {
 }
 
 /// Processor, cores and kernel.
-fn machine() -> String {
+pub fn machine() -> String {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
     let model = cpuinfo

@@ -7,10 +7,10 @@
 //! Candidates in the answers of the impaired call are rewritten to the proxy. Signaling is not impaired.
 
 use super::Options;
-use super::page::Page;
 use super::scenarios::{SCENARIOS, Scenario, Side};
 use crate::report::{Report, percentile};
 use anyhow::{Context as _, Result};
+use measure::page::Page;
 use serde::Deserialize;
 use serde_json::json;
 use signaling::server::{Listen, Options as ServerOptions, Server};
@@ -62,7 +62,7 @@ async fn measure(options: &Options, report: &mut Report) -> Result<(usize, usize
     let media = server.media().candidates(0);
     let port = media.first().context("the server has no media address")?.address.port();
     let media = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut page = Page::open(&options.browser, &server.url(), &site).await?;
+    let mut page = super::page::open(&options.browser, &server.url(), &site).await?;
     let (mut passed, mut total) = (0, 0);
     let mut clean: BTreeMap<&str, f64> = BTreeMap::new();
     let wanted = |s: &&Scenario| options.scenario.as_ref().is_none_or(|name| s.name.contains(name.as_str()));

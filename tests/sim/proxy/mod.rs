@@ -49,11 +49,32 @@ impl Proxy {
         links: (LinkConfig, LinkConfig),
         seed: u64,
     ) -> io::Result<Self> {
+        Self::start_with(listen, server, links, seed, false)
+    }
+
+    /// Whatever passes, from whichever address, shares one pair of links.
+    pub fn start_one_leg(
+        listen: SocketAddr,
+        server: SocketAddr,
+        links: (LinkConfig, LinkConfig),
+        seed: u64,
+    ) -> io::Result<Self> {
+        Self::start_with(listen, server, links, seed, true)
+    }
+
+    fn start_with(
+        listen: SocketAddr,
+        server: SocketAddr,
+        links: (LinkConfig, LinkConfig),
+        seed: u64,
+        one_leg: bool,
+    ) -> io::Result<Self> {
         let socket = Arc::new(UdpSocket::bind(listen)?);
         let address = socket.local_addr()?;
         let (events, inbox) = channel();
         let meters = Arc::new(Mutex::new(Meters::default()));
-        let owner = Owner::new(socket.clone(), server, links, seed, meters.clone(), events.clone());
+        let mut owner = Owner::new(socket.clone(), server, links, seed, meters.clone(), events.clone());
+        owner.one_leg = one_leg;
         let to_owner = events.clone();
         thread::spawn(move || {
             read(&socket, |from, bytes| to_owner.send(Event::FromClient { from, bytes }).is_ok());
@@ -80,11 +101,11 @@ impl Proxy {
         Ok(address)
     }
 
-    /// A client that will be sent to before it has sent anything: where the server finds it, the address of its own socket's
-    /// port. None if there are too many.
-    pub fn expect(&self, client: SocketAddr) -> Option<u16> {
+    /// From now on `server` is another one, and `client` may be sent to before it has sent anything: the port of the socket
+    /// that the server knows it by. None if there are too many.
+    pub fn expect(&self, client: SocketAddr, server: SocketAddr) -> Option<u16> {
         let (reply, answer) = channel();
-        self.events.send(Event::Expected { client, reply }).ok()?;
+        self.events.send(Event::Expected { client, server, reply }).ok()?;
         answer.recv_timeout(Duration::from_secs(5)).ok()?
     }
 
@@ -206,8 +227,9 @@ mod tests {
         let (server, client) = (socket(), socket());
         let clean = LinkConfig::default();
         let links = (clean.clone(), clean);
-        let proxy = Proxy::start(loopback(), server.local_addr().unwrap(), links, 1).unwrap();
-        let port = proxy.expect(client.local_addr().unwrap()).expect("room for one");
+        let proxy = Proxy::start_one_leg(loopback(), loopback(), links, 1).unwrap();
+        let port =
+            proxy.expect(client.local_addr().unwrap(), server.local_addr().unwrap()).expect("room for one");
         server.send_to(b"hello", ("127.0.0.1", port)).unwrap();
         let mut buffer = [0; 100];
         let (length, from) = client.recv_from(&mut buffer).unwrap();

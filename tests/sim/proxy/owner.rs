@@ -5,7 +5,7 @@ use super::tcp::{Connection, Tell};
 use super::{Meters, read};
 use netem::{Direction, LinkConfig, Random};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -29,6 +29,7 @@ pub(super) enum Event {
     },
     Expected {
         client: SocketAddr,
+        server: SocketAddr,
         reply: Sender<Option<u16>>,
     },
     TcpOpened {
@@ -58,6 +59,8 @@ pub(super) struct Owner {
     clients: BTreeMap<SocketAddr, Arc<UdpSocket>>,
     connections: BTreeMap<u64, Connection>,
     connections_made: u64,
+    /// Everybody is one host.
+    pub one_leg: bool,
 }
 
 impl Owner {
@@ -80,6 +83,7 @@ impl Owner {
             clients: BTreeMap::new(),
             connections: BTreeMap::new(),
             connections_made: 0,
+            one_leg: false,
         }
     }
 
@@ -126,7 +130,8 @@ impl Owner {
                 let crossing = Crossing::Datagram { client: to, bytes };
                 self.pass(to.ip(), Direction::Down, now, crossing);
             }
-            Event::Expected { client, reply } => {
+            Event::Expected { client, server, reply } => {
+                self.server = server;
                 let port = self.client(client).and_then(|socket| Some(socket.local_addr().ok()?.port()));
                 let _ = reply.send(port);
             }
@@ -157,6 +162,7 @@ impl Owner {
     }
 
     fn pass(&mut self, host: IpAddr, direction: Direction, now: Instant, crossing: Crossing) {
+        let host = if self.one_leg { Ipv4Addr::UNSPECIFIED.into() } else { host };
         if !self.hosts.contains_key(&host) {
             if self.hosts.len() >= HOSTS_MAX {
                 return;
