@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -70,6 +71,10 @@ pub struct Args {
     #[arg(long, value_name = "COUNT", default_value_t = Options::default().connections_per_address)]
     max_connections_per_address: usize,
 
+    /// Seconds that a room waits for somebody whose connection was lost
+    #[arg(long, value_name = "SECONDS", default_value_t = Options::default().grace.as_secs())]
+    grace: u64,
+
     /// Joins a second from one network address; ten times as many at once
     #[arg(long, value_name = "COUNT", default_value_t = 10)]
     join_rate: u32,
@@ -106,6 +111,7 @@ impl Args {
             web: self.web.clone(),
             ..Options::default()
         };
+        options.grace = Duration::from_secs(self.grace.min(3600));
         options.rooms.rooms = self.max_rooms;
         options.rooms.participants_per_room = self.max_participants;
         options.media.udp_port = self.udp_port.unwrap_or(self.http.port());

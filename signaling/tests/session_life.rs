@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use packet::{PeerId, RoomId, RtpTime};
 use sfu_core::{CloseReason, Command, Event};
 use signaling::sessions::{Config, ConnectionId, Output, Sessions};
-use support::{join, mid, offer, pairs, tracks};
+use support::{join, mid, offer_of, pairs, tracks};
 use transport::Fingerprint;
-use wire::{ClientMessage, ServerMessage, TrackInfo};
+use wire::{ClientMessage, MediaOffer, ServerMessage, TrackInfo};
 
 const SEEDS: u64 = 8;
 const STEPS: u32 = 600;
@@ -49,6 +49,8 @@ struct World {
     next: u64,
     /// Peers of the media plane with their worker and room.
     peers: BTreeMap<PeerId, (usize, RoomId)>,
+    /// Every token that was given out.
+    tokens: Vec<String>,
 }
 
 impl World {
@@ -70,7 +72,8 @@ impl World {
         let text = serde_json::to_string(&message).unwrap();
         assert_eq!(serde_json::from_str::<ServerMessage>(&text).unwrap(), message);
         match message {
-            ServerMessage::Joined { participant, participants, bindings, .. } => {
+            ServerMessage::Joined { participant, participants, bindings, resume, .. } => {
+                self.tokens.push(resume.token);
                 let others: BTreeSet<_> = participants.into_iter().map(|p| p.id).collect();
                 assert!(!others.contains(&participant), "oneself is not among the others");
                 for binding in bindings {
@@ -87,6 +90,14 @@ impl World {
             }
             ServerMessage::TrackChanged { participant, .. }
             | ServerMessage::FirstFrame { participant, .. } => {
+                assert!(client.others.as_ref().unwrap().contains(&participant));
+            }
+            ServerMessage::Resumed { participants, participant, .. } => {
+                assert!(client.others.is_none(), "resumed twice");
+                client.others = Some(participants.into_iter().map(|p| p.id).collect());
+                client.own = participant;
+            }
+            ServerMessage::Presence { participant, .. } => {
                 assert!(client.others.as_ref().unwrap().contains(&participant));
             }
             ServerMessage::Bindings { bindings } => {
@@ -157,7 +168,7 @@ impl World {
         let peers: Vec<_> = self.peers.keys().copied().collect();
         let peer = peers.get(random.below(peers.len().max(1))).copied().unwrap_or(PeerId(999));
         let slots = random.below(7);
-        match (random.below(16), somebody) {
+        match (random.below(20), somebody) {
             (0..=2, _) => {
                 let address = IpAddr::from([192, 0, 2, random.below(4) as u8]);
                 self.open.insert(self.next, Client::default());
@@ -179,7 +190,7 @@ impl World {
             }
             (9..=10, Some(id)) => {
                 let ufrag = if random.below(3) == 0 { "efgh" } else { "abcd" };
-                let sdp = offer(slots, ufrag);
+                let sdp = offer_of(slots, ufrag, u8::from(random.below(6) == 0));
                 let message =
                     ClientMessage::Offer { id: 2, offer: sdp, tracks: tracks(), slots: pairs(slots) };
                 self.say(id, &message, random);
@@ -189,6 +200,23 @@ impl World {
                 self.open.remove(&id);
                 self.sessions.handle_closed(ConnectionId(id));
             }
+            (16..=17, Some(id)) => {
+                let Some(token) = self.tokens.get(random.below(self.tokens.len().max(1))).cloned() else {
+                    return;
+                };
+                let media = (random.below(2) == 0).then(|| {
+                    let ufrag = ["abcd", "efgh"][random.below(2)];
+                    let offer = offer_of(slots, ufrag, random.below(2) as u8);
+                    MediaOffer { offer, tracks: tracks(), slots: pairs(slots) }
+                });
+                self.say(id, &ClientMessage::Resume { id: 3, token, media }, random);
+            }
+            (18, Some(id)) => {
+                self.open.remove(&id);
+                let heard_at = self.now - Duration::from_millis(random.next() % 20_000);
+                self.sessions.handle_lost(ConnectionId(id), heard_at);
+            }
+            (19, _) => self.sessions.handle_timeout(self.now),
             (13, _) => {
                 // The router has let go of the peer by itself.
                 let reason = if random.below(2) == 0 {
@@ -214,7 +242,8 @@ impl World {
     fn check(&self) {
         let stats = self.sessions.stats();
         let joined = self.open.values().filter(|c| c.others.is_some()).count();
-        assert_eq!((stats.connections, stats.participants), (self.open.len(), joined));
+        assert_eq!(stats.connections, self.open.len());
+        assert_eq!(stats.participants, joined + stats.away);
         assert_eq!(stats.participants, self.peers.len());
         assert_eq!((stats.joins - stats.leaves) as usize, stats.participants);
         let rooms: BTreeSet<_> = self.peers.values().map(|p| p.1).collect();
@@ -230,7 +259,7 @@ fn run(seed: u64) {
     config.limits.slots_per_participant = 5;
     let sessions = Sessions::new(config);
     let (open, peers) = (BTreeMap::new(), BTreeMap::new());
-    let mut world = World { sessions, now: Instant::now(), open, next: 0, peers };
+    let mut world = World { sessions, now: Instant::now(), open, next: 0, peers, tokens: Vec::new() };
     let mut random = Random(seed);
     for _ in 0..STEPS {
         world.step(&mut random);
@@ -243,6 +272,7 @@ fn run(seed: u64) {
         world.sessions.handle_closed(ConnectionId(id));
         while !matches!(world.sessions.poll_output(), Output::Timeout(_)) {}
     }
+    world.sessions.handle_timeout(world.now + Duration::from_secs(60));
     let stats = world.sessions.stats();
     assert_eq!((stats.connections, stats.participants, stats.rooms), (0, 0, 0), "something is left");
 }

@@ -209,7 +209,10 @@ impl Client {
             }
             ServerMessage::Speakers { participants } => self.event(Event::Speakers(participants)),
             ServerMessage::Layers { mid, active } => self.event(Event::Layers { mid, active }),
-            ServerMessage::Quality { .. } | ServerMessage::Pong { .. } => {}
+            ServerMessage::Quality { .. }
+            | ServerMessage::Pong { .. }
+            | ServerMessage::Presence { .. }
+            | ServerMessage::Resumed { .. } => {}
             ServerMessage::Error { re, code, message } => {
                 re.into_iter().for_each(|re| self.session.refused(re));
                 self.event(Event::Refused { code, message });

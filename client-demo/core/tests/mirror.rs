@@ -355,6 +355,7 @@ impl Mirror {
             answer,
             participants: vec![],
             bindings: vec![Binding { slot, participant: Some("mirror".into()), share: Share::Person }],
+            resume: wire::ResumeTicket { token: "r1".into(), grace_ms: 30_000 },
             server_ms: 0.0,
         })
     }

@@ -11,6 +11,9 @@ import { callWords, countWords, reconnectWords } from './words.js';
 
 /** @import {Call} from '../sdk/index.js' */
 
+/** The pill says at once that something is wrong; what and why comes when it lasts. */
+const EXPLAIN_AFTER_MS = 2_000;
+
 /** @param {{createCall: () => Call}} options where calls come from */
 export function start({ createCall }) {
   const page = new Page(createCall);
@@ -28,6 +31,8 @@ class Page {
   #speakerOn = true;
   /** @type {{video: MediaStreamTrack, audio: MediaStreamTrack | null} | null} */ #screen = null;
   #rendering = false;
+  /** @type {any} */ #explaining = null;
+  #wasReconnecting = false;
 
   /** @param {() => Call} createCall */
   constructor(createCall) {
@@ -116,14 +121,28 @@ class Page {
     const call = this.#call;
     if (call?.state === 'left') return this.#ended('');
     const reconnecting = call?.state === 'reconnecting';
-    byId('call').classList.toggle('reconnecting', reconnecting);
-    notice(byId('call-notice'), reconnecting ? reconnectWords(call.reason) : '', 'warning');
-    if (call?.state === 'joined' && !byId('call').hidden) this.#announce('You are in the call again');
+    clearTimeout(this.#explaining);
+    byId('call-state').hidden = !reconnecting;
+    if (!reconnecting) {
+      byId('call').classList.remove('reconnecting');
+      notice(byId('call-notice'), '', 'warning');
+    } else {
+      // Most losses are over before anybody has read about them.
+      this.#explaining = setTimeout(() => {
+        byId('call').classList.toggle('reconnecting', !call.mediaAlive);
+        notice(byId('call-notice'), reconnectWords(call.reason, call.mediaAlive), 'warning');
+      }, call.mediaAlive ? EXPLAIN_AFTER_MS : 0);
+    }
+    if (call?.state === 'joined' && this.#wasReconnecting) this.#announce('You are in the call again');
+    this.#wasReconnecting = reconnecting;
     this.#render();
   }
 
   /** The call is over. @param {string} why empty: we left */
   #ended(why) {
+    clearTimeout(this.#explaining);
+    byId('call-state').hidden = true;
+    this.#wasReconnecting = false;
     this.#tabs.leave();
     this.#releaseScreen();
     this.#local.use(null);
@@ -203,7 +222,7 @@ class Page {
       this.#rendering = false;
       const call = this.#call;
       if (!call || byId('call').hidden) return;
-      setText(byId('call-count'), call.state === 'joined' ? countWords(call.participants.length) : '');
+      setText(byId('call-count'), call.self !== null ? countWords(call.participants.length) : '');
       setPressed(byId('toggle-microphone'), 'microphone', this.#local.isOn('microphone'));
       setPressed(byId('toggle-camera'), 'camera', this.#local.isOn('camera'));
       byId('toggle-screen').setAttribute('aria-pressed', String(this.#screen !== null));

@@ -128,7 +128,7 @@ export class Stage {
       picture: on && view !== undefined && view.shown && !paused,
       muted: share === 'person' && (!microphone || !microphone.active || microphone.muted),
       speaking: share === 'person' && call.speakers.includes(participant.id),
-      status: paused || (on && !view?.shown ? 'Connecting …' : ''), paused,
+      status: participant.connected ? paused || (on && !view?.shown ? 'Connecting …' : '') : 'Connection lost. Waiting …', paused,
     });
   }
 

@@ -20,13 +20,15 @@ export function callWords(error) {
   }
 }
 
-/** @param {CallError | null} reason what the server said before it closed the connection */
-export function reconnectWords(reason) {
+/** @param {CallError | null} reason what the server said before it closed the connection @param {boolean} mediaAlive sound and pictures go on */
+export function reconnectWords(reason, mediaAlive) {
   switch (reason?.code) {
     case 'media_lost':
       return 'No sound or picture gets through to the server: its UDP port may be blocked on the way. Trying again …';
     case 'shutting_down': return 'The server is restarting. You will be back as soon as it answers …';
-    default: return 'The connection to the server was lost. You will be back as soon as it answers …';
+    default: return mediaAlive
+      ? 'The connection to the server was lost. Sound and pictures go on meanwhile; the rest follows as soon as it answers …'
+      : 'The connection to the server was lost. You will be back as soon as it answers …';
   }
 }
 

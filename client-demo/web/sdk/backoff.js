@@ -1,17 +1,27 @@
-/** When to try again: doubling waits with jitter, so that a thousand pages do not return in the same instant. */
+/**
+ * When to try again. A loss that is fresh is tried often: most are over in seconds, and whoever comes back should not wait
+ * for a timer. One that lasts is tried seldom. With jitter, so that a thousand pages do not return in the same instant.
+ */
 
 /** The first retry comes soon: a server that is restarted is back in under a second. */
 export const FIRST_WAIT_MS = 250;
+/** While the loss is fresh nobody waits longer than this after the server is back. */
+export const FRESH_WAIT_MS = 700;
+/** The way through a tunnel or a lift. */
+export const FRESH_FOR_MS = 60_000;
 /** A person who watches the page should not wait longer than this after the server is back. */
 export const LONGEST_WAIT_MS = 8_000;
 
 export class Backoff {
   #tries = 0;
   #random;
+  #now;
+  /** @type {number} */ #since = 0;
 
-  /** @param {() => number} random in 0..1 */
-  constructor(random = Math.random) {
+  /** @param {() => number} random in 0..1 @param {() => number} now in milliseconds */
+  constructor(random = Math.random, now = () => performance.now()) {
     this.#random = random;
+    this.#now = now;
   }
 
   /** How often it was tried since it last worked. */
@@ -19,9 +29,11 @@ export class Backoff {
     return this.#tries;
   }
 
-  /** The next wait in milliseconds, between half of the doubling ceiling and all of it. */
+  /** The next wait in milliseconds, between half of the ceiling and all of it. */
   next() {
-    const ceiling = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#tries);
+    if (this.#tries === 0) this.#since = this.#now();
+    const fresh = this.#now() - this.#since < FRESH_FOR_MS;
+    const ceiling = Math.min(fresh ? FRESH_WAIT_MS : LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#tries);
     this.#tries += 1;
     return ceiling / 2 + (this.#random() * ceiling) / 2;
   }

@@ -3,8 +3,14 @@
  *
  *   new Call -> prepare() -> join() -> joined <-> reconnecting -> leave() or failed
  *
- * `prepare` opens the WebSocket and makes the offer ahead of the click, so that Join is one message. When the server is
- * restarted or the network is gone, the call clears what it knew and joins again by itself, with growing waits.
+ * `prepare` opens the WebSocket and makes the offer ahead of the click, so that Join is one message.
+ *
+ * A lost WebSocket is replaced while everything else stays: sound and pictures go on as long as the media path lives, the
+ * room keeps our place, and a path that is lost, too, is restarted with the same message. Only when the server does not know
+ * us any more (it was restarted, or the room gave us up) the call clears what it knew and joins again.
+ *
+ *   WebSocket closed, or silent when asked --> reconnecting --Reach--> resume (+ ICE restart) --> joined
+ *                                                                        `- refused --> join  --> joined
  */
 
 import { Backoff } from './backoff.js';
@@ -12,6 +18,7 @@ import { CallError, isPassing } from './errors.js';
 import { Emitter } from './events.js';
 import { Link } from './link.js';
 import { Peer, SENDERS } from './peer.js';
+import { Reach } from './reach.js';
 import { SLOT_STEP, SlotTable } from './slots.js';
 import { StageClock } from './stages.js';
 import { summarise } from './stats.js';
@@ -19,7 +26,7 @@ import { TileWatcher } from './tiles.js';
 import { SlotView } from './view.js';
 
 /** @import {CallStats} from './stats.js' */
-/** @import {Binding, Joined, ParticipantInfo, Quality, ServerMessage, Share, Source, Stages, TrackInfo} from './wire.js' */
+/** @import {Binding, Joined, ParticipantInfo, Quality, Resumed, ServerMessage, Share, Source, Stages, TrackInfo} from './wire.js' */
 
 /** @typedef {'idle' | 'joining' | 'joined' | 'reconnecting' | 'left' | 'failed'} CallState */
 
@@ -48,6 +55,12 @@ import { SlotView } from './view.js';
 /** Decisions that are kept for people to read. */
 const DECISIONS_KEPT = 50;
 
+/** What a live connection takes to answer, when there is reason to doubt it: the media path is disturbed, or the network changed. */
+const PROBE_WITHIN_MS = 2_500;
+/** A media path that does not come back by itself in this time is restarted. */
+const HEAL_WITHIN_MS = 1_000;
+/** ... and one that a restart does not bring back is made anew. */
+const RESTART_WITHIN_MS = 6_000;
 /** How long `join` waits for a WebSocket that is not open yet. */
 const REACH_WITHIN_MS = 5_000;
 /** Later than this a first frame says when somebody else arrived, not how fast we connected. */
@@ -60,6 +73,7 @@ export class Call extends Emitter {
   /** @type {CallState} */ #state = 'idle';
   #url;
   #pairs;
+  #unlisten;
   /** @type {Link | null} */ #link = null;
   /** @type {Peer | null} */ #peer = null;
   /** @type {Promise<string> | null} The offer made ahead. */ #offer = null;
@@ -81,6 +95,9 @@ export class Call extends Emitter {
   /** @type {CallError | null} Why the server ended the connection, if it said so. */ #reason = null;
   #backoff = new Backoff();
   /** @type {any} */ #retry = null;
+  /** @type {Reach | null} While reconnecting. */ #reach = null;
+  /** @type {string | null} What the server knows us by. */ #token = null;
+  /** @type {any} */ #healing = null;
   /** @type {Promise<unknown>} Offers never overlap. */ #negotiation = Promise.resolve();
   /** @type {Stages} */ #stages = {};
   /** @type {any} */ #measuring = null;
@@ -91,10 +108,26 @@ export class Call extends Emitter {
     super();
     this.#url = url;
     this.#pairs = slots;
+    // The network says that it is there, or another one than before; a phone wakes up.
+    const doubt = () => this.#doubt();
+    globalThis.addEventListener?.('online', doubt);
+    /** @type {any} */ (globalThis.navigator)?.connection?.addEventListener?.('change', doubt);
+    const shown = () => document.visibilityState === 'visible' && this.#doubt();
+    globalThis.document?.addEventListener('visibilitychange', shown);
+    this.#unlisten = () => {
+      globalThis.removeEventListener?.('online', doubt);
+      /** @type {any} */ (globalThis.navigator)?.connection?.removeEventListener?.('change', doubt);
+      globalThis.document?.removeEventListener('visibilitychange', shown);
+    };
   }
 
   get state() {
     return this.#state;
+  }
+
+  /** Sound and pictures go on, whatever the WebSocket does. */
+  get mediaAlive() {
+    return this.#peer?.isConnected ?? false;
   }
 
   /** Our own id in the room; null outside. */
@@ -222,19 +255,24 @@ export class Call extends Emitter {
   #openLink() {
     if (this.#link && !this.#link.isClosed) return this.#link;
     const link = new Link(this.#url);
-    this.#link = link;
+    this.#use(link);
     link.opened().then(() => {
       if (this.#state === 'idle') this.#backoff.reset();
       this.emit('reachable', true);
     }, () => {});
-    link.on('message', (message) => this.#receive(message));
-    link.on('closed', () => this.#linkClosed(link));
     return link;
+  }
+
+  /** @param {Link} link */
+  #use(link) {
+    this.#link = link;
+    link.on('message', (message) => link === this.#link && this.#receive(message));
+    link.on('closed', () => this.#linkClosed(link));
   }
 
   /** A new PeerConnection with everything that is published, and its offer. */
   #makePeer() {
-    if (this.#peer) return;
+    if (this.#peer) return this.#peer;
     const peer = new Peer(this.#pairs);
     this.#peer = peer;
     this.#offer = (async () => {
@@ -247,7 +285,121 @@ export class Call extends Emitter {
       this.#backoff.reset();
       this.#reason = null;
     });
-    peer.on('failed', () => this.#negotiate({ restart: true }));
+    peer.on('disturbed', () => {
+      if (peer === this.#peer) this.#doubt();
+    });
+    return peer;
+  }
+
+  /**
+   * Something is wrong, or may be: the WebSocket is asked for a sign of life, and a media path that does not come back by
+   * itself is restarted over it.
+   */
+  #doubt() {
+    if (this.#state === 'reconnecting') return this.#reach?.hurry();
+    if (this.#state === 'idle' && this.#retry !== null) return this.#openLink();
+    if (this.#state !== 'joined') return;
+    void this.#link?.probe(PROBE_WITHIN_MS);
+    this.#heal(HEAL_WITHIN_MS);
+  }
+
+  /** @param {number} after_ms @param {boolean} [restarted] an ICE restart was tried already */
+  #heal(after_ms, restarted = false) {
+    clearTimeout(this.#healing);
+    const peer = this.#peer;
+    this.#healing = setTimeout(() => {
+      if (this.#state !== 'joined' || !peer || peer !== this.#peer || peer.isConnected) return;
+      if (restarted) return this.#renew();
+      this.#negotiate({ restart: true });
+      this.#heal(RESTART_WITHIN_MS, true);
+    }, after_ms);
+  }
+
+  /** A new PeerConnection in the running call, where the old one cannot be brought back. */
+  #renew() {
+    const [link, old] = [this.#link, this.#peer];
+    if (!link || !old || this.#state !== 'joined') return;
+    this.#negotiation = this.#negotiation.then(async () => {
+      if (old !== this.#peer) return;
+      const peer = this.#replacePeer();
+      const offer = await this.#offer;
+      this.#addSlots(peer);
+      const answer = await link.request({ type: 'offer', offer: /** @type {string} */ (offer), ...this.#describe(peer) });
+      old.close(); // Not before the server has let go of it: it would take this for hanging up.
+      await peer.accept(answer.answer);
+      this.#heal(RESTART_WITHIN_MS, true);
+    }).catch(() => link.close('renegotiation failed'));
+  }
+
+  /** The next PeerConnection, with everything that is published; the old one is left open. */
+  #replacePeer() {
+    this.#peer = null;
+    this.#report = null;
+    this.#slots = new SlotTable();
+    this.#views = [];
+    this.#tiles.clear();
+    const peer = /** @type {Peer} */ (this.#makePeer());
+    this.emit('participants', undefined);
+    return peer;
+  }
+
+  /** False: the server does not know us any more, and nothing of the session is left; the link can be used to join. @param {Link} link @param {string} token */
+  async #resumeIfKnown(link, token) {
+    try {
+      await this.#resume(link, token);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CallError) || error.code !== 'resume_refused') throw error;
+      this.#link = null;
+      this.#clear();
+      this.#link = link;
+      return false;
+    }
+  }
+
+  /** Takes our session over on a link that has just opened. @param {Link} link @param {string} token */
+  async #resume(link, token) {
+    const replaced = !this.#peer || this.#peer.isClosed;
+    const peer = replaced ? this.#replacePeer() : /** @type {Peer} */ (this.#peer);
+    const whole = !replaced && peer.isConnected && peer.isStable;
+    let media;
+    if (!whole) {
+      const offer = replaced ? await this.#offer : await peer.offer({ restart: !peer.isConnected });
+      this.#addSlots(peer);
+      media = { offer: /** @type {string} */ (offer), ...this.#describe(peer) };
+    }
+    const resumed = await link.request({ type: 'resume', token, ...(media && { media }) });
+    this.#catchUp(resumed);
+    if (resumed.answer !== null) await peer.accept(resumed.answer);
+    this.#backoff.reset();
+    this.#reason = null;
+    this.#setState('joined');
+    this.#tiles.retell();
+    for (const { source } of SENDERS) this.#announceIfChanged(source, peer);
+    if (!resumed.media) return this.#renew();
+    this.#heal(RESTART_WITHIN_MS, true);
+    this.#grow(0);
+  }
+
+  /** What has changed while we were away. @param {Resumed} resumed */
+  #catchUp(resumed) {
+    const before = this.#participants;
+    this.#participants = new Map(resumed.participants.map((participant) => [participant.id, participant]));
+    for (const [id, participant] of before) {
+      if (this.#participants.has(id)) continue;
+      this.#slots.release(id);
+      this.emit('departed', participant);
+    }
+    for (const [id, participant] of this.#participants) if (!before.has(id)) this.emit('arrived', participant);
+    const key = (/** @type {{audio: string, video: string}} */ slot) => `${slot.audio}/${slot.video}`;
+    const taken = new Set(resumed.bindings.map(({ slot }) => key(slot)));
+    const free = this.#views.filter(({ slot }) => slot.participant !== null && !taken.has(key(slot.mids)));
+    this.#bind([
+      ...free.map(({ slot, share }) => ({ slot: slot.mids, participant: null, share })),
+      ...resumed.bindings,
+    ]);
+    for (const view of this.#views) view.update();
+    this.emit('participants', undefined);
   }
 
   /** One try to join. @param {number} start_ms */
@@ -274,6 +426,7 @@ export class Call extends Emitter {
   /** @param {Joined} joined */
   #begin(joined) {
     this.#self = joined.participant;
+    this.#token = joined.resume.token;
     for (const participant of joined.participants) {
       this.#participants.set(participant.id, participant);
       this.emit('arrived', participant);
@@ -288,33 +441,55 @@ export class Call extends Emitter {
     // The server closes connections on which nobody joins; that it answers is known until the next one fails.
     if (!link.wasOpen || this.#state !== 'idle') this.emit('reachable', false);
     if (this.#state === 'joined') {
-      this.#clear();
+      clearTimeout(this.#healing);
+      this.#negotiation = Promise.resolve();
       this.#setState('reconnecting');
     }
-    if (this.#state === 'idle' || this.#state === 'reconnecting') this.#retryLater();
+    if (this.#state === 'reconnecting') this.#comeBack();
+    if (this.#state === 'idle' && this.#retry === null) {
+      this.#retry = setTimeout(() => {
+        this.#retry = null;
+        if (this.#state === 'idle') this.#openLink();
+      }, this.#backoff.next());
+    }
   }
 
-  #retryLater() {
-    if (this.#retry !== null) return;
-    this.#retry = setTimeout(async () => {
-      this.#retry = null;
-      if (this.#state === 'idle') return void this.#openLink();
-      if (this.#state !== 'reconnecting') return;
+  #comeBack() {
+    if (this.#reach) return;
+    this.#link = null;
+    this.#reach = new Reach(this.#url, this.#backoff, async (link) => {
+      this.#reach = null;
+      this.#use(link);
+      this.emit('reachable', true);
       try {
+        if (this.#token !== null && (await this.#resumeIfKnown(link, this.#token))) return;
         await this.#enter(performance.now());
       } catch (error) {
-        if (this.#state !== 'reconnecting') return;
+        if (this.#state !== 'reconnecting' && this.#state !== 'joined') return;
+        // The link may live on: one that brought us back to nothing is not used again.
+        link.close('could not come back');
+        if (error instanceof CallError && error.code === 'gone') return this.#comeBackIfIdle();
         this.#clear();
-        if (isPassing(error)) return this.#retryLater();
+        this.#setState('reconnecting');
+        if (isPassing(error)) return this.#comeBackIfIdle();
         this.#end('failed');
         this.emit('error', asCallError(error));
       }
-    }, this.#backoff.next());
+    });
+  }
+
+  /** Unless the closing of the link has started it already. */
+  #comeBackIfIdle() {
+    if (this.#state === 'reconnecting') this.#comeBack();
   }
 
   /** Nothing of the last connection is left; what is published stays ours. */
   #clear() {
     clearInterval(this.#measuring);
+    clearTimeout(this.#healing);
+    this.#reach?.stop();
+    this.#reach = null;
+    this.#token = null;
     const link = this.#link;
     this.#link = null;
     link?.close();
@@ -337,8 +512,10 @@ export class Call extends Emitter {
   #end(state) {
     clearTimeout(this.#retry);
     this.#retry = null;
+    this.#link?.finish();
     this.#clear();
     this.#tiles.close();
+    this.#unlisten();
     this.#setState(state);
   }
 
@@ -450,6 +627,12 @@ export class Call extends Emitter {
         const participant = this.#participants.get(message.participant);
         if (!participant) return;
         participant.tracks = [...participant.tracks.filter((track) => track.mid !== message.track.mid), message.track];
+        return this.emit('participants', undefined);
+      }
+      case 'presence': {
+        const participant = this.#participants.get(message.participant);
+        if (!participant) return;
+        participant.connected = message.connected;
         return this.emit('participants', undefined);
       }
       case 'bindings':

@@ -4,13 +4,14 @@ import { CallError } from './errors.js';
 import { Emitter } from './events.js';
 import { parseServerMessage, writeClientMessage } from './wire.js';
 
-/** @import {Answer, ClientMessage, Joined, Pong, ServerMessage} from './wire.js' */
-/** @typedef {'join' | 'offer' | 'ping'} RequestType */
+/** @import {Answer, ClientMessage, Joined, Pong, Resumed, ServerMessage} from './wire.js' */
 /** @typedef {Extract<ClientMessage, {id: number}>} Request */
 /** Without its id, which the link chooses. @typedef {Request extends infer R ? R extends Request ? Omit<R, 'id'> : never : never} NewRequest */
 
-/** Proxies close a silent WebSocket after 30 to 60 seconds; a ping in half of the shorter keeps it and tells of a dead one. */
-const PING_EVERY_MS = 15_000;
+/** A dead connection is known after this and the time for an answer; it also keeps proxies from closing a silent one. */
+const PING_EVERY_MS = 5_000;
+/** Close code: not wanted, so the server waits for us to come back. */
+const LOST = 4000;
 /** An answer that takes longer will not come: the server answers a ping at once and a join in milliseconds. */
 const ANSWER_WITHIN_MS = 10_000;
 
@@ -30,6 +31,7 @@ export class Link extends Emitter {
   /** @type {any} */ #pinging;
   #closed = false;
   #wasOpen = false;
+  #finished = false;
 
   /** @param {string} url `wss://host/ws` */
   constructor(url) {
@@ -73,6 +75,7 @@ export class Link extends Emitter {
 
   /**
    * @overload @param {Extract<NewRequest, {type: 'join'}>} message @returns {Promise<Joined>}
+   * @overload @param {Extract<NewRequest, {type: 'resume'}>} message @returns {Promise<Resumed>}
    * @overload @param {Extract<NewRequest, {type: 'offer'}>} message @returns {Promise<Answer>}
    * @overload @param {Extract<NewRequest, {type: 'ping'}>} message @returns {Promise<Pong>}
    * @param {NewRequest} message @returns {Promise<any>} rejects with the server's error, `gone`, or `broken`
@@ -85,6 +88,20 @@ export class Link extends Emitter {
       this.#waiting.set(id, { resolve, reject, timer });
       this.send(/** @type {ClientMessage} */ ({ ...message, id }));
     });
+  }
+
+  /** Whether the connection is alive: it is closed if no answer comes in time. @param {number} within_ms */
+  async probe(within_ms) {
+    if (!this.isOpen) return;
+    const timer = setTimeout(() => this.#end('no sign of life'), within_ms);
+    await this.request({ type: 'ping' }).catch(() => {});
+    clearTimeout(timer);
+  }
+
+  /** The call is over: the server need not wait for us. */
+  finish() {
+    this.#finished = true;
+    this.#end('the call is over');
   }
 
   /** @param {string} [why] */
@@ -127,7 +144,7 @@ export class Link extends Emitter {
       reject(new CallError('gone', `The connection to the server ended: ${why}.`));
     }
     this.#waiting.clear();
-    this.#socket.close();
+    this.#socket.close(this.#finished ? 1000 : LOST);
     this.emit('closed', why);
   }
 }

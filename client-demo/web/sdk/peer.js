@@ -27,7 +27,7 @@ export const SENDERS = [
  * @property {number} ice          when ICE connected, in ms of `performance.now()`
  * @property {number} dtls         when the DTLS handshake was done
  * @property {number} packet       when the first RTP packet of some slot arrived
- * @property {void} failed         the path is lost: an ICE restart is due
+ * @property {void} disturbed      nothing comes over the path at the moment; it may be lost
  */
 
 /** @extends {Emitter<PeerEvents>} */
@@ -48,7 +48,7 @@ export class Peer extends Emitter {
     this.#connection.onconnectionstatechange = () => {
       const state = this.#connection.connectionState;
       if (state === 'connected') this.emit('dtls', performance.now());
-      if (state === 'failed') this.emit('failed', undefined);
+      if (state === 'failed' || state === 'disconnected') this.emit('disturbed', undefined);
     };
     for (const { source, kind } of SENDERS) {
       const sendEncodings = source === 'camera' ? cameraEncodings() : source === 'screen' ? screenEncodings() : undefined;
@@ -71,6 +71,19 @@ export class Peer extends Emitter {
       }
       this.#pairs.push({ audio, video });
     }
+  }
+
+  get isConnected() {
+    return this.#connection.connectionState === 'connected';
+  }
+
+  get isClosed() {
+    return this.#connection.connectionState === 'closed';
+  }
+
+  /** No offer of ours waits for its answer. */
+  get isStable() {
+    return this.#connection.signalingState === 'stable';
   }
 
   get pairs() {

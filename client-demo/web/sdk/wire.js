@@ -13,7 +13,7 @@
  * @property {boolean} muted    still published, nothing to hear or see
  * @property {boolean} active   false: the m-line is there ahead of need and takes nobody's slot
  *
- * @typedef {{id: string, name: string, tracks: TrackInfo[]}} ParticipantInfo
+ * @typedef {{id: string, name: string, tracks: TrackInfo[], connected: boolean}} ParticipantInfo  `connected` false: the room waits for them.
  * @typedef {{audio: string, video: string}} SlotPair  Two receive-only m-lines that share a media stream.
  * @typedef {{slot: SlotPair, participant: string | null, share: Share}} Binding
  *
@@ -48,11 +48,15 @@
  * @property {number} [first_audio_ms]
  * @property {number} [first_frame_ms]
  *
+ * @typedef {{offer: string, tracks: TrackInfo[], slots: SlotPair[]}} MediaOffer
+ * @typedef {{token: string, grace_ms: number}} ResumeTicket  A secret: whoever has it is this participant.
+ *
  * @typedef {'bad_message' | 'unknown_message' | 'message_too_large' | 'wrong_state' | 'bad_name' | 'bad_room'
  *   | 'bad_sdp' | 'bad_tracks' | 'room_full' | 'too_many_rooms' | 'too_many_joins' | 'too_many_messages'
- *   | 'join_timeout' | 'media_lost' | 'slow_consumer' | 'shutting_down' | 'internal'} ErrorCode
+ *   | 'resume_refused' | 'replaced' | 'join_timeout' | 'media_lost' | 'slow_consumer' | 'shutting_down' | 'internal'} ErrorCode
  *
  * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[]}
+ *   | {type: 'resume', id: number, token: string, media?: MediaOffer}
  *   | {type: 'offer', id: number, offer: string, tracks: TrackInfo[], slots: SlotPair[]}
  *   | {type: 'track', track: TrackInfo}
  *   | {type: 'prefer', slots: Preference[]}
@@ -61,16 +65,19 @@
  *   | {type: 'leave'}} ClientMessage
  *
  * @typedef {{type: 'joined', re: number, participant: string, room: string, answer: string,
- *   participants: ParticipantInfo[], bindings: Binding[], server_ms: number}} Joined
+ *   participants: ParticipantInfo[], bindings: Binding[], resume: ResumeTicket, server_ms: number}} Joined
+ * @typedef {{type: 'resumed', re: number, participant: string, room: string, answer: string | null, media: boolean,
+ *   participants: ParticipantInfo[], bindings: Binding[]}} Resumed
  * @typedef {{type: 'answer', re: number, answer: string}} Answer
  * @typedef {{type: 'pong', re: number}} Pong
  * @typedef {{type: 'error', re?: number, code: ErrorCode, message: string}} ErrorMessage
  * @typedef {{type: 'layers', mid: string, active: EncodingActive[]}} Layers
  * @typedef {{type: 'quality', estimate_kbps: number | null, wanted_kbps: number, slots: SlotQuality[], decisions: Decision[]}} Quality
- * @typedef {Joined | Answer | Pong | ErrorMessage | Layers | Quality
+ * @typedef {Joined | Resumed | Answer | Pong | ErrorMessage | Layers | Quality
  *   | {type: 'participant_joined', participant: ParticipantInfo}
  *   | {type: 'participant_left', participant: string}
  *   | {type: 'track_changed', participant: string, track: TrackInfo}
+ *   | {type: 'presence', participant: string, connected: boolean}
  *   | {type: 'bindings', bindings: Binding[]}
  *   | {type: 'first_frame', mid: string, participant: string, rtp_timestamp: number}
  *   | {type: 'need_slots', wanted: number}
@@ -80,7 +87,7 @@
 /** @type {readonly ErrorCode[]} Every code the server can answer with; what people read about each is in the page. */
 export const ERROR_CODES = [
   'bad_message', 'unknown_message', 'message_too_large', 'too_many_messages', 'wrong_state', 'bad_name', 'bad_room',
-  'bad_sdp', 'bad_tracks', 'room_full', 'too_many_rooms', 'too_many_joins', 'join_timeout', 'media_lost',
+  'bad_sdp', 'bad_tracks', 'room_full', 'too_many_rooms', 'too_many_joins', 'resume_refused', 'replaced', 'join_timeout', 'media_lost',
   'slow_consumer', 'shutting_down', 'internal',
 ];
 
@@ -123,8 +130,9 @@ const track = object({
   muted: optional(flag),
   active: optional(flag),
 });
-const participant = object({ id: text, name: text, tracks: list(track) });
+const participant = object({ id: text, name: text, tracks: list(track), connected: optional(flag) });
 const slot = object({ audio: text, video: text });
+const ticket = object({ token: text, grace_ms: number });
 const binding = object({ slot, participant: optional(text), share: oneOf('person', 'screen') });
 const encoding = object({ rid: optional(text), active: flag });
 const slotQuality = object({
@@ -142,12 +150,17 @@ const stages = object({
 const SERVER = {
   joined: object({
     re: number, participant: text, room: text, answer: text, participants: list(participant), bindings: list(binding),
-    server_ms: number,
+    resume: ticket, server_ms: number,
+  }),
+  resumed: object({
+    re: number, participant: text, room: text, answer: optional(text), media: flag, participants: list(participant),
+    bindings: list(binding),
   }),
   answer: object({ re: number, answer: text }),
   participant_joined: object({ participant }),
   participant_left: object({ participant: text }),
   track_changed: object({ participant: text, track }),
+  presence: object({ participant: text, connected: flag }),
   bindings: object({ bindings: list(binding) }),
   first_frame: object({ mid: text, participant: text, rtp_timestamp: number }),
   need_slots: object({ wanted: number }),
@@ -161,6 +174,7 @@ const SERVER = {
 /** @type {Record<ClientMessage['type'], Check>} */
 const CLIENT = {
   join: object({ id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot) }),
+  resume: object({ id: number, token: text, media: optional(object({ offer: text, tracks: list(track), slots: list(slot) })) }),
   offer: object({ id: number, offer: text, tracks: list(track), slots: list(slot) }),
   track: object({ track }),
   prefer: object({ slots: list(preference) }),
@@ -184,6 +198,9 @@ function check(messages, value) {
 /** What `muted` and `active` mean when they are absent. @param {TrackInfo} info @returns {TrackInfo} */
 const withDefaults = (info) => ({ ...info, muted: info.muted ?? false, active: info.active ?? true });
 
+/** @param {ParticipantInfo} info @returns {ParticipantInfo} */
+const whole = (info) => ({ ...info, tracks: info.tracks.map(withDefaults), connected: info.connected ?? true });
+
 /**
  * One text frame from the server, checked field by field.
  * @param {string} frame @returns {ServerMessage} @throws {WireError} naming the field that does not fit
@@ -196,11 +213,9 @@ export function parseServerMessage(frame) {
     throw new WireError('not JSON');
   }
   check(SERVER, value);
-  if (value.type === 'participant_joined') value.participant.tracks = value.participant.tracks.map(withDefaults);
+  if (value.type === 'participant_joined') value.participant = whole(value.participant);
   if (value.type === 'track_changed') value.track = withDefaults(value.track);
-  if (value.type === 'joined') {
-    for (const other of value.participants) other.tracks = other.tracks.map(withDefaults);
-  }
+  if (value.type === 'joined' || value.type === 'resumed') value.participants = value.participants.map(whole);
   return value;
 }
 

@@ -27,6 +27,11 @@ pub enum Event {
         peer: PeerId,
         track: Track,
     },
+    /// Its connection was lost, or is back.
+    Presence {
+        peer: PeerId,
+        is_connected: bool,
+    },
     /// Slots of the one who is told that changed hands.
     Bound(Vec<Binding>),
     /// The participant should offer more slots: so many pairs in all.

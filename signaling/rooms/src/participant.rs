@@ -13,6 +13,7 @@ pub struct Participant {
     pub(crate) name: String,
     pub(crate) tracks: Vec<Track>,
     pub(crate) slots: Slots,
+    pub(crate) is_connected: bool,
 }
 
 impl Participant {
@@ -27,6 +28,10 @@ impl Participant {
     }
     pub fn tracks(&self) -> &[Track] {
         &self.tracks
+    }
+    /// False: the room waits for it to come back.
+    pub fn is_connected(&self) -> bool {
+        self.is_connected
     }
     /// Slots that somebody is in, in the order in which they were offered.
     pub fn bindings(&self) -> impl Iterator<Item = Binding> + '_ {

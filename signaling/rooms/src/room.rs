@@ -88,7 +88,9 @@ impl Rooms {
         room.members.push(peer);
         let mut slots = Slots::new(peer, self.limits.slots_per_participant);
         slots.extend(&join.slots);
-        self.participants.insert(peer, Participant { peer, room: id, name, tracks: join.tracks, slots });
+        let tracks = join.tracks;
+        let participant = Participant { peer, room: id, name, tracks, slots, is_connected: true };
+        self.participants.insert(peer, participant);
         self.update_shares(peer);
         self.settle_others(id, peer);
         self.settle(peer, Tell::Nothing);
@@ -140,6 +142,63 @@ impl Rooms {
         self.settle_others(id, peer);
         self.settle(peer, Tell::Bindings);
         Ok(())
+    }
+
+    /// Whether [`Self::renew`] would succeed.
+    pub fn check_renew(&self, peer: PeerId, tracks: &[Track], slots: &[SlotPair]) -> Result<(), UpdateError> {
+        if !self.participants.contains_key(&peer) {
+            return Err(UpdateError::NotJoined);
+        }
+        track::check(tracks, self.limits.tracks_per_participant)?;
+        check_slots(slots, self.limits.slots_per_participant)?;
+        Ok(())
+    }
+
+    /// Somebody goes on with a new media session: other m-lines, the same place in the room and in everybody's slots.
+    /// `new` is a peer that was never used. As with [`Self::join`], its own bindings are to be read.
+    pub fn renew(
+        &mut self,
+        old: PeerId,
+        new: PeerId,
+        tracks: Vec<Track>,
+        slots: &[SlotPair],
+    ) -> Result<(), UpdateError> {
+        self.check_renew(old, &tracks, slots)?;
+        let Some(mut participant) = self.participants.remove(&old) else {
+            return Err(UpdateError::NotJoined);
+        };
+        let id = participant.room;
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.members.iter_mut().filter(|m| **m == old).for_each(|m| *m = new);
+            room.shares.iter_mut().filter(|(owner, _)| *owner == old).for_each(|(owner, _)| *owner = new);
+        }
+        self.participants
+            .values_mut()
+            .filter(|other| other.room == id)
+            .for_each(|other| other.slots.rename(old, new));
+        participant.peer = new;
+        participant.slots = Slots::new(new, self.limits.slots_per_participant);
+        participant.slots.extend(slots);
+        let before = std::mem::replace(&mut participant.tracks, tracks.clone());
+        self.participants.insert(new, participant);
+        for track in tracks.into_iter().filter(|track| !before.contains(track)) {
+            self.tell_others(id, new, &Event::TrackChanged { peer: new, track });
+        }
+        self.update_shares(new);
+        self.settle_others(id, new);
+        self.settle(new, Tell::Nothing);
+        Ok(())
+    }
+
+    /// Its connection was lost, or is back. Everybody else is told.
+    pub fn set_connected(&mut self, peer: PeerId, is_connected: bool) {
+        let Some(participant) = self.participants.get_mut(&peer) else { return };
+        if participant.is_connected == is_connected {
+            return;
+        }
+        participant.is_connected = is_connected;
+        let id = participant.room;
+        self.tell_others(id, peer, &Event::Presence { peer, is_connected });
     }
 
     /// Whether [`Self::update`] would succeed.

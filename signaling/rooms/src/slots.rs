@@ -68,6 +68,15 @@ impl Slots {
         })
     }
 
+    /// A publisher goes on under another id: nothing changes hands, and [`Self::settle`] binds what is sent anew.
+    pub(crate) fn rename(&mut self, old: PeerId, new: PeerId) {
+        for (peer, _) in self.slots.iter_mut().filter_map(|s| s.occupant.as_mut()) {
+            if *peer == old {
+                *peer = new;
+            }
+        }
+    }
+
     /// Pairs that are new in a longer offer. The ones known already stay as they are.
     pub(crate) fn extend(&mut self, pairs: &[SlotPair]) {
         let fresh = pairs.iter().skip(self.slots.len());

@@ -22,6 +22,8 @@ struct Model {
     next: u64,
     /// Step at which each active share began.
     began: BTreeMap<(PeerId, Share), u32>,
+    /// Who goes on under which id since the last step.
+    renewed: Option<(PeerId, PeerId)>,
 }
 
 struct Person {
@@ -35,6 +37,8 @@ struct Person {
     /// Whom the client believes to be there.
     others: BTreeMap<PeerId, Vec<Track>>,
     wanted: usize,
+    /// Whose connection it believes to be lost.
+    away: BTreeSet<PeerId>,
 }
 
 /// splitmix64: any seed is a good one.
@@ -133,6 +137,7 @@ impl Model {
                 assert!(person.others.insert(peer, tracks).is_none(), "joined twice");
             }
             Event::Left { peer } => {
+                person.away.remove(&peer);
                 assert!(person.others.remove(&peer).is_some(), "left without being there")
             }
             Event::TrackChanged { peer, track } => {
@@ -155,6 +160,15 @@ impl Model {
                         }
                     }
                 }
+            }
+            Event::Presence { peer, is_connected } => {
+                let known = person.others.contains_key(&peer);
+                assert!(known, "of somebody who is there");
+                assert_ne!(person.away.contains(&peer), !is_connected, "a change that changes nothing");
+                match is_connected {
+                    true => person.away.remove(&peer),
+                    false => person.away.insert(peer),
+                };
             }
             Event::NeedSlots { wanted } => {
                 assert!(wanted > person.slots.len() && wanted > person.wanted && wanted <= SLOTS_MAX);
@@ -227,7 +241,12 @@ impl Model {
 
     fn step(&mut self, rooms: &mut Rooms, random: &mut Random, step: u32) {
         let ids: Vec<_> = self.people.keys().copied().collect();
-        match random.below(10) {
+        match random.below(13) {
+            10 => {
+                let Some(peer) = random.pick(&ids) else { return };
+                rooms.set_connected(peer, random.chance(2));
+            }
+            11 => self.renew(rooms, random),
             0..=2 => self.join(rooms, random),
             3 => {
                 let Some(peer) = random.pick(&ids) else { return };
@@ -269,6 +288,31 @@ impl Model {
         self.update_began(step);
     }
 
+    /// Somebody goes on with other m-lines under another id.
+    fn renew(&mut self, rooms: &mut Rooms, random: &mut Random) {
+        let ids: Vec<_> = self.people.keys().copied().collect();
+        let Some(old) = random.pick(&ids) else { return };
+        let new = PeerId(self.next);
+        self.next += 1;
+        let (tracks, slots) = (tracks(random), pairs(random.below(SLOTS_MAX) + 1));
+        rooms.renew(old, new, tracks.clone(), &slots).unwrap();
+        assert_eq!(rooms.renew(old, new, tracks.clone(), &slots), Err(UpdateError::NotJoined));
+        let mut person = self.people.remove(&old).unwrap();
+        (person.tracks, person.slots, person.wanted) = (tracks, slots, 0);
+        person.bound.clear();
+        let bindings = rooms.participant(new).unwrap().bindings();
+        person.seen = bindings.map(|b| (b.slot, (b.peer.unwrap(), b.share))).collect();
+        self.people.insert(new, person);
+        let renamed = |peer: PeerId| if peer == old { new } else { peer };
+        for person in self.people.values_mut() {
+            person.others = std::mem::take(&mut person.others).into_iter().map(|(p, t)| (renamed(p), t)).collect();
+            person.away = std::mem::take(&mut person.away).into_iter().map(renamed).collect();
+            person.seen.values_mut().for_each(|(owner, _)| *owner = renamed(*owner));
+        }
+        self.began = std::mem::take(&mut self.began).into_iter().map(|((p, s), at)| ((renamed(p), s), at)).collect();
+        self.renewed = Some((old, new));
+    }
+
     fn join(&mut self, rooms: &mut Rooms, random: &mut Random) {
         let peer = PeerId(self.next);
         let room = format!("room {}", random.below(ROOMS_MAX + 1));
@@ -289,11 +333,12 @@ impl Model {
         self.next += 1;
         assert_eq!(rooms.join(peer, join.clone()), Err(JoinError::Twice));
         let others = rooms.participants(id).filter(|p| p.peer() != peer);
+        let away = rooms.participants(id).filter(|p| !p.is_connected()).map(|p| p.peer()).collect();
         let others = others.map(|p| (p.peer(), p.tracks().to_vec())).collect();
         let bindings = rooms.participant(peer).unwrap().bindings();
         let seen = bindings.map(|b| (b.slot, (b.peer.unwrap(), b.share))).collect();
         let Join { tracks, slots, .. } = join;
-        let person = Person { room, tracks, slots, bound: BTreeMap::new(), seen, others, wanted: 0 };
+        let person = Person { room, tracks, slots, bound: BTreeMap::new(), seen, others, wanted: 0, away };
         self.people.insert(peer, person);
     }
 }
@@ -309,8 +354,14 @@ fn run(seed: u64) {
     let mut model = Model::default();
     let mut random = Random(seed);
     for step in 0..STEPS {
-        let before = model.people.iter().map(|(id, p)| (*id, p.seen.clone())).collect();
+        let mut before: BTreeMap<_, _> = model.people.iter().map(|(id, p)| (*id, p.seen.clone())).collect();
         model.step(&mut rooms, &mut random, step);
+        if let Some((old, new)) = model.renewed.take() {
+            // Its own slots are new ones; everybody else keeps it where it was.
+            before.remove(&old);
+            let seats = before.values_mut().flat_map(|seen| seen.values_mut());
+            seats.filter(|(owner, _)| *owner == old).for_each(|(owner, _)| *owner = new);
+        }
         model.take(&mut rooms);
         model.check(&rooms, &before);
     }

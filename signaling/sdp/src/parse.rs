@@ -47,6 +47,11 @@ impl Offer {
         &self.remote.ice
     }
 
+    /// Another one in a later offer is another PeerConnection.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        &self.remote.fingerprint
+    }
+
     pub fn media(&self) -> impl Iterator<Item = OfferedMedia> + '_ {
         self.session
             .media

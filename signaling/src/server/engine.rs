@@ -32,8 +32,10 @@ pub(super) enum Input {
         connection: ConnectionId,
         is_too_large: bool,
     },
+    /// `lost`: nobody wanted that; when the client was heard last.
     Closed {
         connection: ConnectionId,
+        lost: Option<Instant>,
     },
     Stats(oneshot::Sender<Stats>),
     ShutDown,
@@ -92,8 +94,11 @@ impl Engine {
             Input::Unreadable { connection, is_too_large } => {
                 self.sessions.handle_unreadable(now, connection, is_too_large);
             }
-            Input::Closed { connection } => {
-                self.sessions.handle_closed(connection);
+            Input::Closed { connection, lost } => {
+                match lost {
+                    Some(heard_at) => self.sessions.handle_lost(connection, heard_at),
+                    None => self.sessions.handle_closed(connection),
+                }
                 self.outboxes.remove(&connection);
             }
             Input::Stats(reply) => drop(reply.send(self.sessions.stats())),
@@ -130,6 +135,10 @@ impl Engine {
             ServerMessage::Joined { participant, room, server_ms, .. } => {
                 tracing::info!(connection = to.0, room, participant, server_ms, "joined");
             }
+            ServerMessage::Resumed { participant, room, answer, .. } => {
+                let restart = answer.is_some();
+                tracing::info!(connection = to.0, room, participant, restart, "came back");
+            }
             ServerMessage::Error { code, message, .. } => {
                 tracing::info!(connection = to.0, code = code.name(), message, "refused");
             }
@@ -141,7 +150,7 @@ impl Engine {
         };
         if !outbox.send(text) {
             tracing::info!(connection = to.0, "reads too slowly");
-            self.sessions.handle_overflow(to);
+            self.sessions.handle_overflow(Instant::now(), to);
         }
     }
 }

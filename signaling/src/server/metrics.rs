@@ -33,6 +33,17 @@ fn signaling(page: &mut Page, sessions: &Stats, cap: &ConnectionCap) {
     page.gauge("sampan_participants", "Participants in all rooms.", sessions.participants);
     page.counter("sampan_joins_total", "Participants that came.", sessions.joins);
     page.counter("sampan_leaves_total", "Participants that went.", sessions.leaves);
+    page.gauge(
+        "sampan_participants_away",
+        "Participants whose connection is lost, and who are waited for.",
+        sessions.away,
+    );
+    page.counter(
+        "sampan_resumes_total",
+        "Participants that came back on a new connection.",
+        sessions.resumes,
+    );
+    page.counter("sampan_given_up_total", "Participants that did not come back in time.", sessions.given_up);
     page.counter("sampan_messages_total", "Messages from clients.", sessions.messages);
     page.family("sampan_errors_total", "counter", "Errors told to clients, by code.");
     for code in ErrorCode::ALL {

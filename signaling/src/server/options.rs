@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::server::Listen;
-use crate::sessions::Rate;
+use crate::sessions::{GRACE, Rate};
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -23,6 +23,8 @@ pub struct Options {
     pub http_lifetime: Duration,
     /// A WebSocket that sends nothing for so long, not even a pong, ends. Pings go out three times as often.
     pub silence: Duration,
+    /// How long a room waits for somebody whose connection was lost.
+    pub grace: Duration,
     /// Unread messages and bytes that are kept for one client.
     pub queue_messages: usize,
     pub queue_bytes: usize,
@@ -53,7 +55,8 @@ impl Default for Options {
             connections_per_address: 1_000,
             header_timeout: Duration::from_secs(10),
             http_lifetime: Duration::from_secs(120),
-            silence: Duration::from_secs(45),
+            silence: Duration::from_secs(15),
+            grace: GRACE,
             queue_messages: 256,
             queue_bytes: 1 << 20,
             web: None,
@@ -71,6 +74,7 @@ mod tests {
         let options = Options::default();
         let limits = [
             format!("not even a pong, for {} s", options.silence.as_secs()),
+            format!("for {} s after the last sign of life", options.grace.as_secs()),
             format!("{} messages or {} MiB", options.queue_messages, options.queue_bytes >> 20),
             format!("| tracks of a participant | {} |", options.rooms.tracks_per_participant),
             format!("| slot pairs of a participant | {} |", options.rooms.slots_per_participant),

@@ -80,6 +80,7 @@ impl Server {
         let mut config = Config::new(candidates, sfu.fingerprint(), seed);
         config.limits = options.rooms.clone();
         config.joins = options.joins;
+        config.grace = options.grace;
         let sfu = Arc::new(sfu);
         let (engine_in, inputs) = mpsc::channel(INPUT_QUEUE);
         let engine = Engine { sessions: Sessions::new(config), sfu: sfu.clone(), outboxes: HashMap::new() };

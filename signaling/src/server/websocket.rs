@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
@@ -35,27 +35,47 @@ pub(super) async fn run(
         return;
     }
     let (sink, stream) = socket.split();
-    let reader = read(stream, connection, options.silence, &engine);
+    let heard = Heard::new();
+    let reader = read(stream, connection, options.silence, &engine, &heard);
     let writer = write(sink, inbox, options.silence / 3);
     tokio::pin!(reader, writer);
-    tokio::select! {
-        () = &mut writer => {}
+    let is_wanted = tokio::select! {
+        () = &mut writer => false,
         end = &mut reader => {
             // The engine still has something to say to a client that broke the rules.
             if end == ReadEnd::Unreadable {
                 let _ = timeout(FAREWELL, &mut writer).await;
             }
+            end == ReadEnd::Goodbye
         }
-    }
+    };
+    let lost = (!is_wanted).then(|| heard.at());
     // The engine ends only with the process.
-    let _ = engine.send(Input::Closed { connection }).await;
+    let _ = engine.send(Input::Closed { connection, lost }).await;
     tracing::debug!(connection = connection.0, "WebSocket closed");
 }
 
 #[derive(PartialEq, Eq)]
 enum ReadEnd {
-    Closed,
+    /// The client is done: it closed with 1000, or its page went away (1001).
+    Goodbye,
+    Lost,
     Unreadable,
+}
+
+/// When anything was read last.
+struct Heard(Mutex<Instant>);
+
+impl Heard {
+    fn new() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+    fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+    fn at(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 async fn read(
@@ -63,28 +83,33 @@ async fn read(
     connection: ConnectionId,
     silence: Duration,
     engine: &mpsc::Sender<Input>,
+    heard: &Heard,
 ) -> ReadEnd {
     loop {
         let Ok(frame) = timeout(silence, stream.next()).await else {
             tracing::info!(connection = connection.0, "silent for {silence:?}, closing");
-            return ReadEnd::Closed;
+            return ReadEnd::Lost;
         };
+        heard.now();
         let input = match frame {
             Some(Ok(Message::Text(text))) => Input::Text { connection, text, at: Instant::now() },
             Some(Ok(Message::Binary(_))) => Input::Unreadable { connection, is_too_large: false },
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-            Some(Ok(Message::Close(_))) | None => return ReadEnd::Closed,
+            Some(Ok(Message::Close(Some(frame)))) if matches!(frame.code, 1000 | 1001) => {
+                return ReadEnd::Goodbye;
+            }
+            Some(Ok(Message::Close(_))) | None => return ReadEnd::Lost,
             Some(Err(error)) if is_too_large(&error) => {
                 let _ = engine.send(Input::Unreadable { connection, is_too_large: true }).await;
                 return ReadEnd::Unreadable;
             }
             Some(Err(error)) => {
                 tracing::debug!(connection = connection.0, %error, "WebSocket failed");
-                return ReadEnd::Closed;
+                return ReadEnd::Lost;
             }
         };
         if engine.send(input).await.is_err() {
-            return ReadEnd::Closed;
+            return ReadEnd::Lost;
         }
     }
 }

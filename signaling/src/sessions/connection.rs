@@ -4,14 +4,15 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use packet::{PeerId, media::PeerMedia};
-use transport::IceCredentials;
+use transport::{Fingerprint, IceCredentials};
 use wire::limits::{MESSAGES_BURST, MESSAGES_PER_SECOND};
 
 use super::ConnectionId;
 use super::rate::{Bucket, Rate};
+use super::sticky::Sticky;
 
 /// ```text
-/// Idle --join--> Joined --leave, closed, media lost--> (forgotten)
+/// Idle --join, resume--> Joined --leave, closed, lost, taken over--> (forgotten)
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
@@ -47,7 +48,12 @@ impl Connection {
 #[derive(Debug)]
 pub(super) struct Peer {
     pub peer: PeerId,
-    pub connection: ConnectionId,
+    /// None: lost, and waited for.
+    pub connection: Option<ConnectionId>,
+    /// When the room stops waiting for it.
+    pub away_until: Option<Instant>,
+    /// Whoever knows it may take the session over.
+    pub token: String,
     /// As the others know it on the wire.
     pub id: String,
     pub worker: usize,
@@ -55,6 +61,10 @@ pub(super) struct Peer {
     pub local: IceCredentials,
     /// The peer's, as in its last offer: new ones ask for an ICE restart.
     pub remote: IceCredentials,
+    /// Of the peer's certificate: another one is another PeerConnection.
+    pub fingerprint: Fingerprint,
+    /// The media plane has a session for it.
+    pub has_media: bool,
     /// Outcome of the last answer.
     pub media: PeerMedia,
     /// SDP session id and seed of SSRCs.
@@ -62,4 +72,5 @@ pub(super) struct Peer {
     /// Answers given so far.
     pub answers: u64,
     pub has_reported_stages: bool,
+    pub sticky: Sticky,
 }

@@ -7,9 +7,10 @@ use packet::{Mid, PeerId};
 use rooms::SlotPair;
 use sfu_core::Command;
 use transport::{IceCredentials, Remote};
-use wire::{ErrorCode, ParticipantInfo, ServerMessage, TrackInfo};
+use wire::{ErrorCode, MediaOffer, ParticipantInfo, ResumeTicket, ServerMessage, TrackInfo};
 
 use super::connection::{Peer, State};
+use super::sticky::Sticky;
 use super::{ConnectionId, Output, Refused, Sessions, translate};
 
 /// What a `join` carries.
@@ -66,37 +67,39 @@ impl Sessions {
             media: media.clone(),
         };
         self.outputs.push_back(Output::Media { worker, command });
+        let token = self.secret.token();
         let entry = Peer {
             peer,
-            connection,
+            connection: Some(connection),
+            away_until: None,
+            token: token.clone(),
             id: participant.clone(),
             worker,
             local,
             remote: remote.ice,
+            fingerprint: remote.fingerprint,
+            has_media: true,
             media,
             session: seeds,
             answers: 1,
             has_reported_stages: false,
+            sticky: Sticky::default(),
         };
+        self.tokens.insert(token.clone(), peer);
         self.peers.insert(peer, entry);
         if let Some(state) = self.connections.get_mut(&connection) {
             state.state = State::Joined(peer);
             self.join_deadlines.remove(&(state.join_by, connection));
         }
-        let others = self.rooms.participants(room).filter(|p| p.peer() != peer);
-        let info = |p: &rooms::Participant| {
-            let (name, tracks) = (p.name().to_owned(), translate::tracks_to_wire(p.tracks()));
-            Some(ParticipantInfo { id: translate::id_of(&self.peers, p.peer())?, name, tracks })
-        };
-        let participants = others.filter_map(info).collect();
-        let bindings = self.rooms.participant(peer).into_iter().flat_map(|p| p.bindings());
+        let (participants, bindings) = self.snapshot(peer);
         let message = ServerMessage::Joined {
             re: id,
             participant,
             room: self.rooms.room_name(room).unwrap_or_default().to_owned(),
             answer,
             participants,
-            bindings: translate::bindings_to_wire(&self.peers, bindings),
+            bindings,
+            resume: ResumeTicket { token, grace_ms: self.grace_ms() },
             server_ms: 0.0,
         };
         self.send(connection, message);
@@ -109,16 +112,40 @@ impl Sessions {
         &mut self,
         connection: ConnectionId,
         id: u64,
-        offer: &str,
-        tracks: &[TrackInfo],
-        slots: &[wire::SlotPair],
+        media: &MediaOffer,
     ) -> Result<(), Refused> {
-        let peer_id = self.joined(connection)?;
-        let tracks = translate::tracks_to_core(tracks)?;
-        let slots = translate::slots_to_core(slots)?;
+        let before = self.joined(connection)?;
+        let (peer, answer) = self.negotiate(before, media)?;
+        self.send(connection, ServerMessage::Answer { re: id, answer });
+        if peer != before {
+            let (_, bindings) = self.snapshot(peer);
+            self.send(connection, ServerMessage::Bindings { bindings });
+        }
+        self.drain_rooms();
+        Ok(())
+    }
+
+    /// Answers an offer of a participant: goes on with its media session, or replaces it where the offer is of another
+    /// PeerConnection. Everything that can be refused is checked first. The rooms have to be drained after it.
+    pub(super) fn negotiate(
+        &mut self,
+        peer_id: PeerId,
+        wanted: &MediaOffer,
+    ) -> Result<(PeerId, String), Refused> {
+        let tracks = translate::tracks_to_core(&wanted.tracks)?;
+        let slots = translate::slots_to_core(&wanted.slots)?;
+        let offer = sdp::Offer::parse(&wanted.offer)?;
+        let Some(peer) = self.peers.get(&peer_id) else {
+            return Err(Refused::new(ErrorCode::WrongState, "join first"));
+        };
+        if *offer.fingerprint() != peer.fingerprint {
+            return self.renew(peer_id, &offer, tracks, &slots);
+        }
+        if !peer.has_media {
+            let message = "the media session is over: offer a new PeerConnection";
+            return Err(Refused::new(ErrorCode::MediaLost, message));
+        }
         self.rooms.check_update(peer_id, &tracks, &slots)?;
-        let offer = sdp::Offer::parse(offer)?;
-        let Some(peer) = self.peers.get(&peer_id) else { return Ok(()) };
         let is_restart = *offer.ice() != peer.remote;
         let local = if is_restart { self.secret.credentials(peer.worker) } else { peer.local.clone() };
         let (answer, media, remote) =
@@ -126,7 +153,7 @@ impl Sessions {
         translate::check_against_media(&media, &tracks, &slots)?;
 
         self.rooms.update(peer_id, tracks, &slots)?;
-        let Some(peer) = self.peers.get_mut(&peer_id) else { return Ok(()) };
+        let Some(peer) = self.peers.get_mut(&peer_id) else { return Ok((peer_id, answer)) };
         peer.answers += 1;
         peer.media = media.clone();
         peer.local = local.clone();
@@ -135,9 +162,7 @@ impl Sessions {
         let restart = is_restart.then_some((local, remote));
         let command = Command::UpdatePeer { peer: peer_id, media, restart };
         self.outputs.push_back(Output::Media { worker, command });
-        self.send(connection, ServerMessage::Answer { re: id, answer });
-        self.drain_rooms();
-        Ok(())
+        Ok((peer_id, answer))
     }
 
     pub(super) fn track(&mut self, connection: ConnectionId, track: &TrackInfo) -> Result<(), Refused> {
@@ -156,8 +181,12 @@ impl Sessions {
         // The others' messages still name the one who leaves.
         self.drain_rooms();
         if let Some(gone) = self.peers.remove(&peer) {
-            self.outputs
-                .push_back(Output::Media { worker: gone.worker, command: Command::RemovePeer { peer } });
+            self.tokens.remove(&gone.token);
+            if let Some(until) = gone.away_until {
+                self.away.remove(&(until, peer));
+            }
+            let command = Command::RemovePeer { peer };
+            self.outputs.push_back(Output::Media { worker: gone.worker, command });
         }
     }
 
@@ -166,7 +195,7 @@ impl Sessions {
         peer.ok_or_else(|| Refused::new(ErrorCode::WrongState, "join first"))
     }
 
-    fn answer(
+    pub(super) fn answer(
         &self,
         offer: &sdp::Offer,
         worker: usize,
@@ -198,14 +227,14 @@ impl Sessions {
         while let Some(output) = self.rooms.poll_output() {
             match output {
                 rooms::Output::Bind { subscriber, slot, source } => {
-                    let Some(peer) = self.peers.get(&subscriber) else { continue };
+                    let Some(peer) = self.peers.get_mut(&subscriber) else { continue };
+                    peer.sticky.rebound(slot.as_str());
                     let command = Command::Bind { subscriber, slot, source };
                     self.outputs.push_back(Output::Media { worker: peer.worker, command });
                 }
                 rooms::Output::Deliver { to, event } => {
-                    let Some(connection) = self.peers.get(&to).map(|p| p.connection) else { continue };
                     if let Some(message) = self.event_to_wire(event) {
-                        self.send(connection, message);
+                        self.tell(to, message);
                     }
                 }
             }
@@ -218,7 +247,7 @@ impl Sessions {
             rooms::Event::Joined { peer, name, tracks } => {
                 let tracks = translate::tracks_to_wire(&tracks);
                 ServerMessage::ParticipantJoined {
-                    participant: ParticipantInfo { id: id(peer)?, name, tracks },
+                    participant: ParticipantInfo { id: id(peer)?, name, tracks, connected: true },
                 }
             }
             rooms::Event::Left { peer } => ServerMessage::ParticipantLeft { participant: id(peer)? },
@@ -226,6 +255,9 @@ impl Sessions {
                 participant: id(peer)?,
                 track: translate::track_to_wire(&track),
             },
+            rooms::Event::Presence { peer, is_connected } => {
+                ServerMessage::Presence { participant: id(peer)?, connected: is_connected }
+            }
             rooms::Event::Bound(bindings) => {
                 ServerMessage::Bindings { bindings: translate::bindings_to_wire(&self.peers, bindings) }
             }

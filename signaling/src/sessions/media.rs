@@ -16,25 +16,30 @@ impl Sessions {
                 }
             }
             Event::Closed { peer, reason } => {
-                let Some(connection) = self.peers.get(&peer).map(|p| p.connection) else { return };
+                let Some(entry) = self.peers.get_mut(&peer) else { return };
+                entry.has_media = false;
+                let connection = entry.connection;
                 let (label, message) = explain(reason);
                 *self.stats.media_closed.entry(label).or_default() += 1;
-                match reason {
+                match (reason, connection) {
                     // Who hangs up in the media plane first is as welcome to as who says `leave` first.
-                    CloseReason::ClosedByPeer => self.close(connection, None),
-                    _ => self.cut(connection, ErrorCode::MediaLost, message),
+                    (CloseReason::ClosedByPeer, Some(connection)) => self.close(connection, None),
+                    (CloseReason::ClosedByPeer, None) => self.leave(peer),
+                    (_, Some(connection)) => self.cut(connection, ErrorCode::MediaLost, message),
+                    // Waited for anyway; whoever comes back brings a new session along.
+                    (_, None) => {}
                 }
             }
             Event::FirstFrame { subscriber, slot, source, rtp_timestamp } => {
                 // The slot may have changed hands while the event was on its way: then it is about the one before.
                 let bound = self.rooms.participant(subscriber).and_then(|p| p.source(slot));
-                let Some(peer) = self.peers.get(&subscriber).filter(|_| bound == Some(source)) else {
+                if bound != Some(source) {
                     return;
-                };
-                let (connection, mid) = (peer.connection, slot.to_string());
+                }
+                let mid = slot.to_string();
                 let Some(participant) = translate::id_of(&self.peers, source.0) else { return };
                 let message = ServerMessage::FirstFrame { mid, participant, rtp_timestamp: rtp_timestamp.0 };
-                self.send(connection, message);
+                self.tell(subscriber, message);
             }
             Event::Speakers { room, loudest_first } => {
                 // Somebody may have left meanwhile.
@@ -42,25 +47,22 @@ impl Sessions {
                 let speakers = loudest_first.into_iter().filter(|&peer| is_here(peer));
                 let participants: Vec<_> =
                     speakers.filter_map(|peer| translate::id_of(&self.peers, peer)).collect();
-                let listeners = self.rooms.participants(room).filter_map(|p| self.peers.get(&p.peer()));
-                let listeners: Vec<_> = listeners.map(|p| p.connection).collect();
-                for connection in listeners {
-                    self.send(connection, ServerMessage::Speakers { participants: participants.clone() });
+                let listeners: Vec<_> = self.rooms.participants(room).map(|p| p.peer()).collect();
+                for listener in listeners {
+                    self.tell(listener, ServerMessage::Speakers { participants: participants.clone() });
                 }
             }
             // Nobody needs to know: the path is the transport's business.
             Event::PathChanged { .. } => {}
             Event::LayersWanted { publisher, mid, streams } => {
-                let Some(peer) = self.peers.get(&publisher) else { return };
                 let active = streams
                     .into_iter()
                     .map(|(rid, active)| EncodingActive { rid: rid.map(|rid| rid.to_string()), active });
                 let message = ServerMessage::Layers { mid: mid.to_string(), active: active.collect() };
-                self.send(peer.connection, message);
+                self.tell(publisher, message);
             }
             Event::Allocated { subscriber, allocation } => {
-                let Some(peer) = self.peers.get(&subscriber) else { return };
-                self.send(peer.connection, translate::allocation_to_wire(&allocation));
+                self.tell(subscriber, translate::allocation_to_wire(&allocation));
             }
         }
     }

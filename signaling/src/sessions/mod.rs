@@ -1,7 +1,7 @@
 //! One session per WebSocket: wire messages in, media commands and wire messages out. No I/O, no clock.
 //!
 //! ```text
-//! handle_open   handle_text / handle_message   handle_closed   handle_media_event   handle_timeout
+//! handle_open   handle_text / handle_message   handle_closed / handle_lost   handle_media_event   handle_timeout
 //! poll_output() -> Send | Media | Close | Timeout        // drain after every call, until Timeout
 //! ```
 //!
@@ -14,8 +14,10 @@ mod media;
 mod output;
 mod place;
 mod rate;
+mod resume;
 mod secret;
 mod stats;
+mod sticky;
 mod translate;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,12 +27,15 @@ use std::time::{Duration, Instant};
 use packet::PeerId;
 use rooms::Rooms;
 use transport::{Candidate, DtlsConfig, DtlsSetup, Fingerprint};
-use wire::{ClientMessage, ErrorCode, ServerMessage};
+use wire::{ClientMessage, ErrorCode, MediaOffer, ServerMessage};
 
 use connection::{Connection, Peer, State};
 pub use output::{ConnectionId, Output, TimeoutReason};
 pub use rate::Rate;
 pub use stats::{Histogram, Stats};
+
+/// Long enough for a lift, a tunnel, or the way from Wi-Fi to mobile; short enough that nobody talks to an empty chair.
+pub const GRACE: Duration = Duration::from_secs(30);
 
 /// What sessions are run with.
 #[derive(Clone, Debug)]
@@ -45,7 +50,9 @@ pub struct Config {
     pub setup: DtlsSetup,
     /// Negotiate RED for audio.
     pub red: bool,
-    /// Of ICE passwords and participant ids: must come from the system's randomness, except in tests.
+    /// How long a room waits for somebody whose connection was lost, from the last sign of life.
+    pub grace: Duration,
+    /// Of ICE passwords, participant ids and resume tokens: must come from the system's randomness, except in tests.
     pub seed: [u8; 32],
 }
 
@@ -58,6 +65,7 @@ impl Config {
             fingerprint,
             setup: DtlsConfig::default().setup(),
             red: true,
+            grace: GRACE,
             seed,
         }
     }
@@ -72,6 +80,9 @@ pub struct Sessions {
     joins: rate::PerAddress,
     connections: BTreeMap<ConnectionId, Connection>,
     peers: BTreeMap<PeerId, Peer>,
+    tokens: BTreeMap<String, PeerId>,
+    /// Who is waited for, until when.
+    away: BTreeSet<(Instant, PeerId)>,
     next_peer: u64,
     join_deadlines: BTreeSet<(Instant, ConnectionId)>,
     is_shutting_down: bool,
@@ -101,6 +112,8 @@ impl Sessions {
             joins: rate::PerAddress::new(config.joins),
             connections: BTreeMap::new(),
             peers: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            away: BTreeSet::new(),
             next_peer: 0,
             join_deadlines: BTreeSet::new(),
             is_shutting_down: false,
@@ -143,8 +156,11 @@ impl Sessions {
             ClientMessage::Join { id, room, name, offer, tracks, slots } => {
                 (Some(id), self.join(now, connection, id, join::Wanted { room, name, offer, tracks, slots }))
             }
+            ClientMessage::Resume { id, token, media } => {
+                (Some(id), self.resume(now, connection, id, &token, media))
+            }
             ClientMessage::Offer { id, offer, tracks, slots } => {
-                (Some(id), self.offer(connection, id, &offer, &tracks, &slots))
+                (Some(id), self.offer(connection, id, &MediaOffer { offer, tracks, slots }))
             }
             ClientMessage::Track { track } => (None, self.track(connection, &track)),
             ClientMessage::Prefer { slots } => (None, self.prefer(connection, &slots)),
@@ -163,9 +179,15 @@ impl Sessions {
         }
     }
 
-    /// The WebSocket is gone; its participant leaves.
+    /// The WebSocket was closed by a client that is done; its participant leaves.
     pub fn handle_closed(&mut self, connection: ConnectionId) {
         self.forget(connection);
+    }
+
+    /// The WebSocket is gone, and the client did not say that it wanted that: the room waits for it. `heard_at`: the last
+    /// sign of life.
+    pub fn handle_lost(&mut self, connection: ConnectionId, heard_at: Instant) {
+        self.wait_for(connection, heard_at);
     }
 
     /// A frame that is no text, or text that is larger than a message may be: nothing could be read of it.
@@ -181,11 +203,12 @@ impl Sessions {
         }
     }
 
-    /// The queue of what the connection has not read yet is full.
-    pub fn handle_overflow(&mut self, connection: ConnectionId) {
+    /// The queue of what the connection has not read yet is full. Its participant may come back.
+    pub fn handle_overflow(&mut self, now: Instant, connection: ConnectionId) {
         if self.connections.contains_key(&connection) {
             *self.stats.errors.entry(ErrorCode::SlowConsumer).or_default() += 1;
-            self.close(connection, Some(ErrorCode::SlowConsumer));
+            self.outputs.push_back(Output::Close { connection, code: Some(ErrorCode::SlowConsumer) });
+            self.wait_for(connection, now);
         }
     }
 
@@ -193,6 +216,10 @@ impl Sessions {
         while let Some(&(at, connection)) = self.join_deadlines.first().filter(|(at, _)| *at <= now) {
             self.join_deadlines.remove(&(at, connection));
             self.cut(connection, ErrorCode::JoinTimeout, "connected and never joined: connect again to join");
+        }
+        while let Some(&(_, peer)) = self.away.first().filter(|(until, _)| *until <= now) {
+            self.stats.given_up += 1;
+            self.leave(peer);
         }
     }
 
@@ -211,7 +238,11 @@ impl Sessions {
 
     /// In the order in which it must take effect, ending with `Timeout`.
     pub fn poll_output(&mut self) -> Output {
-        let timeout = || self.join_deadlines.first().map(|&(at, _)| (at, TimeoutReason::Join));
+        let timeout = || {
+            let join = self.join_deadlines.first().map(|&(at, _)| (at, TimeoutReason::Join));
+            let away = self.away.first().map(|&(at, _)| (at, TimeoutReason::Away));
+            join.into_iter().chain(away).min_by_key(|(at, _)| *at)
+        };
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(timeout()))
     }
 
@@ -221,6 +252,7 @@ impl Sessions {
             connections: self.connections.len(),
             rooms: rooms.rooms,
             participants: rooms.participants,
+            away: self.away.len(),
             ..self.stats.clone()
         }
     }
@@ -281,5 +313,14 @@ impl Sessions {
 
     fn send(&mut self, to: ConnectionId, message: ServerMessage) {
         self.outputs.push_back(Output::Send { to, message });
+    }
+
+    /// To a participant; what must be known by one who is away is kept.
+    fn tell(&mut self, to: PeerId, message: ServerMessage) {
+        let Some(peer) = self.peers.get_mut(&to) else { return };
+        peer.sticky.keep(&message);
+        if let Some(connection) = peer.connection {
+            self.send(connection, message);
+        }
     }
 }

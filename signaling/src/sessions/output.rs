@@ -34,4 +34,6 @@ pub enum Output {
 pub enum TimeoutReason {
     /// A connection that has not joined yet.
     Join,
+    /// Somebody whose connection was lost, and who has not come back.
+    Away,
 }

@@ -21,6 +21,12 @@ impl Secret {
         std::iter::once('p').chain(characters).collect()
     }
 
+    /// Known to one participant alone: 130 bits.
+    pub fn token(&mut self) -> String {
+        let characters = (0..26).map(|_| char::from(ALPHABET[(self.0.next_u32() % 32) as usize]));
+        std::iter::once('r').chain(characters).collect()
+    }
+
     /// The ufrag names the worker, so that any worker can tell whose a first datagram is.
     pub fn credentials(&mut self, worker: usize) -> IceCredentials {
         let mut random = [0; sfu::CREDENTIALS_ENTROPY];

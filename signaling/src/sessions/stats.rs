@@ -5,14 +5,20 @@ use std::time::Duration;
 
 use wire::ErrorCode;
 
-/// Plain numbers; all but the first three only grow.
+/// Plain numbers; all but the first four only grow.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     pub connections: usize,
     pub rooms: usize,
     pub participants: usize,
+    /// Participants whose connection is lost, and who are waited for.
+    pub away: usize,
     pub joins: u64,
     pub leaves: u64,
+    /// Came back on a new connection.
+    pub resumes: u64,
+    /// Left because they did not come back in time.
+    pub given_up: u64,
     pub messages: u64,
     /// Answers and cuts by code.
     pub errors: BTreeMap<ErrorCode, u64>,

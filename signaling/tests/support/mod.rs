@@ -29,6 +29,11 @@ pub fn tracks() -> Vec<TrackInfo> {
 }
 
 pub fn offer(slots: usize, ufrag: &str) -> String {
+    offer_of(slots, ufrag, 1)
+}
+
+/// `certificate` tells PeerConnections apart.
+pub fn offer_of(slots: usize, ufrag: &str, certificate: u8) -> String {
     let kinds = [MediaKind::Audio, MediaKind::Video, MediaKind::Video];
     let ssrc = |i: usize| vec![(Ssrc(100 + i as u32), (i > 0).then_some(Ssrc(200 + i as u32)))];
     let track = |(i, kind)| SendTrack { mid: mid(i), kind, rids: Vec::new(), ssrcs: ssrc(i) };
@@ -36,7 +41,7 @@ pub fn offer(slots: usize, ufrag: &str) -> String {
     let pairs: Vec<_> = (0..slots).map(|i| (mid(3 + 2 * i), mid(4 + 2 * i))).collect();
     sdp::make_offer(&OfferParams {
         ice: IceCredentials { ufrag: ufrag.into(), pwd: "a".repeat(24) },
-        fingerprint: Fingerprint([1; 32]),
+        fingerprint: Fingerprint([certificate; 32]),
         setup: DtlsSetup::ActPass,
         candidates: &[],
         codecs: &sdp::native_codecs(),

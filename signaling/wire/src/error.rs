@@ -21,6 +21,10 @@ pub enum ErrorCode {
     RoomFull,
     TooManyRooms,
     TooManyJoins,
+    /// No session waits for this token: it is over, or never was.
+    ResumeRefused,
+    /// Another connection has taken the session over.
+    Replaced,
     /// Connected, and never joined.
     JoinTimeout,
     /// The media path did not come up, or nothing was heard on it for 30 s. The participant has left the room.
@@ -32,7 +36,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::BadMessage,
         Self::UnknownMessage,
         Self::MessageTooLarge,
@@ -45,6 +49,8 @@ impl ErrorCode {
         Self::RoomFull,
         Self::TooManyRooms,
         Self::TooManyJoins,
+        Self::ResumeRefused,
+        Self::Replaced,
         Self::JoinTimeout,
         Self::MediaLost,
         Self::SlowConsumer,
@@ -67,6 +73,8 @@ impl ErrorCode {
             Self::RoomFull => "room_full",
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyJoins => "too_many_joins",
+            Self::ResumeRefused => "resume_refused",
+            Self::Replaced => "replaced",
             Self::JoinTimeout => "join_timeout",
             Self::MediaLost => "media_lost",
             Self::SlowConsumer => "slow_consumer",

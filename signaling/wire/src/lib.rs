@@ -32,7 +32,17 @@ pub enum ClientMessage {
         /// In order of use: which receive-only m-lines belong together.
         slots: Vec<SlotPair>,
     },
-    /// A new offer in an ongoing session: more slots, or an ICE restart (new ufrag in the offer). Answer: `answer`.
+    /// First message of a connection that takes over a session whose own connection was lost. Answer: `resumed`.
+    Resume {
+        id: u64,
+        /// As `joined` gave it.
+        token: String,
+        /// Where the media path was lost, too: an ICE restart, or the offer of a new PeerConnection.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        media: Option<MediaOffer>,
+    },
+    /// A new offer in an ongoing session: more slots, an ICE restart (new ufrag in the offer), or a new PeerConnection (new
+    /// DTLS fingerprint), which takes the place of the old one. Answer: `answer`.
     Offer {
         id: u64,
         offer: String,
@@ -72,9 +82,24 @@ pub enum ServerMessage {
         participants: Vec<ParticipantInfo>,
         /// Slots that are bound from the start.
         bindings: Vec<Binding>,
+        /// How to come back when this connection is lost.
+        resume: ResumeTicket,
         /// Milliseconds the server spent between reading the join and writing this. Where nobody measures: 0.
         #[serde(default)]
         server_ms: f64,
+    },
+    /// To `resume`: the room as it is now. What was told on the lost connection and may have been missed follows.
+    Resumed {
+        re: u64,
+        participant: ParticipantId,
+        room: String,
+        /// To the offer, if there was one.
+        answer: Option<String>,
+        /// False: the server has no media session any more; make a new PeerConnection and `offer` it.
+        media: bool,
+        participants: Vec<ParticipantInfo>,
+        /// Every slot that is taken.
+        bindings: Vec<Binding>,
     },
     Answer {
         re: u64,
@@ -89,6 +114,11 @@ pub enum ServerMessage {
     TrackChanged {
         participant: ParticipantId,
         track: TrackInfo,
+    },
+    /// The connection of somebody was lost, or is back. Whoever is not back in time leaves.
+    Presence {
+        participant: ParticipantId,
+        connected: bool,
     },
     /// Slots that changed hands. Keep a tile hidden until `first_frame` of its video m-line.
     Bindings {
@@ -241,6 +271,25 @@ pub struct ParticipantInfo {
     pub id: ParticipantId,
     pub name: String,
     pub tracks: Vec<TrackInfo>,
+    /// False: their connection is lost, and the room waits for them.
+    #[serde(default = "yes")]
+    pub connected: bool,
+}
+
+/// A description of media, and what its m-lines are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MediaOffer {
+    pub offer: String,
+    pub tracks: Vec<TrackInfo>,
+    pub slots: Vec<SlotPair>,
+}
+
+/// A secret: whoever has it is this participant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumeTicket {
+    pub token: String,
+    /// How long the room waits after the last sign of life.
+    pub grace_ms: u64,
 }
 
 /// Receive-only m-lines of one client that share a media stream, so that lip-sync works.

@@ -22,7 +22,7 @@ struct Envelope {
 }
 
 /// The types of [`ClientMessage`], as they are written in `type`.
-const TYPES: [&str; 7] = ["join", "offer", "track", "prefer", "stages", "ping", "leave"];
+const TYPES: [&str; 8] = ["join", "resume", "offer", "track", "prefer", "stages", "ping", "leave"];
 
 /// Reads one text frame of a client. Never panics; the nesting is bounded by `serde_json`.
 pub fn parse(text: &str) -> Result<ClientMessage, Refusal> {

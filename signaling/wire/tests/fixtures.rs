@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use wire::{
-    Binding, ClientMessage, EncodingActive, ErrorCode, Kind, ParticipantInfo, PauseReason, Preference,
-    ServerMessage, Share, SlotPair, SlotQuality, Source, Stages, TrackInfo,
+    Binding, ClientMessage, EncodingActive, ErrorCode, Kind, MediaOffer, ParticipantInfo, PauseReason,
+    Preference, ResumeTicket, ServerMessage, Share, SlotPair, SlotQuality, Source, Stages, TrackInfo,
 };
 
 fn track(mid: &str, kind: Kind, source: Source) -> TrackInfo {
@@ -25,6 +25,8 @@ fn tracks() -> Vec<TrackInfo> {
 
 const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\n";
 const ANSWER: &str = "v=0\r\no=- 3 4 IN IP4 127.0.0.1\r\na=ice-lite\r\n";
+
+const TOKEN: &str = "r4yq8mk2zt7wc9xh3npd5uvb6e";
 
 /// File name and message; the name starts with the `type`.
 fn client_messages() -> Vec<(&'static str, ClientMessage)> {
@@ -55,6 +57,19 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 offer: OFFER.into(),
                 tracks: tracks(),
                 slots: vec![pair("3", "4"), pair("5", "6"), pair("7", "8")],
+            },
+        ),
+        ("resume", ClientMessage::Resume { id: 3, token: TOKEN.into(), media: None }),
+        (
+            "resume_media",
+            ClientMessage::Resume {
+                id: 4,
+                token: TOKEN.into(),
+                media: Some(MediaOffer {
+                    offer: OFFER.into(),
+                    tracks: tracks(),
+                    slots: vec![pair("3", "4"), pair("5", "6")],
+                }),
             },
         ),
         (
@@ -93,7 +108,9 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
 }
 
 fn server_messages() -> Vec<(&'static str, ServerMessage)> {
-    let ann = ParticipantInfo { id: "p7kq2m9xw3".into(), name: "Ann".into(), tracks: tracks() };
+    let (id, name) = ("p7kq2m9xw3".to_owned(), "Ann".to_owned());
+    let ann = ParticipantInfo { id, name, tracks: tracks(), connected: true };
+    let away = ParticipantInfo { connected: false, ..ann.clone() };
     let bound = Binding { slot: pair("3", "4"), participant: Some(ann.id.clone()), share: Share::Person };
     let free = Binding { slot: pair("5", "6"), participant: None, share: Share::Screen };
     vec![
@@ -106,9 +123,35 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 answer: ANSWER.into(),
                 participants: vec![ann.clone()],
                 bindings: vec![bound.clone()],
+                resume: ResumeTicket { token: TOKEN.into(), grace_ms: 30_000 },
                 server_ms: 1.75,
             },
         ),
+        (
+            "resumed",
+            ServerMessage::Resumed {
+                re: 3,
+                participant: "pc4t8zr1yd".into(),
+                room: "demo".into(),
+                answer: None,
+                media: true,
+                participants: vec![away],
+                bindings: vec![bound.clone()],
+            },
+        ),
+        (
+            "resumed_media",
+            ServerMessage::Resumed {
+                re: 4,
+                participant: "pc4t8zr1yd".into(),
+                room: "demo".into(),
+                answer: Some(ANSWER.into()),
+                media: true,
+                participants: Vec::new(),
+                bindings: Vec::new(),
+            },
+        ),
+        ("presence", ServerMessage::Presence { participant: ann.id.clone(), connected: false }),
         ("answer", ServerMessage::Answer { re: 2, answer: ANSWER.into() }),
         ("participant_joined", ServerMessage::ParticipantJoined { participant: ann.clone() }),
         ("participant_left", ServerMessage::ParticipantLeft { participant: ann.id.clone() }),
@@ -259,6 +302,7 @@ fn there_is_no_fixture_without_a_test() {
 fn client_type(message: &ClientMessage) -> &'static str {
     match message {
         ClientMessage::Join { .. } => "join",
+        ClientMessage::Resume { .. } => "resume",
         ClientMessage::Offer { .. } => "offer",
         ClientMessage::Track { .. } => "track",
         ClientMessage::Prefer { .. } => "prefer",
@@ -271,10 +315,12 @@ fn client_type(message: &ClientMessage) -> &'static str {
 fn server_type(message: &ServerMessage) -> &'static str {
     match message {
         ServerMessage::Joined { .. } => "joined",
+        ServerMessage::Resumed { .. } => "resumed",
         ServerMessage::Answer { .. } => "answer",
         ServerMessage::ParticipantJoined { .. } => "participant_joined",
         ServerMessage::ParticipantLeft { .. } => "participant_left",
         ServerMessage::TrackChanged { .. } => "track_changed",
+        ServerMessage::Presence { .. } => "presence",
         ServerMessage::Bindings { .. } => "bindings",
         ServerMessage::FirstFrame { .. } => "first_frame",
         ServerMessage::NeedSlots { .. } => "need_slots",
@@ -291,7 +337,7 @@ fn fixtures_cover_every_message_and_the_document_describes_it() {
     let document = include_str!("../PROTOCOL.md");
     let client: BTreeSet<_> = client_messages().iter().map(|(_, m)| client_type(m)).collect();
     let server: BTreeSet<_> = server_messages().iter().map(|(_, m)| server_type(m)).collect();
-    assert_eq!((client.len(), server.len()), (7, 13), "one of the message types has no fixture");
+    assert_eq!((client.len(), server.len()), (8, 15), "one of the message types has no fixture");
     for (_, message) in client_messages() {
         assert_eq!(serde_json::to_value(&message).unwrap()["type"], client_type(&message));
     }

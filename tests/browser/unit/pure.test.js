@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Backoff, FIRST_WAIT_MS, LONGEST_WAIT_MS } from '../../../client-demo/web/sdk/backoff.js';
+import { Backoff, FIRST_WAIT_MS, FRESH_FOR_MS, FRESH_WAIT_MS, LONGEST_WAIT_MS } from '../../../client-demo/web/sdk/backoff.js';
 import { cameraEncodings, preferredCodecs } from '../../../client-demo/web/sdk/codecs.js';
 import { asProblem } from '../../../client-demo/web/sdk/devices.js';
 import { checkEnvironment } from '../../../client-demo/web/sdk/environment.js';
@@ -15,16 +15,19 @@ import { ERROR_CODES } from '../../../client-demo/web/sdk/wire.js';
 
 // --- waiting ---
 
-test('waits double, stay within half and all of the ceiling, and start over after a success', () => {
-  const [low, high] = [new Backoff(() => 0), new Backoff(() => 1)];
-  for (let ceiling = FIRST_WAIT_MS; ceiling < LONGEST_WAIT_MS; ceiling *= 2) {
+test('a fresh loss is tried often, an old one seldom, within half and all of the ceiling, and a success starts over', () => {
+  let now = 1000;
+  const [low, high] = [new Backoff(() => 0, () => now), new Backoff(() => 1, () => now)];
+  for (const ceiling of [FIRST_WAIT_MS, FIRST_WAIT_MS * 2, FRESH_WAIT_MS, FRESH_WAIT_MS]) {
     assert.equal(low.next(), ceiling / 2);
     assert.equal(high.next(), ceiling);
   }
+  now += FRESH_FOR_MS;
   for (let i = 0; i < 40; i++) high.next();
   assert.equal(high.next(), LONGEST_WAIT_MS);
   high.reset();
   assert.equal(high.next(), FIRST_WAIT_MS);
+  assert.equal(high.next(), FIRST_WAIT_MS * 2, 'fresh again');
 });
 
 test('what passes is tried again, what stays is told', () => {

@@ -1,0 +1,169 @@
+//! Coming back: a lost connection, the one that takes its place, and a media session that takes the place of another.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use packet::PeerId;
+use sfu_core::Command;
+use wire::{Binding, ErrorCode, MediaOffer, ParticipantInfo, ServerMessage};
+
+use super::connection::State;
+use super::{ConnectionId, Output, Refused, Sessions, translate};
+
+impl Sessions {
+    /// The connection is gone; its participant stays in the room until the grace time after `heard_at` is over.
+    pub(super) fn wait_for(&mut self, connection: ConnectionId, heard_at: Instant) {
+        let Some(state) = self.connections.remove(&connection) else { return };
+        self.join_deadlines.remove(&(state.join_by, connection));
+        let State::Joined(peer_id) = state.state else { return };
+        let until = heard_at + self.config.grace;
+        let Some(peer) = self.peers.get_mut(&peer_id) else { return };
+        peer.connection = None;
+        peer.away_until = Some(until);
+        self.away.insert((until, peer_id));
+        self.rooms.set_connected(peer_id, false);
+        self.drain_rooms();
+    }
+
+    /// Whoever knows the token goes on where the lost connection left off, even if the loss was not noticed here yet. A
+    /// refusal changes nothing.
+    pub(super) fn resume(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        id: u64,
+        token: &str,
+        media: Option<MediaOffer>,
+    ) -> Result<(), Refused> {
+        let Some(state) = self.connections.get(&connection) else { return Ok(()) };
+        if state.state != State::Idle {
+            return Err(Refused::new(ErrorCode::WrongState, "this connection has joined already"));
+        }
+        let (address, join_by) = (state.address, state.join_by);
+        let Some(&before) = self.tokens.get(token) else {
+            // Guessing is as slow as joining.
+            return match self.joins.take(now, address) {
+                true => {
+                    Err(Refused::new(ErrorCode::ResumeRefused, "no session waits for this token: join again"))
+                }
+                false => Err(Refused::new(
+                    ErrorCode::TooManyJoins,
+                    "too many joins from your network: wait some seconds",
+                )),
+            };
+        };
+        let (peer_id, answer) = match media {
+            Some(media) => match self.negotiate(before, &media) {
+                Ok((peer, answer)) => (peer, Some(answer)),
+                // Told by `media` being false.
+                Err(refused) if refused.code == ErrorCode::MediaLost => (before, None),
+                Err(refused) => return Err(refused),
+            },
+            None => (before, None),
+        };
+        let Some(peer) = self.peers.get_mut(&peer_id) else { return Ok(()) };
+        let lost = peer.connection.replace(connection);
+        if let Some(until) = peer.away_until.take() {
+            self.away.remove(&(until, peer_id));
+        }
+        let (participant, has_media) = (peer.id.clone(), peer.has_media);
+        let room = self.rooms.participant(peer_id).and_then(|p| self.rooms.room_name(p.room()));
+        let room = room.unwrap_or_default().to_owned();
+        if let Some(lost) = lost
+            && let Some(gone) = self.connections.remove(&lost)
+        {
+            self.join_deadlines.remove(&(gone.join_by, lost));
+            self.outputs.push_back(Output::Close { connection: lost, code: Some(ErrorCode::Replaced) });
+        }
+        if let Some(state) = self.connections.get_mut(&connection) {
+            state.state = State::Joined(peer_id);
+            self.join_deadlines.remove(&(join_by, connection));
+        }
+        self.stats.resumes += 1;
+        let (participants, bindings) = self.snapshot(peer_id);
+        let here: BTreeSet<_> = participants.iter().map(|p| &p.id).chain([&participant]).cloned().collect();
+        self.send(
+            connection,
+            ServerMessage::Resumed {
+                re: id,
+                participant,
+                room,
+                answer,
+                media: has_media,
+                participants,
+                bindings,
+            },
+        );
+        let missed: Vec<_> =
+            self.peers.get(&peer_id).into_iter().flat_map(|p| p.sticky.messages()).cloned().collect();
+        for mut message in missed {
+            if let ServerMessage::Speakers { participants } = &mut message {
+                participants.retain(|id| here.contains(id));
+            }
+            self.send(connection, message);
+        }
+        self.rooms.set_connected(peer_id, true);
+        self.drain_rooms();
+        Ok(())
+    }
+
+    /// Another PeerConnection takes the place of the one before, or of one that is gone. The participant stays who it is.
+    pub(super) fn renew(
+        &mut self,
+        old: PeerId,
+        offer: &sdp::Offer,
+        tracks: Vec<rooms::Track>,
+        slots: &[rooms::SlotPair],
+    ) -> Result<(PeerId, String), Refused> {
+        self.rooms.check_renew(old, &tracks, slots)?;
+        let Some(room) = self.rooms.participant(old).map(|p| p.room()) else {
+            return Err(Refused::new(ErrorCode::WrongState, "join first"));
+        };
+        let worker = self.place.worker(room);
+        let local = self.secret.credentials(worker);
+        let seeds = (self.secret.number(), self.secret.number());
+        let (answer, media, remote) = self.answer(offer, worker, local.clone(), slots, seeds, None)?;
+        translate::check_against_media(&media, &tracks, slots)?;
+
+        let new = PeerId(self.next_peer);
+        self.rooms.renew(old, new, tracks, slots)?;
+        self.next_peer += 1;
+        let Some(mut peer) = self.peers.remove(&old) else {
+            return Err(Refused::new(ErrorCode::Internal, "the session is gone"));
+        };
+        self.outputs.push_back(Output::Media { worker, command: Command::RemovePeer { peer: old } });
+        let (ice, fingerprint) = (remote.ice.clone(), remote.fingerprint);
+        let command =
+            Command::AddPeer { peer: new, room, local: local.clone(), remote, media: media.clone() };
+        self.outputs.push_back(Output::Media { worker, command });
+        if let Some(until) = peer.away_until {
+            self.away.remove(&(until, old));
+            self.away.insert((until, new));
+        }
+        if let Some(state) = peer.connection.and_then(|c| self.connections.get_mut(&c)) {
+            state.state = State::Joined(new);
+        }
+        self.tokens.insert(peer.token.clone(), new);
+        (peer.peer, peer.local, peer.remote, peer.fingerprint) = (new, local, ice, fingerprint);
+        (peer.has_media, peer.media, peer.session, peer.answers) = (true, media, seeds, 1);
+        peer.sticky = Default::default();
+        self.peers.insert(new, peer);
+        Ok((new, answer))
+    }
+
+    /// Everybody else in the room of `peer`, and what is in its slots.
+    pub(super) fn snapshot(&self, peer: PeerId) -> (Vec<ParticipantInfo>, Vec<Binding>) {
+        let Some(own) = self.rooms.participant(peer) else { return Default::default() };
+        let others = self.rooms.participants(own.room()).filter(|p| p.peer() != peer);
+        let info = |p: &rooms::Participant| {
+            let (name, tracks) = (p.name().to_owned(), translate::tracks_to_wire(p.tracks()));
+            let id = translate::id_of(&self.peers, p.peer())?;
+            Some(ParticipantInfo { id, name, tracks, connected: p.is_connected() })
+        };
+        (others.filter_map(info).collect(), translate::bindings_to_wire(&self.peers, own.bindings()))
+    }
+
+    pub(super) fn grace_ms(&self) -> u64 {
+        u64::try_from(self.config.grace.as_millis()).unwrap_or(u64::MAX)
+    }
+}

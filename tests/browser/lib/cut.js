@@ -1,0 +1,52 @@
+/** A TCP proxy in front of the server whose wire a test can cut. Media goes past it, straight to the server's UDP port. */
+
+import { connect, createServer } from 'node:net';
+
+/**
+ * @param {number} port of the server on this machine
+ * @returns {Promise<{url: string, cut: () => void, hang: () => void, mend: () => void, close: () => Promise<void>}>}
+ *   `cut`: every connection is reset, new ones too; `hang`: nothing gets through any more, and nobody is told; `mend`: new ones work
+ */
+export async function wire(port) {
+  /** @type {Set<import('node:net').Socket>} */
+  const sockets = new Set();
+  /** @type {'whole' | 'cut' | 'hanging'} */
+  let state = 'whole';
+  const keep = (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+    return socket;
+  };
+  const proxy = createServer((near) => {
+    keep(near);
+    if (state === 'cut') return void near.resetAndDestroy();
+    if (state === 'hanging') return; // Accepted by the kernel, answered by nobody.
+    const far = keep(connect(port, '127.0.0.1'));
+    near.pipe(far).pipe(near);
+    near.on('close', () => far.destroy());
+    far.on('close', () => near.destroy());
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${proxy.address().port}`,
+    cut: () => {
+      state = 'cut';
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
+    hang: () => {
+      state = 'hanging';
+      for (const socket of sockets) {
+        socket.unpipe();
+        socket.pause();
+      }
+    },
+    mend: () => {
+      if (state === 'hanging') for (const socket of sockets) socket.destroy();
+      state = 'whole';
+    },
+    close: () => new Promise((resolve) => {
+      for (const socket of sockets) socket.destroy();
+      proxy.close(resolve);
+    }),
+  };
+}
