@@ -2,25 +2,59 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, ValueEnum};
+
+use crate::keys;
 use signaling::server::{Listen, Options, Tls};
 use signaling::sessions::Rate;
 
 /// A self-hosted server for real-time audio and video calls.
 ///
-/// Without any option: the demo page on http://localhost:8080, media on UDP port 8080. Browsers give camera and
-/// microphone only to pages from localhost or from HTTPS (--tls).
+/// Without any option: the demo page on http://localhost:8080, for this machine alone, and everybody may enter every room.
+/// Others get in with tokens (--token-secret-file, --token-public-key; `sampan token` makes them) or without (--open). Browsers
+/// give camera and microphone only to pages from localhost or from HTTPS (--tls).
 #[derive(Parser, Debug)]
-#[command(name = "sampan", version, max_term_width = 100)]
+#[command(name = "sampan", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    pub command: Option<Subcommand>,
+
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+#[derive(clap::Subcommand, Debug)]
+pub enum Subcommand {
+    /// Prints an access token for one participant of one room.
+    Token(TokenArgs),
+}
+
+#[derive(clap::Args, Debug)]
+pub struct Serve {
     /// Where to serve the page and the WebSocket: a port (every address of the machine), or address and port, as in
-    /// localhost:8080, 0.0.0.0:8080, [::1]:8080. Port 0: the system chooses
-    #[arg(long, value_name = "[ADDRESS:]PORT", default_value = "8080")]
-    http: Listen,
+    /// localhost:8080, 0.0.0.0:8080, [::1]:8080. Port 0: the system chooses [default: 8080; without keys and --open
+    /// localhost:8080]
+    #[arg(long, value_name = "[ADDRESS:]PORT")]
+    http: Option<Listen>,
+
+    /// Let in whoever has a token that was signed with the secret in this file (HS256; its bytes without surrounding white space,
+    /// at least 32). May be repeated
+    #[arg(long, value_name = "FILE")]
+    token_secret_file: Vec<PathBuf>,
+
+    /// Let in whoever has a token that was signed with the private key of this public one (PEM; Ed25519 or P-256). May be
+    /// repeated
+    #[arg(long, value_name = "FILE")]
+    token_public_key: Vec<PathBuf>,
+
+    /// Let everybody who reaches the server into every room, to do everything there
+    #[arg(long, conflicts_with_all = ["token_secret_file", "token_public_key"])]
+    open: bool,
 
     /// UDP port of all media [default: the number of the HTTP port]. 0: the system chooses
     #[arg(long, value_name = "PORT")]
@@ -88,13 +122,84 @@ pub struct Args {
     web: Option<PathBuf>,
 }
 
+/// For one participant of one room, who may publish everything unless --publish names less (`none`: nothing).
+#[derive(clap::Args, Debug)]
+pub struct TokenArgs {
+    /// The one room it is good for
+    #[arg(long)]
+    pub room: String,
+
+    /// Who that is: your own id of the person, the same on every device
+    #[arg(long)]
+    pub identity: String,
+
+    /// What others read [default: the client chooses]
+    #[arg(long)]
+    pub name: Option<String>,
+
+    /// Good for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    pub seconds: u64,
+
+    /// Sign with the secret in this file (HS256)
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "private_key",
+        conflicts_with = "private_key"
+    )]
+    pub secret_file: Option<PathBuf>,
+
+    /// Sign with this private key (PKCS #8, PEM; Ed25519 or P-256)
+    #[arg(long, value_name = "FILE")]
+    pub private_key: Option<PathBuf>,
+
+    /// What it may publish (may be repeated)
+    #[arg(long, value_name = "SOURCE")]
+    pub publish: Vec<PublishSource>,
+
+    /// It may not see and hear others
+    #[arg(long)]
+    pub no_subscribe: bool,
+
+    /// It may not send messages
+    #[arg(long)]
+    pub no_data: bool,
+
+    /// It may mute, remove, and change what others may do
+    #[arg(long)]
+    pub moderate: bool,
+
+    /// Nobody is told that it is there
+    #[arg(long)]
+    pub hidden: bool,
+
+    /// It may start and stop recordings
+    #[arg(long)]
+    pub record: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum PublishSource {
+    Microphone,
+    Camera,
+    Screen,
+    #[value(name = "screen_audio")]
+    ScreenAudio,
+    None,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum TlsKind {
     SelfSigned,
 }
 
-impl Args {
-    pub fn options(&self) -> Options {
+impl Serve {
+    pub fn options(&self) -> anyhow::Result<Options> {
+        let keys = keys::verifying(&self.token_secret_file, &self.token_public_key)?;
+        let is_local = keys.is_none() && !self.open;
+        let http =
+            self.http.unwrap_or(if is_local { Listen::Localhost(8080) } else { Listen::Everywhere(8080) });
         let tls = match (self.tls, &self.tls_cert, &self.tls_key) {
             (Some(TlsKind::SelfSigned), ..) => Tls::SelfSigned,
             (None, Some(certificate), Some(key)) => {
@@ -103,7 +208,9 @@ impl Args {
             (None, ..) => Tls::Off,
         };
         let mut options = Options {
-            listen: self.http,
+            listen: http,
+            keys: keys.map(Arc::new),
+            open: self.open,
             tls,
             joins: Rate { burst: self.join_rate.saturating_mul(10), per_second: f64::from(self.join_rate) },
             connections: self.max_connections,
@@ -114,12 +221,12 @@ impl Args {
         options.grace = Duration::from_secs(self.grace.min(3600));
         options.rooms.rooms = self.max_rooms;
         options.rooms.participants_per_room = self.max_participants;
-        options.media.udp_port = self.udp_port.unwrap_or(self.http.port());
+        options.media.udp_port = self.udp_port.unwrap_or(http.port());
         options.media.port_per_worker = self.udp_ports;
         options.media.aes_cm = self.aes_cm;
         options.media.workers = self.workers.unwrap_or(0);
         options.media.announce_ips = self.announce_ip.clone();
-        options
+        Ok(options)
     }
 }
 
@@ -179,15 +286,19 @@ mod tests {
         let conflict = complaint(&["--tls", "self-signed", "--tls-cert", "a", "--tls-key", "b"]);
         assert!(conflict.contains("cannot be used with"), "{conflict}");
         assert!(complaint(&["join"]).contains("join"));
+        let token = ["token", "--room", "a", "--identity", "b"];
+        assert!(complaint(&token).contains("--secret-file <FILE> is missing"), "{}", complaint(&token));
     }
 
     #[test]
     fn without_options_media_uses_the_number_of_the_page() {
-        let options = Args::try_parse_from(["sampan"]).unwrap().options();
-        assert_eq!((options.listen, options.media.udp_port), (Listen::Everywhere(8080), 8080));
-        let options = Args::try_parse_from(["sampan", "--http", "localhost:0"]).unwrap().options();
-        assert_eq!(options.media.udp_port, 0);
-        let options = Args::try_parse_from(["sampan", "--http", "81", "--udp-port", "9"]).unwrap().options();
-        assert_eq!(options.media.udp_port, 9);
+        let options = |args: &[&str]| {
+            let args = Args::try_parse_from([&["sampan"], args].concat()).unwrap();
+            args.serve.options().unwrap()
+        };
+        assert_eq!((options(&[]).listen, options(&[]).media.udp_port), (Listen::Localhost(8080), 8080));
+        assert_eq!(options(&["--open"]).listen, Listen::Everywhere(8080));
+        assert_eq!(options(&["--http", "localhost:0"]).media.udp_port, 0);
+        assert_eq!(options(&["--http", "81", "--udp-port", "9"]).media.udp_port, 9);
     }
 }

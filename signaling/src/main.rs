@@ -10,6 +10,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 mod cli;
+mod keys;
 
 /// Exit codes: a wrong command line, and anything else that kept the server from starting.
 const WRONG_USE: u8 = 2;
@@ -25,6 +26,16 @@ fn main() -> ExitCode {
         }
         Err(error) => return complain(&cli::one_line(&error), WRONG_USE),
     };
+    if let Some(cli::Subcommand::Token(token)) = &args.command {
+        return match keys::token(token) {
+            Ok(token) => {
+                println!("{token}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => complain(&format!("{error:#}"), FAILED),
+        };
+    }
+    let args = args.serve;
     let log: Targets = match args.log.parse() {
         Ok(log) => log,
         Err(error) => {
@@ -51,11 +62,11 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(args: cli::Args) -> anyhow::Result<()> {
+async fn run(args: cli::Serve) -> anyhow::Result<()> {
     // Before anything else, so that no signal is missed.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let mut server = Server::start(args.options()).await?;
+    let mut server = Server::start(args.options()?).await?;
     announce(&server);
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -82,11 +93,21 @@ fn announce(server: &Server) {
     let unique: Vec<_> = unique.iter().map(ToString::to_string).collect();
     let others = match server.url_for_others() {
         Some(url) => format!("         {url} from other machines\n"),
+        None if server.is_local() && server.is_open() => {
+            "         (this machine alone: start with tokens or --open for others, see --help)\n".to_owned()
+        }
         None if server.is_tls() || server.is_local() => String::new(),
         None => "         other machines need HTTPS: start with --tls self-signed\n".to_owned(),
     };
+    let access = match (server.is_open(), server.is_local()) {
+        (false, _) => "  access tokens\n",
+        (true, true) => "  access OPEN, no tokens: whoever uses this machine may do everything\n",
+        (true, false) => {
+            "  access OPEN, no tokens: WHOEVER REACHES THIS SERVER MAY ENTER EVERY ROOM AND DO EVERYTHING THERE\n"
+        }
+    };
     let text = format!(
-        "Sampan {} is running\n  page   {}\n{others}  media  UDP {}\n  stop   Ctrl-C\n",
+        "Sampan {} is running\n  page   {}\n{others}  media  UDP {}\n{access}  stop   Ctrl-C\n",
         env!("CARGO_PKG_VERSION"),
         server.url(),
         unique.join(", "),
@@ -95,6 +116,9 @@ fn announce(server: &Server) {
     let mut out = std::io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     let http: Vec<_> = server.addresses().iter().map(ToString::to_string).collect();
+    if server.is_open() {
+        tracing::warn!("open: everybody may enter every room and do everything there");
+    }
     tracing::info!(http = http.join(" "), media = unique.join(" "), workers = media.workers(), "ready");
 }
 

@@ -189,3 +189,63 @@ fn a_wrong_command_line_is_one_line_and_another_code() {
     let help = Command::new(env!("CARGO_BIN_EXE_sampan")).arg("--help").output().unwrap();
     assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("--udp-port"));
 }
+
+#[test]
+fn without_keys_others_are_let_in_only_on_purpose() {
+    let (line, code) = fails(&["--http", "0.0.0.0:0", "--udp-port", "0"]);
+    assert!(line.contains("--token-secret-file") && line.contains("--open"), "{line}");
+    assert_eq!(code, 1);
+    let open = Running::start(&["--http", "0.0.0.0:0", "--open"]);
+    let log = open.stop();
+    assert!(log.contains("everybody may enter every room"), "{log}");
+}
+
+#[test]
+fn a_token_from_the_command_line_opens_the_door_of_a_server_with_that_secret() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("tokens");
+    std::fs::create_dir_all(&folder).unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).unwrap();
+        folder.join(name).to_str().unwrap().to_owned()
+    };
+    let secret = write("secret", "0123456789abcdef0123456789abcdef\n");
+    let token = |args: &[&str]| {
+        let room = ["token", "--room", "demo", "--identity", "ann"];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sampan"));
+        let output = command.args(room).args(args).output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (printed, _) = token(&["--secret-file", &secret, "--publish", "camera", "--moderate"]);
+    let mut keys = access::VerifyingKeys::default();
+    keys.add_secret(b"0123456789abcdef0123456789abcdef").unwrap();
+    let now_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let claims = keys.verify(printed.trim(), now_s).unwrap();
+    assert_eq!((claims.room.as_str(), claims.sub.as_str()), ("demo", "ann"));
+    assert_eq!((claims.grants.publish, claims.grants.moderate), (vec!["camera".to_owned()], true));
+
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let (private, public) =
+        (write("private.pem", &pair.serialize_pem()), write("public.pem", &pair.public_key_pem()));
+    let (printed, complaint) = token(&["--private-key", &private]);
+    assert!(printed.starts_with("ey") && complaint.is_empty(), "{complaint}");
+    let server = Running::start(&[
+        "--http",
+        "0.0.0.0:0",
+        "--token-public-key",
+        &public,
+        "--token-secret-file",
+        &secret,
+    ]);
+    assert!(server.stop().contains("ready"));
+
+    let short = write("short", "too short");
+    for (args, expected) in [
+        (["--token-secret-file", &short], "at least 32 bytes"),
+        (["--token-secret-file", "/nonexistent"], "/nonexistent"),
+        (["--token-public-key", &secret], "--token-public-key"),
+    ] {
+        let (line, code) = fails(&args);
+        assert!(line.contains(expected) && code == 1, "{line}");
+    }
+    assert!(token(&["--secret-file", &short]).1.contains("at least 32 bytes"));
+}

@@ -24,7 +24,8 @@ impl World {
     #[allow(clippy::disallowed_methods)] // An instant to count from.
     fn new() -> Self {
         let worker = vec![Candidate { address: "198.51.100.1:1000".parse().unwrap() }];
-        let sessions = Sessions::new(Config::new(vec![worker], Fingerprint([7; 32]), [9; 32]));
+        let sessions =
+            Sessions::new(Config::new(vec![worker], Fingerprint([7; 32]), support::epoch(), [9; 32]));
         Self { sessions, now: Instant::now(), sent: Vec::new(), media: Vec::new(), closed: Vec::new() }
     }
 
@@ -107,7 +108,8 @@ fn a_lost_connection_is_replaced_and_nobody_leaves() {
     world.clear();
     world.resume(3, &token, None);
     let told = world.to(3);
-    let ServerMessage::Resumed { re, participant, room, answer, media, participants, bindings } = &told[0]
+    let ServerMessage::Resumed { re, participant, room, answer, media, participants, bindings, .. } =
+        &told[0]
     else {
         panic!("{told:?}");
     };

@@ -182,6 +182,7 @@ async fn what_is_no_message_gets_an_error_and_the_connection_goes_on() {
             offer: "v=0\r\n".into(),
             tracks: vec![],
             slots: vec![],
+            token: None,
         })
         .await;
     assert_eq!(client.error().await, (Some(4), ErrorCode::BadSdp));

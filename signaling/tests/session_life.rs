@@ -116,6 +116,8 @@ impl World {
             }
             ServerMessage::Layers { .. }
             | ServerMessage::Quality { .. }
+            | ServerMessage::Permissions { .. }
+            | ServerMessage::Done { .. }
             | ServerMessage::Pong { .. }
             | ServerMessage::Error { .. } => {}
         }
@@ -253,7 +255,8 @@ impl World {
 
 #[allow(clippy::disallowed_methods)] // An instant to count from.
 fn run(seed: u64) {
-    let mut config = Config::new(vec![Vec::new(); 3], Fingerprint([7; 32]), [seed as u8; 32]);
+    let mut config =
+        Config::new(vec![Vec::new(); 3], Fingerprint([7; 32]), support::epoch(), [seed as u8; 32]);
     config.limits.participants_per_room = 5;
     config.limits.rooms = 3;
     config.limits.slots_per_participant = 5;

@@ -28,7 +28,7 @@ const ADDRESS: &str = "192.0.2.1";
 
 fn config() -> Config {
     let worker = |port| vec![Candidate { address: format!("198.51.100.1:{port}").parse().unwrap() }];
-    Config::new(vec![worker(1000), worker(1001)], Fingerprint([7; 32]), [9; 32])
+    Config::new(vec![worker(1000), worker(1001)], Fingerprint([7; 32]), support::epoch(), [9; 32])
 }
 
 impl World {
@@ -218,7 +218,7 @@ fn a_failed_join_touches_nobody_and_may_be_repeated() {
         world.clear();
         let before = world.sessions.stats();
         let Wish { room, name, offer, tracks, slots } = wish;
-        world.say(3, ClientMessage::Join { id: 5, room, name, offer, tracks, slots });
+        world.say(3, ClientMessage::Join { id: 5, room, name, offer, tracks, slots, token: None });
         assert_eq!(world.error(3), (Some(5), expected), "case {index}");
         assert!(world.media.is_empty() && world.sent.len() == 1 && world.closed.is_empty(), "case {index}");
         let after = world.sessions.stats();

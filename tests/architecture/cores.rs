@@ -12,6 +12,7 @@ pub const CORES: &[&str] = &[
     "transport",
     "bwe",
     "rooms",
+    "access",
     "sfu-core",
     "jitter",
     "sdp",

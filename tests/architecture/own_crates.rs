@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const LEVELS: &[(u8, &[&str])] = &[
     (0, &["packet", "wire", "netem", "xtask"]),
     (1, &["transport", "bwe", "rooms"]),
-    (2, &["sfu-core", "jitter", "sdp"]),
+    (2, &["sfu-core", "jitter", "sdp", "access"]),
     (3, &["sfu", "client-core", "voice"]),
     (4, &["signaling", "client-demo"]),
     (5, &["tests", "measure"]),
@@ -28,6 +28,11 @@ const NEVER: &[(&str, &[&str], &str)] = &[
         "a jitter buffer knows packets and time, and no codec",
     ),
     ("voice", &["wire", "sdp", "serde_json"], "a codec knows samples and payloads"),
+    (
+        "access",
+        &["wire", "transport", "sfu-core"],
+        "whose token is good has nothing to do with media or messages",
+    ),
     ("rooms", &["wire", "transport", "sfu-core", "serde_json"], "rooms know no protocol"),
     (
         "client-core",
@@ -50,7 +55,8 @@ const NEVER: &[(&str, &[&str], &str)] = &[
 const NOT_IN_A_CORE: &[&str] =
     &["tokio", "mio", "socket2", "libc", "rand", "getrandom", "tracing-subscriber", "chrono"];
 
-const WRITES_JSON: &[&str] = &["wire", "signaling", "client-demo", "tests", "measure", "lab", "benches"];
+const WRITES_JSON: &[&str] =
+    &["wire", "access", "signaling", "client-demo", "tests", "measure", "lab", "benches"];
 
 fn level_of(name: &str) -> u8 {
     let level = LEVELS.iter().find(|(_, names)| names.contains(&name));

@@ -64,6 +64,7 @@ impl Peer {
             offer: offer.to_sdp_string(),
             tracks: tracks.clone(),
             slots: slots.clone(),
+            token: None,
         };
         Self {
             rtc,

@@ -89,8 +89,10 @@ impl World {
         let mut config = sfu_core::Config::new((start, CLOCK), random.next_u64(), certificate);
         config.candidates = vec![Candidate { address: SERVER }];
         let mut secret = [0; 32];
+        let epoch = (start, Duration::from_secs(1_800_000_000));
         secret.fill_with(|| random.next_u64() as u8);
-        let mut signaling = sessions::Config::new(vec![config.candidates.clone()], fingerprint, secret);
+        let mut signaling =
+            sessions::Config::new(vec![config.candidates.clone()], fingerprint, epoch, secret);
         // Everybody comes from the same few addresses.
         signaling.joins = sessions::Rate { burst: 10_000, per_second: 10_000.0 };
         Self {

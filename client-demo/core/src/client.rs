@@ -212,6 +212,8 @@ impl Client {
             ServerMessage::Quality { .. }
             | ServerMessage::Pong { .. }
             | ServerMessage::Presence { .. }
+            | ServerMessage::Permissions { .. }
+            | ServerMessage::Done { .. }
             | ServerMessage::Resumed { .. } => {}
             ServerMessage::Error { re, code, message } => {
                 re.into_iter().for_each(|re| self.session.refused(re));

@@ -103,6 +103,7 @@ impl Session {
             offer,
             tracks: self.infos.clone(),
             slots: self.slots(),
+            token: None,
         }
     }
 

@@ -356,6 +356,7 @@ impl Mirror {
             participants: vec![],
             bindings: vec![Binding { slot, participant: Some("mirror".into()), share: Share::Person }],
             resume: wire::ResumeTicket { token: "r1".into(), grace_ms: 30_000 },
+            grants: wire::Grants::default(),
             server_ms: 0.0,
         })
     }

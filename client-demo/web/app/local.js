@@ -153,7 +153,8 @@ export class LocalMedia extends Emitter {
 
   /** @param {Device} device */
   #publish(device) {
-    void this.#call?.publish(device, this.track(device), { muted: !this.#on[device] });
+    const on = this.#on[device];
+    void this.#call?.publish(device, this.track(device), { muted: !on, ...(on && { active: true }) });
   }
 
   /** @param {() => Promise<void>} work */

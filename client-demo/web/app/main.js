@@ -11,6 +11,9 @@ import { callWords, countWords, reconnectWords } from './words.js';
 
 /** @import {Call} from '../sdk/index.js' */
 
+/** What lets us in, where the application has put it into the address. */
+const TOKEN = new URLSearchParams(location.search).get('token');
+
 /** The pill says at once that something is wrong; what and why comes when it lasts. */
 const EXPLAIN_AFTER_MS = 2_000;
 
@@ -63,6 +66,14 @@ class Page {
     const mine = (/** @type {() => void} */ run) => () => call === this.#call && run();
     call.on('reachable', (reachable) => call === this.#call && this.#lobby.reachable(reachable));
     call.on('participants', mine(() => this.#render()));
+    call.on('grants', (grants) => {
+      if (call !== this.#call) return;
+      for (const device of /** @type {const} */ (['camera', 'microphone'])) {
+        if (!grants.publish.includes(device)) void this.#local.set(device, false);
+      }
+      if (!grants.publish.includes('screen')) this.#stopScreen();
+      this.#render();
+    });
     call.on('quality', mine(() => this.#render()));
     call.on('bound', (view) => {
       view.on('shown', mine(() => this.#render()));
@@ -88,7 +99,7 @@ class Page {
     this.#lobby.busy(true);
     this.#local.use(call);
     try {
-      await call.join({ room, name, start_ms });
+      await call.join({ room, name, start_ms, ...(TOKEN && { token: TOKEN }) });
     } catch (error) {
       this.#local.use(null);
       this.#lobby.busy(false);
@@ -225,6 +236,11 @@ class Page {
       setText(byId('call-count'), call.self !== null ? countWords(call.participants.length) : '');
       setPressed(byId('toggle-microphone'), 'microphone', this.#local.isOn('microphone'));
       setPressed(byId('toggle-camera'), 'camera', this.#local.isOn('camera'));
+      for (const source of /** @type {const} */ (['microphone', 'camera', 'screen'])) {
+        const button = byId(`toggle-${source}`, HTMLButtonElement);
+        button.disabled = !(call.grants?.publish.includes(source) ?? true);
+        button.title = button.disabled ? 'Not allowed in this call' : '';
+      }
       byId('toggle-screen').setAttribute('aria-pressed', String(this.#screen !== null));
       this.#stage.render(call, this.#local, this.#screen?.video ?? null);
     });

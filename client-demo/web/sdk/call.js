@@ -26,7 +26,7 @@ import { TileWatcher } from './tiles.js';
 import { SlotView } from './view.js';
 
 /** @import {CallStats} from './stats.js' */
-/** @import {Binding, Joined, ParticipantInfo, Quality, Resumed, ServerMessage, Share, Source, Stages, TrackInfo} from './wire.js' */
+/** @import {Action, Binding, Grants, Joined, ParticipantInfo, Quality, Resumed, ServerMessage, Share, Source, Stages, TrackInfo} from './wire.js' */
 
 /** @typedef {'idle' | 'joining' | 'joined' | 'reconnecting' | 'left' | 'failed'} CallState */
 
@@ -39,6 +39,7 @@ import { SlotView } from './view.js';
  * @property {SlotView} bound             a slot changed hands
  * @property {Stages} stages              how long connecting has taken so far
  * @property {LinkQuality} quality        what the link carries, and what is sent over it
+ * @property {Grants} grants               what we may do has changed
  * @property {boolean} reachable          whether the server answers (before the join, too)
  * @property {CallError} error            the call ended and will not come back by itself
  */
@@ -51,6 +52,9 @@ import { SlotView } from './view.js';
  * @property {number} wanted_kbps            for everything that is shown, at its best
  * @property {{at_ms: number, participant: string | null, text: string}[]} decisions   newest last, of `performance.now()`
  */
+
+/** The server ended the session and means it. @type {readonly string[]} */
+const FINAL = ['removed', 'replaced'];
 
 /** Decisions that are kept for people to read. */
 const DECISIONS_KEPT = 50;
@@ -97,6 +101,8 @@ export class Call extends Emitter {
   /** @type {any} */ #retry = null;
   /** @type {Reach | null} While reconnecting. */ #reach = null;
   /** @type {string | null} What the server knows us by. */ #token = null;
+  /** @type {string | undefined} What lets us in. */ #access = undefined;
+  /** @type {Grants | null} */ #grants = null;
   /** @type {any} */ #healing = null;
   /** @type {Promise<unknown>} Offers never overlap. */ #negotiation = Promise.resolve();
   /** @type {Stages} */ #stages = {};
@@ -148,6 +154,11 @@ export class Call extends Emitter {
     return this.#name;
   }
 
+  /** What we may do; null outside. @returns {Readonly<Grants> | null} */
+  get grants() {
+    return this.#grants;
+  }
+
   /** Everybody else, in order of arrival. @returns {ParticipantInfo[]} */
   get participants() {
     return [...this.#participants.values()];
@@ -191,14 +202,16 @@ export class Call extends Emitter {
   }
 
   /**
-   * @param {{room: string, name: string, start_ms?: number}} options `start_ms`: when the click happened, on `performance.now()`
+   * @param {{room: string, name: string, token?: string, start_ms?: number}} options `token`: what lets us in; `start_ms`: when the click
+   *   happened, on `performance.now()`
    * @returns {Promise<void>} @throws {CallError}
    */
-  async join({ room, name, start_ms = performance.now() }) {
+  async join({ room, name, token, start_ms = performance.now() }) {
     if (this.#state !== 'idle') throw new CallError('wrong_state', 'This call has been joined already.');
     this.prepare();
     this.#room = room;
     this.#name = name;
+    this.#access = token;
     this.#setState('joining');
     try {
       await this.#enter(start_ms);
@@ -226,6 +239,8 @@ export class Call extends Emitter {
    */
   async publish(source, track, change = {}) {
     const published = this.published(source);
+    // What we may not publish is not announced as if we did.
+    if (change.active && this.#grants && !this.#grants.publish.includes(source)) change = { ...change, active: false };
     this.#published.set(source, { ...published, ...change, track });
     await this.#peer?.setTrack(source, track);
     if (change.muted !== undefined || change.active !== undefined) this.#announce(source);
@@ -237,6 +252,15 @@ export class Call extends Emitter {
     published.muted = muted;
     if (published.track) published.track.enabled = !muted;
     this.#announce(source);
+  }
+
+  /**
+   * Needs the grant `moderate`.
+   * @param {Action} action @returns {Promise<void>} @throws {CallError} `not_allowed`, `unknown_participant`, `gone`
+   */
+  async moderate(action) {
+    if (!this.#link || this.#state !== 'joined') throw new CallError('gone', 'There is no connection to the server at the moment.');
+    await this.#link.request({ type: 'moderate', action });
   }
 
   /** Rates are since the last call of this. @returns {Promise<CallStats | null>} null outside a call */
@@ -370,6 +394,7 @@ export class Call extends Emitter {
     }
     const resumed = await link.request({ type: 'resume', token, ...(media && { media }) });
     this.#catchUp(resumed);
+    this.#permit(resumed.grants);
     if (resumed.answer !== null) await peer.accept(resumed.answer);
     this.#backoff.reset();
     this.#reason = null;
@@ -412,6 +437,7 @@ export class Call extends Emitter {
     this.#addSlots(peer);
     const joined = await link.request({
       type: 'join', room: this.#room, name: this.#name, offer: /** @type {string} */ (offer), ...this.#describe(peer),
+      ...(this.#access !== undefined && { token: this.#access }),
     });
     clock.reach('signaling', performance.now());
     // The bindings first: the page has its elements ready when the tracks begin.
@@ -427,6 +453,7 @@ export class Call extends Emitter {
   #begin(joined) {
     this.#self = joined.participant;
     this.#token = joined.resume.token;
+    this.#permit(joined.grants);
     for (const participant of joined.participants) {
       this.#participants.set(participant.id, participant);
       this.emit('arrived', participant);
@@ -440,6 +467,11 @@ export class Call extends Emitter {
     if (link !== this.#link) return;
     // The server closes connections on which nobody joins; that it answers is known until the next one fails.
     if (!link.wasOpen || this.#state !== 'idle') this.emit('reachable', false);
+    if (this.#state === 'joined' && this.#reason !== null && FINAL.includes(this.#reason.code)) {
+      const reason = this.#reason;
+      this.#end('failed');
+      return this.emit('error', reason);
+    }
     if (this.#state === 'joined') {
       clearTimeout(this.#healing);
       this.#negotiation = Promise.resolve();
@@ -498,6 +530,7 @@ export class Call extends Emitter {
     this.#offer = null;
     this.#report = null;
     this.#self = null;
+    this.#grants = null;
     this.#speakers = [];
     this.#participants.clear();
     this.#slots = new SlotTable();
@@ -547,6 +580,19 @@ export class Call extends Emitter {
 
   /** @type {Map<Source, string>} What the server knows. */
   #announced = new Map();
+
+  /** What we may not publish any more is off, here as there; it does not begin again by itself. @param {Grants} grants */
+  #permit(grants) {
+    this.#grants = grants;
+    for (const { source } of SENDERS) {
+      const published = /** @type {Published} */ (this.#published.get(source));
+      if (!published.active || grants.publish.includes(source)) continue;
+      published.active = false;
+      this.#announced.set(source, `${published.muted}/false`);
+    }
+    this.emit('grants', grants);
+    this.emit('participants', undefined);
+  }
 
   /** @param {Source} source */
   #announce(source) {
@@ -629,6 +675,8 @@ export class Call extends Emitter {
         participant.tracks = [...participant.tracks.filter((track) => track.mid !== message.track.mid), message.track];
         return this.emit('participants', undefined);
       }
+      case 'permissions':
+        return this.#permit(message.grants);
       case 'presence': {
         const participant = this.#participants.get(message.participant);
         if (!participant) return;

@@ -13,7 +13,7 @@
  * @property {boolean} muted    still published, nothing to hear or see
  * @property {boolean} active   false: the m-line is there ahead of need and takes nobody's slot
  *
- * @typedef {{id: string, name: string, tracks: TrackInfo[], connected: boolean}} ParticipantInfo  `connected` false: the room waits for them.
+ * @typedef {{id: string, name: string, identity?: string, tracks: TrackInfo[], connected: boolean}} ParticipantInfo  `connected` false: the room waits for them.
  * @typedef {{audio: string, video: string}} SlotPair  Two receive-only m-lines that share a media stream.
  * @typedef {{slot: SlotPair, participant: string | null, share: Share}} Binding
  *
@@ -48,35 +48,49 @@
  * @property {number} [first_audio_ms]
  * @property {number} [first_frame_ms]
  *
+ * @typedef {object} Grants  What a participant may do.
+ * @property {Source[]} publish
+ * @property {boolean} subscribe
+ * @property {boolean} data       send messages
+ * @property {boolean} moderate
+ * @property {boolean} hidden
+ * @property {boolean} record
+ *
+ * @typedef {{do: 'grant', participant: string, grants: Grants}
+ *   | {do: 'remove', participant: string, keep_out?: boolean}} Action  What a moderator can do.
+ *
  * @typedef {{offer: string, tracks: TrackInfo[], slots: SlotPair[]}} MediaOffer
  * @typedef {{token: string, grace_ms: number}} ResumeTicket  A secret: whoever has it is this participant.
  *
  * @typedef {'bad_message' | 'unknown_message' | 'message_too_large' | 'wrong_state' | 'bad_name' | 'bad_room'
- *   | 'bad_sdp' | 'bad_tracks' | 'room_full' | 'too_many_rooms' | 'too_many_joins' | 'too_many_messages'
+ *   | 'bad_sdp' | 'bad_tracks' | 'access_denied' | 'not_allowed' | 'unknown_participant' | 'removed' | 'room_full' | 'too_many_rooms' | 'too_many_joins' | 'too_many_messages'
  *   | 'resume_refused' | 'replaced' | 'join_timeout' | 'media_lost' | 'slow_consumer' | 'shutting_down' | 'internal'} ErrorCode
  *
- * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[]}
+ * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[], token?: string}
  *   | {type: 'resume', id: number, token: string, media?: MediaOffer}
  *   | {type: 'offer', id: number, offer: string, tracks: TrackInfo[], slots: SlotPair[]}
  *   | {type: 'track', track: TrackInfo}
  *   | {type: 'prefer', slots: Preference[]}
  *   | {type: 'stages', stages: Stages}
+ *   | {type: 'moderate', id: number, action: Action}
  *   | {type: 'ping', id: number}
  *   | {type: 'leave'}} ClientMessage
  *
  * @typedef {{type: 'joined', re: number, participant: string, room: string, answer: string,
- *   participants: ParticipantInfo[], bindings: Binding[], resume: ResumeTicket, server_ms: number}} Joined
+ *   participants: ParticipantInfo[], bindings: Binding[], resume: ResumeTicket, grants: Grants, server_ms: number}} Joined
  * @typedef {{type: 'resumed', re: number, participant: string, room: string, answer: string | null, media: boolean,
- *   participants: ParticipantInfo[], bindings: Binding[]}} Resumed
+ *   participants: ParticipantInfo[], bindings: Binding[], grants: Grants}} Resumed
  * @typedef {{type: 'answer', re: number, answer: string}} Answer
+ * @typedef {{type: 'done', re: number}} Done
  * @typedef {{type: 'pong', re: number}} Pong
  * @typedef {{type: 'error', re?: number, code: ErrorCode, message: string}} ErrorMessage
  * @typedef {{type: 'layers', mid: string, active: EncodingActive[]}} Layers
  * @typedef {{type: 'quality', estimate_kbps: number | null, wanted_kbps: number, slots: SlotQuality[], decisions: Decision[]}} Quality
- * @typedef {Joined | Resumed | Answer | Pong | ErrorMessage | Layers | Quality
+ * @typedef {Joined | Resumed | Answer | Done | Pong | ErrorMessage | Layers | Quality
  *   | {type: 'participant_joined', participant: ParticipantInfo}
  *   | {type: 'participant_left', participant: string}
  *   | {type: 'track_changed', participant: string, track: TrackInfo}
+ *   | {type: 'permissions', grants: Grants}
  *   | {type: 'presence', participant: string, connected: boolean}
  *   | {type: 'bindings', bindings: Binding[]}
  *   | {type: 'first_frame', mid: string, participant: string, rtp_timestamp: number}
@@ -87,7 +101,7 @@
 /** @type {readonly ErrorCode[]} Every code the server can answer with; what people read about each is in the page. */
 export const ERROR_CODES = [
   'bad_message', 'unknown_message', 'message_too_large', 'too_many_messages', 'wrong_state', 'bad_name', 'bad_room',
-  'bad_sdp', 'bad_tracks', 'room_full', 'too_many_rooms', 'too_many_joins', 'resume_refused', 'replaced', 'join_timeout', 'media_lost',
+  'bad_sdp', 'bad_tracks', 'access_denied', 'not_allowed', 'unknown_participant', 'removed', 'room_full', 'too_many_rooms', 'too_many_joins', 'resume_refused', 'replaced', 'join_timeout', 'media_lost',
   'slow_consumer', 'shutting_down', 'internal',
 ];
 
@@ -130,8 +144,12 @@ const track = object({
   muted: optional(flag),
   active: optional(flag),
 });
-const participant = object({ id: text, name: text, tracks: list(track), connected: optional(flag) });
+const participant = object({ id: text, name: text, identity: optional(text), tracks: list(track), connected: optional(flag) });
 const slot = object({ audio: text, video: text });
+const grants = object({
+  publish: list(oneOf('microphone', 'camera', 'screen', 'screen_audio')),
+  subscribe: flag, data: flag, moderate: flag, hidden: flag, record: flag,
+});
 const ticket = object({ token: text, grace_ms: number });
 const binding = object({ slot, participant: optional(text), share: oneOf('person', 'screen') });
 const encoding = object({ rid: optional(text), active: flag });
@@ -150,12 +168,14 @@ const stages = object({
 const SERVER = {
   joined: object({
     re: number, participant: text, room: text, answer: text, participants: list(participant), bindings: list(binding),
-    resume: ticket, server_ms: number,
+    resume: ticket, grants, server_ms: number,
   }),
   resumed: object({
     re: number, participant: text, room: text, answer: optional(text), media: flag, participants: list(participant),
-    bindings: list(binding),
+    bindings: list(binding), grants,
   }),
+  done: object({ re: number }),
+  permissions: object({ grants }),
   answer: object({ re: number, answer: text }),
   participant_joined: object({ participant }),
   participant_left: object({ participant: text }),
@@ -173,12 +193,13 @@ const SERVER = {
 
 /** @type {Record<ClientMessage['type'], Check>} */
 const CLIENT = {
-  join: object({ id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot) }),
+  join: object({ id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot), token: optional(text) }),
   resume: object({ id: number, token: text, media: optional(object({ offer: text, tracks: list(track), slots: list(slot) })) }),
   offer: object({ id: number, offer: text, tracks: list(track), slots: list(slot) }),
   track: object({ track }),
   prefer: object({ slots: list(preference) }),
   stages: object({ stages }),
+  moderate: object({ id: number, action: object({ do: text }) }),
   ping: object({ id: number }),
   leave: object({}),
 };

@@ -2,13 +2,17 @@
 
 use packet::Mid;
 
-use crate::{BadName, SlotPair, Track, TracksError};
+use crate::{BadName, Grants, SlotPair, Source, Track, TracksError};
 
 /// What somebody brings along.
 #[derive(Clone, Debug)]
 pub struct Join {
     pub room: String,
     pub name: String,
+    /// Who that is beyond this room, if anybody vouches for it.
+    pub identity: Option<String>,
+    pub grants: Grants,
+    /// What may not be published comes in as not active.
     pub tracks: Vec<Track>,
     pub slots: Vec<SlotPair>,
 }
@@ -57,6 +61,8 @@ pub enum TrackError {
     NotJoined,
     #[error("no track has the m-line {0}")]
     Unknown(Mid),
+    #[error("publishing {0:?} is not allowed here")]
+    NotGranted(Source),
     #[error(transparent)]
     Tracks(#[from] TracksError),
 }

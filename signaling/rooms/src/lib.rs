@@ -15,6 +15,7 @@
 //!                                     slot 2   spare; when only one is left, `Event::NeedSlots`
 //! ```
 
+mod grants;
 mod join;
 mod limits;
 mod name;
@@ -25,6 +26,7 @@ mod share;
 mod slots;
 mod track;
 
+pub use grants::{Grants, Sources};
 pub use join::{Join, JoinError, SlotsError, TrackError, UpdateError};
 pub use limits::Limits;
 pub use name::{BadName, clean_name};

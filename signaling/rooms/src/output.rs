@@ -2,7 +2,7 @@
 
 use packet::{Mid, PeerId};
 
-use crate::{Share, SlotPair, Track};
+use crate::{Grants, Share, SlotPair, Track};
 
 /// Drained by [`crate::Rooms::poll_output`] in the order in which it must take effect.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,6 +18,7 @@ pub enum Event {
     Joined {
         peer: PeerId,
         name: String,
+        identity: Option<String>,
         tracks: Vec<Track>,
     },
     Left {
@@ -32,6 +33,8 @@ pub enum Event {
         peer: PeerId,
         is_connected: bool,
     },
+    /// What the one who is told may do has changed.
+    Granted(Grants),
     /// Slots of the one who is told that changed hands.
     Bound(Vec<Binding>),
     /// The participant should offer more slots: so many pairs in all.

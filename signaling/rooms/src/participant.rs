@@ -3,7 +3,7 @@
 use packet::{Mid, PeerId, RoomId};
 
 use crate::slots::Slots;
-use crate::{Binding, Track};
+use crate::{Binding, Grants, Track};
 
 /// Somebody in a room.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub struct Participant {
     pub(crate) peer: PeerId,
     pub(crate) room: RoomId,
     pub(crate) name: String,
+    pub(crate) identity: Option<String>,
+    pub(crate) grants: Grants,
     pub(crate) tracks: Vec<Track>,
     pub(crate) slots: Slots,
     pub(crate) is_connected: bool,
@@ -25,6 +27,13 @@ impl Participant {
     }
     pub fn name(&self) -> &str {
         &self.name
+    }
+    /// Who that is beyond this room; None: nobody vouches for it.
+    pub fn identity(&self) -> Option<&str> {
+        self.identity.as_deref()
+    }
+    pub fn grants(&self) -> &Grants {
+        &self.grants
     }
     pub fn tracks(&self) -> &[Track] {
         &self.tracks

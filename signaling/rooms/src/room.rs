@@ -6,8 +6,8 @@ use packet::{PeerId, RoomId};
 
 use crate::slots::Slots;
 use crate::{
-    Event, Join, JoinError, Limits, Output, Participant, Share, SlotPair, SlotsError, Track, TrackError,
-    TracksError, UpdateError, clean_name, track,
+    Event, Grants, Join, JoinError, Limits, Output, Participant, Share, SlotPair, SlotsError, Track,
+    TrackError, TracksError, UpdateError, clean_name, track,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -72,7 +72,7 @@ impl Rooms {
 
     /// Enters a room, which comes into being with its first participant. The newcomer's own bindings are not delivered
     /// as an event: read [`Participant::bindings`]. Everybody else is told.
-    pub fn join(&mut self, peer: PeerId, join: Join) -> Result<RoomId, JoinError> {
+    pub fn join(&mut self, peer: PeerId, mut join: Join) -> Result<RoomId, JoinError> {
         let id = self.check_join(peer, &join)?;
         let room_name = clean_name(&join.room, self.limits.room_name_chars).map_err(JoinError::BadRoom)?;
         let name = clean_name(&join.name, self.limits.participant_name_chars).map_err(JoinError::BadName)?;
@@ -81,15 +81,18 @@ impl Rooms {
             self.by_name.insert(room_name.clone(), id);
             Room { name: room_name, members: Vec::new(), shares: Vec::new() }
         });
-        for &to in &room.members {
-            let event = Event::Joined { peer, name: name.clone(), tracks: join.tracks.clone() };
+        track::clip(&mut join.tracks, &join.grants);
+        for &to in room.members.iter().filter(|_| !join.grants.hidden) {
+            let (name, identity, tracks) = (name.clone(), join.identity.clone(), join.tracks.clone());
+            let event = Event::Joined { peer, name, identity, tracks };
             self.outputs.push_back(Output::Deliver { to, event });
         }
         room.members.push(peer);
         let mut slots = Slots::new(peer, self.limits.slots_per_participant);
         slots.extend(&join.slots);
-        let tracks = join.tracks;
-        let participant = Participant { peer, room: id, name, tracks, slots, is_connected: true };
+        let Join { identity, grants, tracks, .. } = join;
+        let participant =
+            Participant { peer, room: id, name, identity, grants, tracks, slots, is_connected: true };
         self.participants.insert(peer, participant);
         self.update_shares(peer);
         self.settle_others(id, peer);
@@ -109,7 +112,9 @@ impl Rooms {
             self.rooms.remove(&id);
             return true;
         }
-        self.tell_others(id, peer, &Event::Left { peer });
+        if !participant.grants.hidden {
+            self.tell_others(id, peer, &Event::Left { peer });
+        }
         self.settle_others(id, peer);
         true
     }
@@ -119,21 +124,14 @@ impl Rooms {
     pub fn update(
         &mut self,
         peer: PeerId,
-        tracks: Vec<Track>,
+        mut tracks: Vec<Track>,
         slots: &[SlotPair],
     ) -> Result<(), UpdateError> {
         self.check_update(peer, &tracks, slots)?;
         let Some(participant) = self.participants.get_mut(&peer) else { return Err(UpdateError::NotJoined) };
         let id = participant.room;
-        let is_gone = |old: &&Track| !tracks.iter().any(|new| new.mid == old.mid);
-        let gone = participant.tracks.iter().filter(is_gone).map(|old| Track { active: false, ..*old });
-        let gone: Vec<_> = gone.collect();
-        let moved = |old: &Track| tracks.iter().any(|new| new.source == old.source);
-        let kept = gone.iter().filter(|old| !moved(old)).copied();
-        let all: Vec<_> = tracks.iter().copied().chain(kept).collect();
-        let news = gone.iter().chain(&tracks).filter(|t| !participant.tracks.contains(t));
-        let news: Vec<_> = news.copied().collect();
-        participant.tracks = all;
+        track::clip(&mut tracks, &participant.grants);
+        let news = track::succeed(&mut participant.tracks, tracks);
         participant.slots.extend(slots);
         for track in news {
             self.tell_others(id, peer, &Event::TrackChanged { peer, track });
@@ -160,7 +158,7 @@ impl Rooms {
         &mut self,
         old: PeerId,
         new: PeerId,
-        tracks: Vec<Track>,
+        mut tracks: Vec<Track>,
         slots: &[SlotPair],
     ) -> Result<(), UpdateError> {
         self.check_renew(old, &tracks, slots)?;
@@ -176,18 +174,41 @@ impl Rooms {
             .values_mut()
             .filter(|other| other.room == id)
             .for_each(|other| other.slots.rename(old, new));
+        track::clip(&mut tracks, &participant.grants);
         participant.peer = new;
         participant.slots = Slots::new(new, self.limits.slots_per_participant);
         participant.slots.extend(slots);
-        let before = std::mem::replace(&mut participant.tracks, tracks.clone());
+        let news = track::succeed(&mut participant.tracks, tracks);
         self.participants.insert(new, participant);
-        for track in tracks.into_iter().filter(|track| !before.contains(track)) {
+        for track in news {
             self.tell_others(id, new, &Event::TrackChanged { peer: new, track });
         }
         self.update_shares(new);
         self.settle_others(id, new);
         self.settle(new, Tell::Nothing);
         Ok(())
+    }
+
+    /// What it may do from now on. What it may not publish any more ends at once, and does not begin again by itself when it
+    /// may; whether it is hidden stays as it was. False: is in no room.
+    pub fn set_grants(&mut self, peer: PeerId, grants: Grants) -> bool {
+        let Some(participant) = self.participants.get_mut(&peer) else { return false };
+        let grants = Grants { hidden: participant.grants.hidden, ..grants };
+        if participant.grants == grants {
+            return true;
+        }
+        participant.grants = grants;
+        let before = participant.tracks.clone();
+        track::clip(&mut participant.tracks, &grants);
+        let (id, after) = (participant.room, participant.tracks.clone());
+        self.outputs.push_back(Output::Deliver { to: peer, event: Event::Granted(grants) });
+        for track in after.into_iter().filter(|track| !before.contains(track)) {
+            self.tell_others(id, peer, &Event::TrackChanged { peer, track });
+        }
+        self.update_shares(peer);
+        self.settle_others(id, peer);
+        self.settle(peer, Tell::Bindings);
+        true
     }
 
     /// Its connection was lost, or is back. Everybody else is told.
@@ -227,6 +248,9 @@ impl Rooms {
         let other_source = |(i, t): (usize, &Track)| i != index && t.source == track.source;
         if participant.tracks.iter().enumerate().any(other_source) {
             return Err(TracksError::SourceTwice(track.source).into());
+        }
+        if track.active && !participant.grants.may_publish(track.source) {
+            return Err(TrackError::NotGranted(track.source));
         }
         if participant.tracks[index] == track {
             return Ok(());
@@ -282,7 +306,11 @@ impl Rooms {
         }
     }
 
+    /// Of one who is hidden nobody hears.
     fn tell_others(&mut self, id: RoomId, about: PeerId, event: &Event) {
+        if self.participants.get(&about).is_some_and(|p| p.grants.hidden) {
+            return;
+        }
         let Some(room) = self.rooms.get(&id) else { return };
         let others = room.members.iter().filter(|&&to| to != about);
         self.outputs.extend(others.map(|&to| Output::Deliver { to, event: event.clone() }));
@@ -300,7 +328,8 @@ impl Rooms {
         // Taken out for the moment, so that the other participants can be read meanwhile.
         let Some(mut participant) = self.participants.remove(&subscriber) else { return };
         let shares = self.rooms.get(&participant.room).map(|r| r.shares.as_slice()).unwrap_or_default();
-        let others: Vec<_> = shares.iter().filter(|(owner, _)| *owner != subscriber).copied().collect();
+        let others = shares.iter().filter(|(owner, _)| *owner != subscriber && participant.grants.subscribe);
+        let others: Vec<_> = others.copied().collect();
         let source =
             |owner, share, kind| track::active_mid(&self.participants.get(&owner)?.tracks, share, kind);
         let bound = participant.slots.settle(&others, source, &mut self.outputs);

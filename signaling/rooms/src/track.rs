@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use packet::{Mid, media::MediaKind};
 
-use crate::Share;
+use crate::{Grants, Share};
 
 /// Where a track comes from. A participant publishes each source at most once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -67,6 +67,27 @@ pub(crate) fn check(tracks: &[Track], count_max: usize) -> Result<(), TracksErro
         }
     }
     Ok(())
+}
+
+/// Other tracks take the place of the known ones. What is no longer named is as if not active; others know it by its m-line, so it stays
+/// unless its source has moved to another one. Returns what others have to be told.
+pub(crate) fn succeed(known: &mut Vec<Track>, tracks: Vec<Track>) -> Vec<Track> {
+    let is_gone = |old: &&Track| !tracks.iter().any(|new| new.mid == old.mid);
+    let gone: Vec<_> = known.iter().filter(is_gone).map(|old| Track { active: false, ..*old }).collect();
+    let has_moved = |old: &Track| tracks.iter().any(|new| new.source == old.source);
+    let kept = gone.iter().filter(|old| !has_moved(old)).copied();
+    let all: Vec<_> = tracks.iter().copied().chain(kept).collect();
+    let news = gone.iter().chain(&tracks).filter(|track| !known.contains(track));
+    let news = news.copied().collect();
+    *known = all;
+    news
+}
+
+/// What may not be published is not active.
+pub(crate) fn clip(tracks: &mut [Track], grants: &Grants) {
+    for track in tracks {
+        track.active &= grants.may_publish(track.source);
+    }
 }
 
 /// The m-line that carries `kind` of `share`, if anything is sent on it.

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rooms::{
-    Event, Join, JoinError, Limits, MediaKind, Mid, Output, PeerId, Rooms, Share, SlotPair, Source, Track,
-    UpdateError,
+    Event, Grants, Join, JoinError, Limits, MediaKind, Mid, Output, PeerId, Rooms, Share, SlotPair, Source,
+    Track, UpdateError,
 };
 
 const STEPS: u32 = 400;
@@ -170,6 +170,7 @@ impl Model {
                     false => person.away.insert(peer),
                 };
             }
+            Event::Granted(_) => panic!("nobody's grants change here"),
             Event::NeedSlots { wanted } => {
                 assert!(wanted > person.slots.len() && wanted > person.wanted && wanted <= SLOTS_MAX);
                 person.wanted = wanted;
@@ -298,18 +299,23 @@ impl Model {
         rooms.renew(old, new, tracks.clone(), &slots).unwrap();
         assert_eq!(rooms.renew(old, new, tracks.clone(), &slots), Err(UpdateError::NotJoined));
         let mut person = self.people.remove(&old).unwrap();
-        (person.tracks, person.slots, person.wanted) = (tracks, slots, 0);
+        let gone = person.tracks.iter().filter(|t| !tracks.iter().any(|w| w.mid == t.mid));
+        let gone: Vec<_> = gone.map(|t| Track { active: false, ..*t }).collect();
+        person.tracks = tracks.into_iter().chain(gone).collect();
+        (person.slots, person.wanted) = (slots, 0);
         person.bound.clear();
         let bindings = rooms.participant(new).unwrap().bindings();
         person.seen = bindings.map(|b| (b.slot, (b.peer.unwrap(), b.share))).collect();
         self.people.insert(new, person);
         let renamed = |peer: PeerId| if peer == old { new } else { peer };
         for person in self.people.values_mut() {
-            person.others = std::mem::take(&mut person.others).into_iter().map(|(p, t)| (renamed(p), t)).collect();
+            person.others =
+                std::mem::take(&mut person.others).into_iter().map(|(p, t)| (renamed(p), t)).collect();
             person.away = std::mem::take(&mut person.away).into_iter().map(renamed).collect();
             person.seen.values_mut().for_each(|(owner, _)| *owner = renamed(*owner));
         }
-        self.began = std::mem::take(&mut self.began).into_iter().map(|((p, s), at)| ((renamed(p), s), at)).collect();
+        self.began =
+            std::mem::take(&mut self.began).into_iter().map(|((p, s), at)| ((renamed(p), s), at)).collect();
         self.renewed = Some((old, new));
     }
 
@@ -317,7 +323,14 @@ impl Model {
         let peer = PeerId(self.next);
         let room = format!("room {}", random.below(ROOMS_MAX + 1));
         let slots = if random.chance(8) { Vec::new() } else { pairs(random.below(SLOTS_MAX) + 1) };
-        let join = Join { room: room.clone(), name: format!("n{}", peer.0), tracks: tracks(random), slots };
+        let join = Join {
+            room: room.clone(),
+            name: format!("n{}", peer.0),
+            tracks: tracks(random),
+            slots,
+            identity: None,
+            grants: Grants::ALL,
+        };
         let here = self.people.values().filter(|p| p.room == room).count();
         let names: BTreeSet<_> = self.people.values().map(|p| &p.room).collect();
         let expected = match here {

@@ -1,6 +1,6 @@
 //! What a participant notices of slots, one fact a test.
 
-use rooms::{Event, Join, Limits, Mid, Output, PeerId, Rooms, Share, SlotPair, Source, Track};
+use rooms::{Event, Grants, Join, Limits, Mid, Output, PeerId, Rooms, Share, SlotPair, Source, Track};
 
 fn mid(number: usize) -> Mid {
     Mid::new(&number.to_string()).unwrap()
@@ -17,7 +17,14 @@ fn person() -> Vec<Track> {
 
 fn enter(rooms: &mut Rooms, peer: u64, slots: usize) {
     let slots = (0..slots).map(pair).collect();
-    let join = Join { room: "a".into(), name: format!("n{peer}"), tracks: person(), slots };
+    let join = Join {
+        room: "a".into(),
+        name: format!("n{peer}"),
+        tracks: person(),
+        slots,
+        identity: None,
+        grants: Grants::ALL,
+    };
     rooms.join(PeerId(peer), join).unwrap();
 }
 

@@ -50,6 +50,10 @@ fn signaling(page: &mut Page, sessions: &Stats, cap: &ConnectionCap) {
         let count = sessions.errors.get(&code).copied().unwrap_or_default();
         page.sample("sampan_errors_total", &[("code", code.name())], count);
     }
+    page.family("sampan_denied_total", "counter", "Access tokens that were refused, by the reason.");
+    for (denied, count) in &sessions.denied {
+        page.sample("sampan_denied_total", &[("reason", &denied.to_string())], *count);
+    }
     page.family(
         "sampan_media_closed_total",
         "counter",

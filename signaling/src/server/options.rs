@@ -1,6 +1,7 @@
 //! What a server is started with.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::server::Listen;
@@ -10,6 +11,10 @@ use crate::sessions::{GRACE, Rate};
 pub struct Options {
     pub listen: Listen,
     pub tls: Tls,
+    /// Whose tokens let people in; None: everybody may enter and do everything.
+    pub keys: Option<Arc<access::VerifyingKeys>>,
+    /// Serve without keys on addresses that others can reach.
+    pub open: bool,
     pub media: sfu::Config,
     pub rooms: rooms::Limits,
     /// Joins from one network address.
@@ -48,6 +53,8 @@ impl Default for Options {
         Self {
             listen: Listen::Everywhere(8080),
             tls: Tls::Off,
+            keys: None,
+            open: false,
             media: sfu::Config::default(),
             rooms: rooms::Limits::default(),
             joins: Rate { burst: 100, per_second: 10.0 },

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sfu::Sfu;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -29,6 +29,8 @@ pub enum StartError {
     PortForbidden { address: SocketAddr },
     #[error("cannot listen on {address}: {error}; choose another address with --http")]
     Listen { address: SocketAddr, error: io::Error },
+    #[error("without keys everybody who reaches {address} may enter every room and do everything there: give keys with --token-secret-file or --token-public-key, say that this is meant with --open, or serve this machine alone with --http localhost:{}", address.port())]
+    OpenToAll { address: SocketAddr },
     #[error("there is no folder {0} to serve the page from: check --web")]
     NoWebFolder(String),
     #[error(transparent)]
@@ -61,6 +63,10 @@ impl Server {
             _ => StartError::Listen { address, error },
         })?;
         let addresses: Vec<_> = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+        let public = addresses.iter().find(|a| !a.ip().is_loopback());
+        if let (Some(&address), None, false) = (public, &options.keys, options.open) {
+            return Err(StartError::OpenToAll { address });
+        }
         let pages = match &options.web {
             Some(folder) if !folder.join("index.html").is_file() => {
                 return Err(StartError::NoWebFolder(folder.display().to_string()));
@@ -77,7 +83,9 @@ impl Server {
         let names: Vec<_> = candidates.iter().flatten().map(|c| c.address.ip()).collect();
         let tls = tls::acceptor(&options.tls, &names)?;
 
-        let mut config = Config::new(candidates, sfu.fingerprint(), seed);
+        let epoch = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        let mut config = Config::new(candidates, sfu.fingerprint(), epoch, seed);
+        config.keys = options.keys.clone();
         config.limits = options.rooms.clone();
         config.joins = options.joins;
         config.grace = options.grace;
@@ -135,6 +143,11 @@ impl Server {
 
     pub fn is_tls(&self) -> bool {
         self.is_tls
+    }
+
+    /// Without keys: everybody who reaches it may do everything.
+    pub fn is_open(&self) -> bool {
+        self.shared.options.keys.is_none()
     }
 
     /// No other machine can reach it.

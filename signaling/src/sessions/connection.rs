@@ -52,6 +52,8 @@ pub(super) struct Peer {
     pub connection: Option<ConnectionId>,
     /// When the room stops waiting for it.
     pub away_until: Option<Instant>,
+    /// The token it came in with, to find it when that is revoked.
+    pub jti: Option<String>,
     /// Whoever knows it may take the session over.
     pub token: String,
     /// As the others know it on the wire.

@@ -20,6 +20,7 @@ pub(super) struct Wanted {
     pub offer: String,
     pub tracks: Vec<TrackInfo>,
     pub slots: Vec<wire::SlotPair>,
+    pub token: Option<String>,
 }
 
 impl Sessions {
@@ -43,7 +44,9 @@ impl Sessions {
         }
         let tracks = translate::tracks_to_core(&wanted.tracks)?;
         let slots = translate::slots_to_core(&wanted.slots)?;
-        let join = rooms::Join { room: wanted.room, name: wanted.name, tracks, slots };
+        let bearer = self.bearer(now, &wanted.room, wanted.token.as_deref())?;
+        let (name, grants) = (bearer.name.unwrap_or(wanted.name), bearer.grants);
+        let join = rooms::Join { room: wanted.room, name, identity: bearer.identity, grants, tracks, slots };
         let peer = PeerId(self.next_peer);
         let room = self.rooms.check_join(peer, &join)?;
 
@@ -72,6 +75,7 @@ impl Sessions {
             peer,
             connection: Some(connection),
             away_until: None,
+            jti: bearer.jti,
             token: token.clone(),
             id: participant.clone(),
             worker,
@@ -100,6 +104,7 @@ impl Sessions {
             participants,
             bindings,
             resume: ResumeTicket { token, grace_ms: self.grace_ms() },
+            grants: translate::grants_to_wire(&grants),
             server_ms: 0.0,
         };
         self.send(connection, message);
@@ -244,10 +249,10 @@ impl Sessions {
     fn event_to_wire(&self, event: rooms::Event) -> Option<ServerMessage> {
         let id = |peer| translate::id_of(&self.peers, peer);
         Some(match event {
-            rooms::Event::Joined { peer, name, tracks } => {
+            rooms::Event::Joined { peer, name, identity, tracks } => {
                 let tracks = translate::tracks_to_wire(&tracks);
                 ServerMessage::ParticipantJoined {
-                    participant: ParticipantInfo { id: id(peer)?, name, tracks, connected: true },
+                    participant: ParticipantInfo { id: id(peer)?, name, identity, tracks, connected: true },
                 }
             }
             rooms::Event::Left { peer } => ServerMessage::ParticipantLeft { participant: id(peer)? },
@@ -255,6 +260,9 @@ impl Sessions {
                 participant: id(peer)?,
                 track: translate::track_to_wire(&track),
             },
+            rooms::Event::Granted(grants) => {
+                ServerMessage::Permissions { grants: translate::grants_to_wire(&grants) }
+            }
             rooms::Event::Presence { peer, is_connected } => {
                 ServerMessage::Presence { participant: id(peer)?, connected: is_connected }
             }

@@ -42,8 +42,10 @@ impl Sessions {
                 self.tell(subscriber, message);
             }
             Event::Speakers { room, loudest_first } => {
-                // Somebody may have left meanwhile.
-                let is_here = |peer| self.rooms.participant(peer).is_some_and(|p| p.room() == room);
+                // Somebody may have left meanwhile, and who may not speak is heard by nobody.
+                let speaks = |t: &rooms::Track| t.active && t.source.kind() == rooms::MediaKind::Audio;
+                let is_heard = |p: &rooms::Participant| p.room() == room && p.tracks().iter().any(speaks);
+                let is_here = |peer| self.rooms.participant(peer).is_some_and(is_heard);
                 let speakers = loudest_first.into_iter().filter(|&peer| is_here(peer));
                 let participants: Vec<_> =
                     speakers.filter_map(|peer| translate::id_of(&self.peers, peer)).collect();

@@ -8,9 +8,11 @@
 //! It joins the parts that do not know each other: `wire` (JSON types), `rooms` (who sees whom), `sdp` (offers and
 //! answers) and `sfu_core` (what forwards).
 
+mod bearer;
 mod connection;
 mod join;
 mod media;
+mod moderate;
 mod output;
 mod place;
 mod rate;
@@ -22,6 +24,7 @@ mod translate;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use packet::PeerId;
@@ -30,6 +33,7 @@ use transport::{Candidate, DtlsConfig, DtlsSetup, Fingerprint};
 use wire::{ClientMessage, ErrorCode, MediaOffer, ServerMessage};
 
 use connection::{Connection, Peer, State};
+pub use moderate::KEEP_OUT_S;
 pub use output::{ConnectionId, Output, TimeoutReason};
 pub use rate::Rate;
 pub use stats::{Histogram, Stats};
@@ -41,6 +45,10 @@ pub const GRACE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Config {
     pub limits: rooms::Limits,
+    /// Whose tokens let people in; None: everybody may enter every room and do everything there.
+    pub keys: Option<Arc<access::VerifyingKeys>>,
+    /// An instant, and how long after 1970 that was: what expires is written in that clock.
+    pub epoch: (Instant, Duration),
     /// Joins from one network address (IPv6: one /64).
     pub joins: Rate,
     /// The candidates of each worker of the media plane; at least one worker.
@@ -57,9 +65,16 @@ pub struct Config {
 }
 
 impl Config {
-    pub fn new(workers: Vec<Vec<Candidate>>, fingerprint: Fingerprint, seed: [u8; 32]) -> Self {
+    pub fn new(
+        workers: Vec<Vec<Candidate>>,
+        fingerprint: Fingerprint,
+        epoch: (Instant, Duration),
+        seed: [u8; 32],
+    ) -> Self {
         Self {
             limits: rooms::Limits::default(),
+            keys: None,
+            epoch,
             joins: Rate { burst: 100, per_second: 10.0 },
             workers,
             fingerprint,
@@ -79,6 +94,7 @@ pub struct Sessions {
     secret: secret::Secret,
     joins: rate::PerAddress,
     connections: BTreeMap<ConnectionId, Connection>,
+    revoked: access::Revoked,
     peers: BTreeMap<PeerId, Peer>,
     tokens: BTreeMap<String, PeerId>,
     /// Who is waited for, until when.
@@ -111,6 +127,7 @@ impl Sessions {
             secret: secret::Secret::new(config.seed),
             joins: rate::PerAddress::new(config.joins),
             connections: BTreeMap::new(),
+            revoked: access::Revoked::default(),
             peers: BTreeMap::new(),
             tokens: BTreeMap::new(),
             away: BTreeSet::new(),
@@ -153,8 +170,9 @@ impl Sessions {
             return;
         }
         let (re, result) = match message {
-            ClientMessage::Join { id, room, name, offer, tracks, slots } => {
-                (Some(id), self.join(now, connection, id, join::Wanted { room, name, offer, tracks, slots }))
+            ClientMessage::Join { id, room, name, offer, tracks, slots, token } => {
+                let wanted = join::Wanted { room, name, offer, tracks, slots, token };
+                (Some(id), self.join(now, connection, id, wanted))
             }
             ClientMessage::Resume { id, token, media } => {
                 (Some(id), self.resume(now, connection, id, &token, media))
@@ -165,6 +183,7 @@ impl Sessions {
             ClientMessage::Track { track } => (None, self.track(connection, &track)),
             ClientMessage::Prefer { slots } => (None, self.prefer(connection, &slots)),
             ClientMessage::Stages { stages } => (None, self.stages(connection, &stages)),
+            ClientMessage::Moderate { id, action } => (Some(id), self.moderate(now, connection, id, action)),
             ClientMessage::Ping { id } => {
                 self.send(connection, ServerMessage::Pong { re: id });
                 (Some(id), Ok(()))
@@ -309,6 +328,12 @@ impl Sessions {
         if let State::Joined(peer) = state.state {
             self.leave(peer);
         }
+    }
+
+    /// Seconds since 1970.
+    fn wall_s(&self, now: Instant) -> u64 {
+        let (at, since_1970) = self.config.epoch;
+        (since_1970 + now.saturating_duration_since(at)).as_secs()
     }
 
     fn send(&mut self, to: ConnectionId, message: ServerMessage) {

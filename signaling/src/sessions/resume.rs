@@ -69,6 +69,7 @@ impl Sessions {
         let (participant, has_media) = (peer.id.clone(), peer.has_media);
         let room = self.rooms.participant(peer_id).and_then(|p| self.rooms.room_name(p.room()));
         let room = room.unwrap_or_default().to_owned();
+        let grants = self.rooms.participant(peer_id).map_or(rooms::Grants::NONE, |p| *p.grants());
         if let Some(lost) = lost
             && let Some(gone) = self.connections.remove(&lost)
         {
@@ -92,6 +93,7 @@ impl Sessions {
                 media: has_media,
                 participants,
                 bindings,
+                grants: translate::grants_to_wire(&grants),
             },
         );
         let missed: Vec<_> =
@@ -154,11 +156,12 @@ impl Sessions {
     /// Everybody else in the room of `peer`, and what is in its slots.
     pub(super) fn snapshot(&self, peer: PeerId) -> (Vec<ParticipantInfo>, Vec<Binding>) {
         let Some(own) = self.rooms.participant(peer) else { return Default::default() };
-        let others = self.rooms.participants(own.room()).filter(|p| p.peer() != peer);
+        let others = self.rooms.participants(own.room()).filter(|p| p.peer() != peer && !p.grants().hidden);
         let info = |p: &rooms::Participant| {
             let (name, tracks) = (p.name().to_owned(), translate::tracks_to_wire(p.tracks()));
             let id = translate::id_of(&self.peers, p.peer())?;
-            Some(ParticipantInfo { id, name, tracks, connected: p.is_connected() })
+            let identity = p.identity().map(str::to_owned);
+            Some(ParticipantInfo { id, name, identity, tracks, connected: p.is_connected() })
         };
         (others.filter_map(info).collect(), translate::bindings_to_wire(&self.peers, own.bindings()))
     }

@@ -22,6 +22,8 @@ pub struct Stats {
     pub messages: u64,
     /// Answers and cuts by code.
     pub errors: BTreeMap<ErrorCode, u64>,
+    /// Tokens that were refused, by what was wrong with them.
+    pub denied: BTreeMap<access::Denied, u64>,
     /// Media sessions that ended by themselves, by reason.
     pub media_closed: BTreeMap<&'static str, u64>,
     /// Connect stages as clients report them, by stage.

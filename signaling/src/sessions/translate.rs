@@ -83,13 +83,29 @@ pub(super) fn check_against_media(
     Ok(())
 }
 
-pub(super) fn track_to_wire(track: &rooms::Track) -> wire::TrackInfo {
-    let (kind, source) = match track.source {
+fn source_to_wire(source: rooms::Source) -> (wire::Kind, wire::Source) {
+    match source {
         rooms::Source::Microphone => (wire::Kind::Audio, wire::Source::Microphone),
         rooms::Source::Camera => (wire::Kind::Video, wire::Source::Camera),
         rooms::Source::Screen => (wire::Kind::Video, wire::Source::Screen),
         rooms::Source::ScreenAudio => (wire::Kind::Audio, wire::Source::ScreenAudio),
-    };
+    }
+}
+
+pub(super) fn grants_to_wire(grants: &rooms::Grants) -> wire::Grants {
+    let &rooms::Grants { publish, subscribe, data, moderate, hidden, record } = grants;
+    let publish = publish.iter().map(|source| source_to_wire(source).1).collect();
+    wire::Grants { publish, subscribe, data, moderate, hidden, record }
+}
+
+pub(super) fn grants_to_core(grants: &wire::Grants) -> rooms::Grants {
+    let &wire::Grants { subscribe, data, moderate, hidden, record, .. } = grants;
+    let publish = grants.publish.iter().map(|source| source_to_core(*source)).collect();
+    rooms::Grants { publish, subscribe, data, moderate, hidden, record }
+}
+
+pub(super) fn track_to_wire(track: &rooms::Track) -> wire::TrackInfo {
+    let (kind, source) = source_to_wire(track.source);
     wire::TrackInfo { mid: track.mid.to_string(), kind, source, muted: track.muted, active: track.active }
 }
 
@@ -191,6 +207,7 @@ impl From<rooms::TrackError> for Refused {
     fn from(error: rooms::TrackError) -> Self {
         let code = match error {
             rooms::TrackError::NotJoined => ErrorCode::WrongState,
+            rooms::TrackError::NotGranted(_) => ErrorCode::NotAllowed,
             rooms::TrackError::Unknown(_) | rooms::TrackError::Tracks(_) => ErrorCode::BadTracks,
         };
         Self::new(code, error)

@@ -1,11 +1,19 @@
 //! Offers as a native client makes them.
 #![allow(dead_code)] // Every test binary uses its part.
 
+use std::time::{Duration, Instant};
+
 use packet::media::{MediaKind, SendTrack};
 use packet::{Mid, Ssrc};
 use sdp::OfferParams;
 use transport::{DtlsSetup, Fingerprint, IceCredentials};
 use wire::{ClientMessage, Kind, SlotPair, Source, TrackInfo};
+
+/// An instant to count from, and what a clock on the wall said then.
+#[allow(clippy::disallowed_methods)]
+pub fn epoch() -> (Instant, Duration) {
+    (Instant::now(), Duration::from_secs(1_800_000_000))
+}
 
 pub fn mid(number: usize) -> Mid {
     Mid::new(&number.to_string()).unwrap()
@@ -56,5 +64,13 @@ pub fn offer_of(slots: usize, ufrag: &str, certificate: u8) -> String {
 
 pub fn join(id: u64, room: &str, name: &str, slots: usize) -> ClientMessage {
     let (room, name) = (room.to_owned(), name.to_owned());
-    ClientMessage::Join { id, room, name, offer: offer(slots, "abcd"), tracks: tracks(), slots: pairs(slots) }
+    ClientMessage::Join {
+        id,
+        room,
+        name,
+        offer: offer(slots, "abcd"),
+        tracks: tracks(),
+        slots: pairs(slots),
+        token: None,
+    }
 }

@@ -18,6 +18,14 @@ pub enum ErrorCode {
     BadSdp,
     /// `tracks` or `slots` do not fit the offer, or an m-line or a source is named twice.
     BadTracks,
+    /// The token does not let anybody in here. Why is not said.
+    AccessDenied,
+    /// The client's grants do not hold this.
+    NotAllowed,
+    /// Nobody of that name is in this room.
+    UnknownParticipant,
+    /// A moderator, or the application, has ended the session.
+    Removed,
     RoomFull,
     TooManyRooms,
     TooManyJoins,
@@ -36,7 +44,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::BadMessage,
         Self::UnknownMessage,
         Self::MessageTooLarge,
@@ -46,6 +54,10 @@ impl ErrorCode {
         Self::BadRoom,
         Self::BadSdp,
         Self::BadTracks,
+        Self::AccessDenied,
+        Self::NotAllowed,
+        Self::UnknownParticipant,
+        Self::Removed,
         Self::RoomFull,
         Self::TooManyRooms,
         Self::TooManyJoins,
@@ -70,6 +82,10 @@ impl ErrorCode {
             Self::BadRoom => "bad_room",
             Self::BadSdp => "bad_sdp",
             Self::BadTracks => "bad_tracks",
+            Self::AccessDenied => "access_denied",
+            Self::NotAllowed => "not_allowed",
+            Self::UnknownParticipant => "unknown_participant",
+            Self::Removed => "removed",
             Self::RoomFull => "room_full",
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyJoins => "too_many_joins",

@@ -31,6 +31,9 @@ pub enum ClientMessage {
         tracks: Vec<TrackInfo>,
         /// In order of use: which receive-only m-lines belong together.
         slots: Vec<SlotPair>,
+        /// What lets the client in; left out where the server asks for none.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        token: Option<String>,
     },
     /// First message of a connection that takes over a session whose own connection was lost. Answer: `resumed`.
     Resume {
@@ -61,6 +64,11 @@ pub enum ClientMessage {
     Stages {
         stages: Stages,
     },
+    /// Something done to the room or to others in it. Answer: `done`.
+    Moderate {
+        id: u64,
+        action: Action,
+    },
     /// Keeps the connection alive; the answer is `pong` with the same id.
     Ping {
         id: u64,
@@ -84,6 +92,8 @@ pub enum ServerMessage {
         bindings: Vec<Binding>,
         /// How to come back when this connection is lost.
         resume: ResumeTicket,
+        /// What the client may do.
+        grants: Grants,
         /// Milliseconds the server spent between reading the join and writing this. Where nobody measures: 0.
         #[serde(default)]
         server_ms: f64,
@@ -100,10 +110,19 @@ pub enum ServerMessage {
         participants: Vec<ParticipantInfo>,
         /// Every slot that is taken.
         bindings: Vec<Binding>,
+        grants: Grants,
     },
     Answer {
         re: u64,
         answer: String,
+    },
+    /// What was asked for has been done.
+    Done {
+        re: u64,
+    },
+    /// What the client may do has changed. What it may not publish any more is already heard and seen by nobody.
+    Permissions {
+        grants: Grants,
     },
     ParticipantJoined {
         participant: ParticipantInfo,
@@ -270,10 +289,56 @@ fn yes() -> bool {
 pub struct ParticipantInfo {
     pub id: ParticipantId,
     pub name: String,
+    /// Who that is beyond this room, if a token said so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub identity: Option<String>,
     pub tracks: Vec<TrackInfo>,
     /// False: their connection is lost, and the room waits for them.
     #[serde(default = "yes")]
     pub connected: bool,
+}
+
+/// What a participant may do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Grants {
+    pub publish: Vec<Source>,
+    pub subscribe: bool,
+    /// Send messages.
+    pub data: bool,
+    /// Everything of [`Action`].
+    pub moderate: bool,
+    pub hidden: bool,
+    pub record: bool,
+}
+
+impl Default for Grants {
+    /// Nothing.
+    fn default() -> Self {
+        Self {
+            publish: Vec::new(),
+            subscribe: false,
+            data: false,
+            moderate: false,
+            hidden: false,
+            record: false,
+        }
+    }
+}
+
+/// What a moderator can do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Action {
+    /// What somebody may do from now on; `hidden` cannot be changed.
+    Grant { participant: ParticipantId, grants: Grants },
+    /// Out of the room.
+    Remove {
+        participant: ParticipantId,
+        /// And not in again, with this or any other token for the same identity.
+        #[serde(default)]
+        keep_out: bool,
+    },
 }
 
 /// A description of media, and what its m-lines are.

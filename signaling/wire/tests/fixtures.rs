@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde_json::Value;
 use wire::{
-    Binding, ClientMessage, EncodingActive, ErrorCode, Kind, MediaOffer, ParticipantInfo, PauseReason,
-    Preference, ResumeTicket, ServerMessage, Share, SlotPair, SlotQuality, Source, Stages, TrackInfo,
+    Action, Binding, ClientMessage, EncodingActive, ErrorCode, Grants, Kind, MediaOffer, ParticipantInfo,
+    PauseReason, Preference, ResumeTicket, ServerMessage, Share, SlotPair, SlotQuality, Source, Stages,
+    TrackInfo,
 };
 
 fn track(mid: &str, kind: Kind, source: Source) -> TrackInfo {
@@ -48,6 +49,19 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 offer: OFFER.into(),
                 tracks: tracks(),
                 slots: vec![pair("3", "4"), pair("5", "6")],
+                token: None,
+            },
+        ),
+        (
+            "join_token",
+            ClientMessage::Join {
+                id: 1,
+                room: "demo".into(),
+                name: "Zoë".into(),
+                offer: OFFER.into(),
+                tracks: tracks(),
+                slots: Vec::new(),
+                token: Some("eyJhbGciOiJIUzI1NiJ9.eyJyb29tIjoiZGVtbyJ9.c2lnbmF0dXJl".into()),
             },
         ),
         (
@@ -102,15 +116,34 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
             },
         ),
         ("stages", ClientMessage::Stages { stages }),
+        (
+            "moderate_grant",
+            ClientMessage::Moderate {
+                id: 5,
+                action: Action::Grant { participant: "p7kq2m9xw3".into(), grants: listener() },
+            },
+        ),
+        (
+            "moderate_remove",
+            ClientMessage::Moderate {
+                id: 6,
+                action: Action::Remove { participant: "p7kq2m9xw3".into(), keep_out: true },
+            },
+        ),
         ("ping", ClientMessage::Ping { id: 9 }),
         ("leave", ClientMessage::Leave {}),
     ]
 }
 
+/// Sees, hears and writes.
+fn listener() -> Grants {
+    Grants { subscribe: true, data: true, ..Grants::default() }
+}
+
 fn server_messages() -> Vec<(&'static str, ServerMessage)> {
     let (id, name) = ("p7kq2m9xw3".to_owned(), "Ann".to_owned());
-    let ann = ParticipantInfo { id, name, tracks: tracks(), connected: true };
-    let away = ParticipantInfo { connected: false, ..ann.clone() };
+    let ann = ParticipantInfo { id, name, identity: None, tracks: tracks(), connected: true };
+    let away = ParticipantInfo { connected: false, identity: Some("user-17".into()), ..ann.clone() };
     let bound = Binding { slot: pair("3", "4"), participant: Some(ann.id.clone()), share: Share::Person };
     let free = Binding { slot: pair("5", "6"), participant: None, share: Share::Screen };
     vec![
@@ -124,6 +157,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 participants: vec![ann.clone()],
                 bindings: vec![bound.clone()],
                 resume: ResumeTicket { token: TOKEN.into(), grace_ms: 30_000 },
+                grants: Grants { publish: vec![Source::Microphone, Source::Camera], ..listener() },
                 server_ms: 1.75,
             },
         ),
@@ -137,6 +171,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 media: true,
                 participants: vec![away],
                 bindings: vec![bound.clone()],
+                grants: listener(),
             },
         ),
         (
@@ -149,9 +184,12 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 media: true,
                 participants: Vec::new(),
                 bindings: Vec::new(),
+                grants: listener(),
             },
         ),
         ("presence", ServerMessage::Presence { participant: ann.id.clone(), connected: false }),
+        ("done", ServerMessage::Done { re: 5 }),
+        ("permissions", ServerMessage::Permissions { grants: listener() }),
         ("answer", ServerMessage::Answer { re: 2, answer: ANSWER.into() }),
         ("participant_joined", ServerMessage::ParticipantJoined { participant: ann.clone() }),
         ("participant_left", ServerMessage::ParticipantLeft { participant: ann.id.clone() }),
@@ -307,6 +345,7 @@ fn client_type(message: &ClientMessage) -> &'static str {
         ClientMessage::Track { .. } => "track",
         ClientMessage::Prefer { .. } => "prefer",
         ClientMessage::Stages { .. } => "stages",
+        ClientMessage::Moderate { .. } => "moderate",
         ClientMessage::Ping { .. } => "ping",
         ClientMessage::Leave {} => "leave",
     }
@@ -317,6 +356,8 @@ fn server_type(message: &ServerMessage) -> &'static str {
         ServerMessage::Joined { .. } => "joined",
         ServerMessage::Resumed { .. } => "resumed",
         ServerMessage::Answer { .. } => "answer",
+        ServerMessage::Done { .. } => "done",
+        ServerMessage::Permissions { .. } => "permissions",
         ServerMessage::ParticipantJoined { .. } => "participant_joined",
         ServerMessage::ParticipantLeft { .. } => "participant_left",
         ServerMessage::TrackChanged { .. } => "track_changed",
@@ -337,7 +378,7 @@ fn fixtures_cover_every_message_and_the_document_describes_it() {
     let document = include_str!("../PROTOCOL.md");
     let client: BTreeSet<_> = client_messages().iter().map(|(_, m)| client_type(m)).collect();
     let server: BTreeSet<_> = server_messages().iter().map(|(_, m)| server_type(m)).collect();
-    assert_eq!((client.len(), server.len()), (8, 15), "one of the message types has no fixture");
+    assert_eq!((client.len(), server.len()), (9, 17), "one of the message types has no fixture");
     for (_, message) in client_messages() {
         assert_eq!(serde_json::to_value(&message).unwrap()["type"], client_type(&message));
     }

@@ -99,7 +99,7 @@ describe('trouble', () => {
   });
 
   test('plain HTTP from another host than localhost: the page names the remedy, and a call works', TIMEOUT, async () => {
-    const { port } = await server({ http: '0.0.0.0:0' });
+    const { port } = await server({ http: '0.0.0.0:0', flags: ['--open'] });
     const elsewhere = await launchChromium({ flags: ['--host-resolver-rules=MAP sampan.test 127.0.0.1'] });
     cleanups.push(() => elsewhere.close());
     const ada = await Person.open(await elsewhere.newPage(), 'Ada', `http://sampan.test:${port}`);

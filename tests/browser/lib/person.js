@@ -92,12 +92,12 @@ export class Person {
     page.on('console', (message) => message.type() === 'error' && this.complaints.push(message.text()));
   }
 
-  /** @param {any} page @param {string} name @param {string} url @param {{room?: string}} [options] */
-  static async open(page, name, url, { room = 'test' } = {}) {
+  /** @param {any} page @param {string} name @param {string} url @param {{room?: string, token?: string}} [options] */
+  static async open(page, name, url, { room = 'test', token } = {}) {
     const person = new Person(page, name);
     if (page.addInitScript) await page.addInitScript(keepConnections);
     else await page.evaluateOnNewDocument(keepConnections);
-    await page.goto(`${url}/?name=${encodeURIComponent(name)}&room=${encodeURIComponent(room)}`);
+    await page.goto(`${url}/?name=${encodeURIComponent(name)}&room=${encodeURIComponent(room)}${token ? `&token=${encodeURIComponent(token)}` : ''}`);
     return person;
   }
 

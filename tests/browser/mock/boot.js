@@ -59,6 +59,8 @@ class MockCall extends Emitter {
   participants = [];
   views = [];
   speakers = [];
+  grants = { publish: ['microphone', 'camera', 'screen', 'screen_audio'], subscribe: true, data: true, moderate: true, hidden: false, record: true };
+  mediaAlive = true;
   stages = { signaling_ms: 6.1, ice_ms: 24.4, dtls_ms: 41.3, first_packet_ms: 48.9, first_audio_ms: 83.5, first_frame_ms: 121.2 };
 
   quality = {
@@ -90,7 +92,7 @@ class MockCall extends Emitter {
         tracks.push({ mid: '2', kind: 'video', source: 'screen', muted: false, active: true });
         this.views.push(new MockView(id, 'screen', i, true));
       }
-      this.participants.push({ id, name: NAMES[i % NAMES.length], tracks });
+      this.participants.push({ id, name: NAMES[i % NAMES.length], tracks, connected: !(asked.has('away') && i === 2) });
     }
     this.speakers = count > 0 ? ['p0'] : [];
     this.state = asked.get('state') ?? 'joined';

@@ -1,0 +1,72 @@
+//! What a token says.
+
+use rooms::{Grants, Source, Sources};
+use serde::{Deserialize, Serialize};
+
+/// Registered claims (RFC 7519 section 4.1) and ours. Unknown ones are ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The one room it is good for.
+    pub room: String,
+    /// Who the bearer is: the application's own id of a person, the same on every device.
+    pub sub: String,
+    /// What others read. Left out: the client chooses.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
+    /// Seconds since 1970; a token without an end is none.
+    pub exp: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub nbf: Option<u64>,
+    /// What it can be revoked by.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub jti: Option<String>,
+    #[serde(default)]
+    pub grants: GrantClaims,
+}
+
+/// Left out is not granted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GrantClaims {
+    pub join: bool,
+    /// `microphone`, `camera`, `screen`, `screen_audio`; others are ignored.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<String>,
+    pub subscribe: bool,
+    pub data: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub moderate: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub hidden: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub record: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// As it is written in a token.
+fn source(name: &str) -> Option<Source> {
+    match name {
+        "microphone" => Some(Source::Microphone),
+        "camera" => Some(Source::Camera),
+        "screen" => Some(Source::Screen),
+        "screen_audio" => Some(Source::ScreenAudio),
+        _ => None,
+    }
+}
+
+impl GrantClaims {
+    /// A participant that may do everything but moderate, record or hide.
+    pub fn participant() -> Self {
+        let publish = ["microphone", "camera", "screen", "screen_audio"].map(str::to_owned).into();
+        Self { join: true, publish, subscribe: true, data: true, ..Self::default() }
+    }
+
+    pub fn to_rooms(&self) -> Grants {
+        let publish: Sources = self.publish.iter().filter_map(|name| source(name)).collect();
+        let &Self { subscribe, data, moderate, hidden, record, .. } = self;
+        Grants { publish, subscribe, data, moderate, hidden, record }
+    }
+}

@@ -1,0 +1,57 @@
+//! Who somebody is and what they may do, by the token they bring.
+
+use std::time::Instant;
+
+use access::{Claims, Denied};
+use rooms::Grants;
+use wire::ErrorCode;
+
+use super::{Refused, Sessions};
+
+#[derive(Debug)]
+pub(super) struct Bearer {
+    pub identity: Option<String>,
+    /// The token's word on the name; None: the client chooses.
+    pub name: Option<String>,
+    pub grants: Grants,
+    pub jti: Option<String>,
+}
+
+impl Sessions {
+    /// Without keys everybody may do everything. Otherwise every refusal is the same to the client, and counted by its reason.
+    pub(super) fn bearer(
+        &mut self,
+        now: Instant,
+        room: &str,
+        token: Option<&str>,
+    ) -> Result<Bearer, Refused> {
+        let Some(keys) = self.config.keys.clone() else {
+            return Ok(Bearer { identity: None, name: None, grants: Grants::ALL, jti: None });
+        };
+        let now_s = self.wall_s(now);
+        let checked = token.ok_or(Denied::Missing).and_then(|token| {
+            let claims = keys.verify(token, now_s)?;
+            self.check_claims(&claims, room, now_s)?;
+            Ok(claims)
+        });
+        match checked {
+            Ok(Claims { sub, name, jti, grants, .. }) => {
+                Ok(Bearer { identity: Some(sub), name, grants: grants.to_rooms(), jti })
+            }
+            Err(denied) => {
+                *self.stats.denied.entry(denied).or_default() += 1;
+                Err(Refused::new(ErrorCode::AccessDenied, "this token does not let you into this room"))
+            }
+        }
+    }
+
+    fn check_claims(&self, claims: &Claims, room: &str, now_s: u64) -> Result<(), Denied> {
+        if claims.room.trim() != room.trim() {
+            return Err(Denied::Room);
+        }
+        if !claims.grants.join {
+            return Err(Denied::Join);
+        }
+        self.revoked.check(claims, now_s)
+    }
+}

@@ -1,0 +1,361 @@
+//! Who gets in and what they may do there: every combination of grants against every action, and what takes access back.
+
+mod support;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use access::{Claims, GrantClaims, SigningKey, VerifyingKeys};
+use packet::{Mid, PeerId};
+use sfu_core::Command;
+use signaling::sessions::{Config, ConnectionId, Output, Sessions};
+use support::{join, mid, tracks};
+use transport::{Candidate, Fingerprint};
+use wire::{Action, ClientMessage, ErrorCode, Grants, ServerMessage, TrackInfo};
+
+const SECRET: &[u8] = b"a secret that has at least 32 bytes";
+const SOURCES: [&str; 4] = ["microphone", "camera", "screen", "screen_audio"];
+
+struct World {
+    sessions: Sessions,
+    now: Instant,
+    now_s: u64,
+    sent: Vec<(u64, ServerMessage)>,
+    media: Vec<Command>,
+    closed: Vec<(u64, Option<ErrorCode>)>,
+}
+
+impl World {
+    fn new() -> Self {
+        let worker = vec![Candidate { address: "198.51.100.1:1000".parse().unwrap() }];
+        let (now, wall) = support::epoch();
+        let mut config = Config::new(vec![worker], Fingerprint([7; 32]), (now, wall), [9; 32]);
+        let mut keys = VerifyingKeys::default();
+        keys.add_secret(SECRET).unwrap();
+        config.keys = Some(Arc::new(keys));
+        config.joins.burst = 10_000;
+        let now_s = wall.as_secs();
+        let (sent, media, closed) = Default::default();
+        Self { sessions: Sessions::new(config), now, now_s, sent, media, closed }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.sessions.poll_output() {
+                Output::Send { to, message } => self.sent.push((to.0, message)),
+                Output::Media { command, .. } => self.media.push(command),
+                Output::Close { connection, code } => self.closed.push((connection.0, code)),
+                Output::Timeout(_) => return,
+            }
+        }
+    }
+
+    fn open(&mut self, connection: u64) {
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        self.sessions.handle_open(self.now, ConnectionId(connection), address);
+        self.drain();
+    }
+
+    fn say(&mut self, connection: u64, message: ClientMessage) -> ServerMessage {
+        self.sent.clear();
+        self.media.clear();
+        self.sessions.handle_message(self.now, ConnectionId(connection), message);
+        self.drain();
+        let last = self.sent.iter().rev().find(|(to, _)| *to == connection);
+        last.map_or(ServerMessage::Pong { re: 0 }, |(_, message)| message.clone())
+    }
+
+    fn claims(&self, identity: &str, grants: GrantClaims) -> Claims {
+        Claims {
+            room: "demo".into(),
+            sub: identity.into(),
+            name: None,
+            exp: self.now_s + 3600,
+            nbf: None,
+            jti: Some(format!("token of {identity}")),
+            grants,
+        }
+    }
+
+    /// Joins over a new connection with these claims; what was answered.
+    fn enter(&mut self, connection: u64, claims: &Claims) -> ServerMessage {
+        self.open(connection);
+        self.say(connection, with_token(connection, &claims.room, Some(sign(claims))));
+        let answers = self.sent.iter().find(|(to, m)| {
+            *to == connection && matches!(m, ServerMessage::Joined { .. } | ServerMessage::Error { .. })
+        });
+        answers.expect("an answer").1.clone()
+    }
+
+    /// What the subscriber is sent on its m-lines now, by the commands since the last message.
+    fn binds(&self, subscriber: PeerId, from: PeerId) -> Vec<Mid> {
+        let binds = self.media.iter().filter_map(|c| match c {
+            Command::Bind { subscriber: to, source: Some((publisher, mid)), .. }
+                if *to == subscriber && *publisher == from =>
+            {
+                Some(*mid)
+            }
+            _ => None,
+        });
+        binds.collect()
+    }
+}
+
+fn sign(claims: &Claims) -> String {
+    SigningKey::secret(SECRET).unwrap().sign(claims).unwrap()
+}
+
+fn with_token(id: u64, room: &str, token: Option<String>) -> ClientMessage {
+    let ClientMessage::Join { name, offer, tracks, slots, .. } = join(id, room, &format!("n{id}"), 4) else {
+        unreachable!()
+    };
+    ClientMessage::Join { id, room: room.into(), name, offer, tracks, slots, token }
+}
+
+fn moderator() -> GrantClaims {
+    GrantClaims { moderate: true, ..GrantClaims::participant() }
+}
+
+fn id_of(joined: &ServerMessage) -> String {
+    match joined {
+        ServerMessage::Joined { participant, .. } => participant.clone(),
+        other => panic!("not joined: {other:?}"),
+    }
+}
+
+fn code_of(message: &ServerMessage) -> Option<ErrorCode> {
+    match message {
+        ServerMessage::Error { code, .. } => Some(*code),
+        _ => None,
+    }
+}
+
+/// All 2^9 of them.
+fn every_combination() -> impl Iterator<Item = GrantClaims> {
+    (0..1u32 << 9).map(|bits| {
+        let has = |bit: usize| bits >> bit & 1 == 1;
+        GrantClaims {
+            join: true,
+            publish: (0..4).filter(|i| has(*i)).map(|i| SOURCES[i].to_owned()).collect(),
+            subscribe: has(4),
+            data: has(5),
+            moderate: has(6),
+            hidden: has(7),
+            record: has(8),
+        }
+    })
+}
+
+#[test]
+fn no_combination_of_grants_lets_anything_through_that_it_does_not_hold() {
+    for grants in every_combination() {
+        let mut world = World::new();
+        let ann_claims = world.claims("ann", moderator());
+        let ann = id_of(&world.enter(1, &ann_claims));
+        let elsewhere = Claims { room: "other".into(), ..world.claims("zoe", moderator()) };
+        let zoe = id_of(&world.enter(9, &elsewhere));
+        let (peer_ann, peer_subject) = (PeerId(0), PeerId(2));
+        let context = format!("{grants:?}");
+
+        // Before the join nothing but joining is possible, whatever the token would allow.
+        world.open(2);
+        let lift = |id: &str| ClientMessage::Moderate {
+            id: 3,
+            action: Action::Grant { participant: id.into(), grants: Grants::default() },
+        };
+        let track = |active| ClientMessage::Track { track: TrackInfo { active, ..tracks()[2].clone() } };
+        for message in [lift(&ann), track(true)] {
+            let answer = world.say(2, message);
+            assert_eq!(code_of(&answer), Some(ErrorCode::WrongState), "{context}");
+        }
+
+        // Joining: what is not granted is published to nobody and received from nobody.
+        let claims = world.claims("subject", grants.clone());
+        world.say(2, with_token(4, "demo", Some(sign(&claims))));
+        let told_ann = world.sent.iter().any(|(to, m)| {
+            *to == 1 && matches!(m, ServerMessage::ParticipantJoined { .. } | ServerMessage::Bindings { .. })
+        });
+        assert_eq!(told_ann, !grants.hidden, "{context}");
+        let may = |source: &str| !grants.hidden && grants.publish.iter().any(|s| s == source);
+        let mut expected: Vec<Mid> = Vec::new();
+        expected.extend(may("microphone").then(|| mid(0)));
+        expected.extend(may("camera").then(|| mid(1)));
+        assert_eq!(world.binds(peer_ann, peer_subject), expected, "{context}");
+        assert_eq!(!world.binds(peer_subject, peer_ann).is_empty(), grants.subscribe, "{context}");
+        let joined = world.sent.iter().find_map(|(_, m)| match m {
+            ServerMessage::Joined { bindings, grants, .. } => Some((bindings.len(), grants.clone())),
+            _ => None,
+        });
+        let (bindings, told) = joined.expect("joined");
+        assert_eq!(bindings, usize::from(grants.subscribe), "{context}");
+        assert_eq!((told.publish.len(), told.moderate), (grants.publish.len(), grants.moderate), "{context}");
+
+        // Starting a screen in the call.
+        let answer = world.say(2, track(true));
+        assert_eq!(world.binds(peer_ann, peer_subject).contains(&mid(2)), may("screen"), "{context}");
+        let expected = (!may("screen")).then_some(ErrorCode::NotAllowed);
+        assert_eq!(code_of(&answer), expected, "{context}");
+
+        // A new offer is no way around it.
+        let ClientMessage::Join { offer, tracks, slots, .. } = join(5, "demo", "n", 4) else {
+            unreachable!()
+        };
+        let all_on = tracks.into_iter().map(|t| TrackInfo { active: true, ..t }).collect();
+        world.say(2, ClientMessage::Offer { id: 5, offer, tracks: all_on, slots });
+        for (source, line) in [("microphone", 0), ("camera", 1), ("screen", 2)] {
+            let is_bound = world.binds(peer_ann, peer_subject).contains(&mid(line));
+            assert!(!is_bound || may(source), "{context}");
+        }
+
+        // Moderating, of one's own room and of others.
+        let answer = world.say(2, lift(&zoe));
+        let expected = if grants.moderate { ErrorCode::UnknownParticipant } else { ErrorCode::NotAllowed };
+        assert_eq!(code_of(&answer), Some(expected), "{context}");
+        let answer = world.say(2, lift(&ann));
+        match grants.moderate {
+            true => assert!(world.sent.contains(&(2, ServerMessage::Done { re: 3 })), "{context}"),
+            false => assert_eq!(code_of(&answer), Some(ErrorCode::NotAllowed), "{context}"),
+        }
+        let told = world.sent.iter().any(|(_, m)| matches!(m, ServerMessage::Permissions { .. }));
+        assert_eq!(told, grants.moderate, "{context}");
+        let remove = Action::Remove { participant: ann.clone(), keep_out: false };
+        world.say(2, ClientMessage::Moderate { id: 6, action: remove });
+        assert_eq!(world.closed.contains(&(1, Some(ErrorCode::Removed))), grants.moderate, "{context}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_token_is_never_said_and_nothing_is_touched() {
+    let mut world = World::new();
+    let ann_claims = world.claims("ann", moderator());
+    world.enter(1, &ann_claims);
+    let good = world.claims("ben", GrantClaims::participant());
+    let now_s = world.now_s;
+    let mut other_key = sign(&good);
+    other_key.truncate(other_key.len() - 4);
+    let cases = [
+        None,
+        Some(String::new()),
+        Some("x".repeat(100_000)),
+        Some(other_key),
+        Some(sign(&Claims { exp: now_s - 60, ..good.clone() })),
+        Some(sign(&Claims { nbf: Some(now_s + 60), ..good.clone() })),
+        Some(sign(&Claims { room: "other".into(), ..good.clone() })),
+        Some(sign(&Claims { grants: GrantClaims { join: false, ..moderator() }, ..good.clone() })),
+        Some("eyJhbGciOiJub25lIn0.e30.".into()),
+    ];
+    let before = world.sessions.stats();
+    let mut answers = Vec::new();
+    for (index, token) in cases.into_iter().enumerate() {
+        let connection = 10 + index as u64;
+        world.open(connection);
+        answers.push(world.say(connection, with_token(7, "demo", token)));
+        assert!(world.media.is_empty() && world.sent.len() == 1);
+    }
+    let expected = &answers[0];
+    assert_eq!(code_of(expected), Some(ErrorCode::AccessDenied));
+    assert!(answers.iter().all(|answer| answer == expected), "{answers:?}");
+    let after = world.sessions.stats();
+    assert_eq!((after.participants, after.joins), (before.participants, before.joins));
+    assert_eq!(after.denied.values().sum::<u64>(), 9);
+    let answer = world.say(10, with_token(8, "demo", Some(sign(&good))));
+    assert!(matches!(answer, ServerMessage::Joined { .. }), "the connection may try again");
+}
+
+#[test]
+fn permissions_that_are_taken_away_stop_media_at_once_and_do_not_switch_it_on_again() {
+    let mut world = World::new();
+    let ann_claims = world.claims("ann", moderator());
+    world.enter(1, &ann_claims);
+    let ben_claims = world.claims("ben", GrantClaims::participant());
+    let ben = id_of(&world.enter(2, &ben_claims));
+    let grant = |grants| ClientMessage::Moderate {
+        id: 5,
+        action: Action::Grant { participant: ben.clone(), grants },
+    };
+    let silent = Grants { publish: vec![wire::Source::Camera], subscribe: true, ..Grants::default() };
+    world.say(1, grant(silent.clone()));
+    let unbound = |world: &World, subscriber, slot: usize| {
+        world.media.iter().any(|c| {
+            matches!(c, Command::Bind { subscriber: s, slot: l, source: None }
+                if *s == PeerId(subscriber) && *l == mid(slot))
+        })
+    };
+    assert!(unbound(&world, 0, 3), "in the same turn nobody is sent Ben's sound: {:?}", world.media);
+    assert!(!unbound(&world, 0, 4), "his picture goes on");
+    assert!(world.sent.contains(&(2, ServerMessage::Permissions { grants: silent })));
+    let on = ClientMessage::Track { track: tracks()[0].clone() };
+    assert_eq!(code_of(&world.say(2, on.clone())), Some(ErrorCode::NotAllowed));
+
+    world.say(1, grant(Grants { subscribe: false, ..Grants::default() }));
+    assert!(unbound(&world, 0, 4) && unbound(&world, 1, 3) && unbound(&world, 1, 4));
+
+    let all = Grants { publish: vec![wire::Source::Microphone], subscribe: true, ..Grants::default() };
+    world.say(1, grant(all));
+    assert!(world.binds(PeerId(0), PeerId(1)).is_empty(), "a microphone is switched on by its owner alone");
+    world.say(2, on);
+    assert_eq!(world.binds(PeerId(0), PeerId(1)), [mid(0)]);
+}
+
+#[test]
+fn who_was_removed_stays_out_on_every_device_and_across_a_restart() {
+    let mut world = World::new();
+    let ann_claims = world.claims("ann", moderator());
+    world.enter(1, &ann_claims);
+    let ben = world.claims("ben", GrantClaims::participant());
+    let first = world.enter(2, &ben);
+    let ServerMessage::Joined { participant, resume, .. } = first else { panic!() };
+    world.enter(3, &ben);
+    let remove = Action::Remove { participant, keep_out: true };
+    world.say(1, ClientMessage::Moderate { id: 5, action: remove });
+    assert_eq!(world.closed, [(2, Some(ErrorCode::Removed)), (3, Some(ErrorCode::Removed))]);
+    assert_eq!(world.sessions.stats().participants, 1);
+
+    world.open(4);
+    let answer = world.say(4, ClientMessage::Resume { id: 6, token: resume.token, media: None });
+    assert_eq!(code_of(&answer), Some(ErrorCode::ResumeRefused));
+    let fresh = Claims { jti: Some("another".into()), ..ben.clone() };
+    assert_eq!(code_of(&world.enter(5, &fresh)), Some(ErrorCode::AccessDenied));
+    let elsewhere = Claims { room: "other".into(), ..ben.clone() };
+    assert!(code_of(&world.enter(6, &elsewhere)).is_none(), "another room is another matter");
+
+    let state = world.sessions.export_revoked();
+    let mut again = World::new();
+    again.sessions.import_revoked(state);
+    assert_eq!(code_of(&again.enter(1, &fresh)), Some(ErrorCode::AccessDenied));
+    again.now += Duration::from_secs(signaling::sessions::KEEP_OUT_S + 1);
+    let later = Claims { exp: u64::MAX, ..fresh };
+    assert!(code_of(&again.enter(2, &later)).is_none(), "not for ever");
+}
+
+#[test]
+fn a_revoked_token_is_out_at_once_even_while_it_is_waited_for() {
+    let mut world = World::new();
+    let ben = world.claims("ben", GrantClaims::participant());
+    world.enter(1, &ben);
+    world.enter(2, &ben);
+    world.sessions.handle_lost(ConnectionId(2), world.now);
+    world.drain();
+    assert_eq!(world.sessions.stats().participants, 2);
+    world.sessions.revoke("token of ben", world.now_s + 3600);
+    world.drain();
+    assert_eq!(world.closed, [(1, Some(ErrorCode::Removed))]);
+    assert_eq!(world.sessions.stats().participants, 0);
+    assert_eq!(code_of(&world.enter(3, &ben)), Some(ErrorCode::AccessDenied));
+}
+
+#[test]
+fn the_token_says_who_it_is_and_others_are_told() {
+    let mut world = World::new();
+    let ann_claims = world.claims("ann", moderator());
+    world.enter(1, &ann_claims);
+    let claims = Claims { name: Some("Benjamin".into()), ..world.claims("ben", GrantClaims::participant()) };
+    world.enter(2, &claims);
+    let told = world.sent.iter().find_map(|(to, m)| match m {
+        ServerMessage::ParticipantJoined { participant } if *to == 1 => Some(participant),
+        _ => None,
+    });
+    let told = told.expect("Ann is told");
+    assert_eq!((told.name.as_str(), told.identity.as_deref()), ("Benjamin", Some("ben")));
+}
