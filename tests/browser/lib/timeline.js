@@ -1,17 +1,23 @@
 /**
- * What happened when a picture froze: every page is asked once a second what it gets and sends, and each change that may
+ * What happened when a picture froze: every page is asked every other second what it gets and sends, and each change that may
  * explain a freeze (a layer switched, encoders set anew, a keyframe, a lack of CPU) is kept with its time.
  */
 
+import { cpus } from 'node:os';
+
 /** Often enough to tell what came together, seldom enough not to disturb pages that encode. */
-const EVERY_MS = 1000;
+const EVERY_MS = 2000;
 /** A change of layers or encoders shows in pictures no later. */
-const BEFORE_MS = 2500;
+const BEFORE_MS = 4500;
+/** Share of the CPU above which threads wait for each other. */
+const MACHINE_FULL = 0.92;
+/** Of two seconds at 15 a second: fewer is a stall somewhere before the encoder. */
+const CAPTURED_MIN = 26;
 
 /** In the page: by whose tile, and by encoding. */
 async function observe() {
   const peer = window.testPeers.filter((one) => one.connectionState === 'connected').at(-1);
-  const seen = { received: {}, sent: {}, estimate: null };
+  const seen = { received: {}, sent: {}, captured: 0 };
   if (!peer) return seen;
   const names = new Map();
   for (const tile of document.querySelectorAll('.tile')) {
@@ -27,6 +33,7 @@ async function observe() {
         decode_ms: (entry.totalDecodeTime ?? 0) * 1000, buffer_ms: (entry.jitterBufferDelay ?? 0) * 1000, emitted: entry.jitterBufferEmittedCount ?? 0,
       };
     }
+    if (entry.type === 'media-source' && entry.kind === 'video') seen.captured = Math.max(seen.captured, entry.frames ?? 0);
     if (entry.type === 'outbound-rtp' && entry.kind === 'video') {
       seen.sent[entry.rid ?? entry.mid] = {
         active: entry.active ?? true, frames: entry.framesEncoded ?? 0, keyframes: entry.keyFramesEncoded ?? 0, width: entry.frameWidth ?? 0,
@@ -38,10 +45,22 @@ async function observe() {
   return seen;
 }
 
+/** CPU time of the whole machine so far, in ms. */
+function machine() {
+  const sum = { busy: 0, all: 0 };
+  for (const { times } of cpus()) {
+    const all = Object.values(times).reduce((total, one) => total + one, 0);
+    sum.all += all;
+    sum.busy += all - times.idle;
+  }
+  return sum;
+}
+
 export class Timeline {
   /** @type {{at_ms: number, who: string, what: string}[]} */ events = [];
   #people;
   #before = new Map();
+  #machine = machine();
   #began = performance.now();
   /** @type {any} */ #timer = null;
   #running = Promise.resolve();
@@ -78,12 +97,18 @@ export class Timeline {
     const seen = await Promise.all(this.#people.map((person) => person.page.evaluate(observe).catch(() => null)));
     const at_ms = performance.now() - this.#began;
     const note = (/** @type {string} */ who, /** @type {string} */ what) => this.events.push({ at_ms, who, what });
+    const used = machine();
+    const busy = (used.busy - this.#machine.busy) / (used.all - this.#machine.all);
+    this.#machine = used;
+    if (busy > MACHINE_FULL) note('machine', `${Math.round(busy * 100)} % of its CPU used`);
     for (const [n, now] of seen.entries()) {
       const viewer = this.#people[n].name;
       const before = this.#before.get(viewer);
       if (!now) continue;
       this.#before.set(viewer, now);
       if (!before) continue;
+      const captured = now.captured - before.captured;
+      if (now.captured > 0 && captured < CAPTURED_MIN) note(viewer, `captured ${captured} frames`);
       for (const [rid, sent] of Object.entries(now.sent)) {
         const was = before.sent[rid];
         if (!was) continue;
@@ -92,7 +117,7 @@ export class Timeline {
         if (sent.limited !== was.limited) note(viewer, `${rid} limited by ${sent.limited}`);
         if (sent.width !== was.width) note(viewer, `${rid} ${was.width} -> ${sent.width} wide`);
         const frames = sent.frames - was.frames;
-        if (sent.active && was.active && sent.width > 0 && frames < 8) note(viewer, `${rid} encoded ${frames} frames`);
+        if (sent.active && was.active && sent.width > 0 && frames < 16) note(viewer, `${rid} encoded ${frames} frames`);
       }
       for (const [of, got] of Object.entries(now.received)) {
         const was = before.received[of];
