@@ -583,6 +583,11 @@ impl World {
         }
     }
 
+    /// A line about them for the log.
+    pub fn tell(&mut self, who: PersonId, what: &str) {
+        self.note(who.0, what);
+    }
+
     fn note(&mut self, number: usize, what: &str) {
         let _ = writeln!(self.log, "{} {} {what}", micros(self.now - self.start), self.people[number].name);
     }

@@ -1,6 +1,7 @@
 //! The rate that arrives, from the receiver's own arrival times.
 
 use packet::Bitrate;
+use std::time::Duration;
 
 /// Bytes per 10 ms of the receiver's clock, the last 1.28 s of them.
 #[derive(Clone, Debug)]
@@ -62,6 +63,11 @@ impl Acknowledged {
         self.rate(STEADY_MS, BYTES_ENOUGH)
     }
 
+    /// Over this time, whatever little came.
+    pub fn within(&self, time: Duration) -> Option<Bitrate> {
+        self.rate(time.as_millis() as i64, 0)
+    }
+
     /// What was before does not count: the sender was silent, or the path another.
     pub fn restart(&mut self) {
         *self = Self::default();
@@ -76,7 +82,7 @@ impl Acknowledged {
             let long = span_us >= shortest_ms * 1000;
             let begun = bin <= self.begun;
             if long && bytes >= bytes_enough || begun || span_us >= LONGEST_MS * 1000 {
-                let enough = span_us >= SHORTEST_MS * 1000;
+                let enough = span_us >= shortest_ms.min(SHORTEST_MS) * 1000;
                 return enough.then(|| Bitrate(bytes * 8_000_000 / span_us.max(1) as u64));
             }
             bin -= 1;

@@ -18,8 +18,8 @@ pub(crate) struct Aimd {
     increasing: bool,
     changed: Option<Moment>,
     decreased: Option<Moment>,
-    /// Rate to go back to once the queue is drained.
-    after_drain: Option<f64>,
+    /// The queue of the last decrease stands still: since when, and how low the rate may go meanwhile.
+    draining: Option<(Moment, f64)>,
     capacity: Capacity,
 }
 
@@ -35,20 +35,25 @@ pub(crate) struct Input {
     /// Standing queue.
     pub queue: Duration,
     pub application_limited: bool,
+    /// Somebody else keeps the queue full.
+    pub company: bool,
 }
 
-/// Of what arrives, after an overuse: low enough that the queue drains.
-const BETA: f64 = 0.85;
-/// A queue is drained in this time, but never by sending less than this part of what arrives.
-const DRAIN: Duration = Duration::from_millis(400);
-const BETA_MIN: f64 = 0.3;
-/// Then the queue is empty, and what was held back for it is given again.
+/// Of what arrives, after an overuse. The queue itself is drained by pacing, which is no reason to plan with less.
+const BETA: f64 = 0.87;
+/// The queue is empty.
 const DRAINED: Duration = Duration::from_millis(40);
+/// Of the first rate that was lowered to: a link that became smaller once more is found within the next two seconds.
+const FLOOR: f64 = 0.6;
+/// Longer than this it is not ours that stands.
+const DRAIN_MAX: Duration = Duration::from_secs(2);
 /// Increase per second far from convergence.
 const FACTOR_PER_S: f64 = 1.08;
 /// What is added to the two with an empty queue.
 const EAGER_PER_S: f64 = 0.2;
 const EAGER_PACKETS: f64 = 2.0;
+/// Beside somebody who only yields to loss: what is taken back after each loss of theirs.
+const COMPANY_BPS_PER_S: f64 = 50_000.0;
 /// The estimate stays within this of what really arrives, or it would be a guess.
 const ABOVE_ACKNOWLEDGED: f64 = 1.25;
 const ABOVE_ACKNOWLEDGED_BPS: f64 = 10_000.0;
@@ -65,7 +70,7 @@ impl Aimd {
             increasing: true,
             changed: None,
             decreased: None,
-            after_drain: None,
+            draining: None,
             capacity: Capacity::default(),
         }
     }
@@ -74,12 +79,17 @@ impl Aimd {
         Bitrate(self.rate as u64)
     }
 
+    /// It was seen of late what the link carries.
+    pub fn knows_capacity(&self) -> bool {
+        self.capacity.is_known()
+    }
+
     /// Another part knows better: a probe, or what was before an outage.
     pub fn set(&mut self, now: Moment, rate: Bitrate) {
         self.rate = rate.0 as f64;
         self.changed = Some(now);
         self.increasing = true;
-        self.after_drain = None;
+        self.draining = None;
     }
 
     /// No more than this from now on.
@@ -92,8 +102,16 @@ impl Aimd {
         self.capacity.sample(rate.0 as f64, 0.5);
     }
 
+    /// A queue of the sender's own making is to be drained.
+    pub fn is_draining(&self) -> bool {
+        self.draining.is_some()
+    }
+
     /// True if the rate was lowered.
     pub fn update(&mut self, now: Moment, input: &Input) -> bool {
+        if input.queue < DRAINED || self.draining.is_some_and(|(since, _)| now.since(since) > DRAIN_MAX) {
+            self.draining = None;
+        }
         match input.usage {
             Usage::Over => return self.on_over(now, input),
             Usage::Under => self.increasing = false,
@@ -124,13 +142,14 @@ impl Aimd {
             return false;
         }
         let arrives = recent;
-        let beta = (1.0 - input.queue.as_secs_f64() / DRAIN.as_secs_f64()).clamp(BETA_MIN, BETA);
-        self.after_drain = Some(BETA * arrives);
-        let target = beta * arrives;
+        // While it drains less arrives because less is sent: that is no smaller link.
+        let floor = self.draining.map_or(0.0, |(_, floor)| floor);
+        let target = (BETA * arrives).max(floor);
         if self.capacity.is_above(arrives) || self.capacity.is_below(arrives) {
             self.capacity.forget();
         }
         self.capacity.sample(arrives, 0.05);
+        self.draining.get_or_insert((now, FLOOR * target.min(self.rate)));
         self.decreased = Some(now);
         self.changed = Some(now);
         let lower = target < self.rate;
@@ -139,11 +158,6 @@ impl Aimd {
     }
 
     fn increase(&mut self, now: Moment, input: &Input) {
-        if input.queue < DRAINED
-            && let Some(rate) = self.after_drain.take()
-        {
-            self.rate = self.rate.max(rate);
-        }
         let since = self.changed.map_or(Duration::ZERO, |at| now.since(at)).as_secs_f64().min(1.0);
         self.changed = Some(now);
         if input.application_limited {
@@ -155,7 +169,9 @@ impl Aimd {
         }
         // Nothing waits: a mistake would take a while to hurt.
         let eager = (1.0 - input.queue.as_secs_f64() / DRAINED.as_secs_f64()).max(0.0);
-        let increased = if self.capacity.is_known() {
+        let increased = if input.company {
+            self.rate * FACTOR_PER_S.powf(since) + COMPANY_BPS_PER_S * since
+        } else if self.capacity.is_known() {
             self.rate + self.near_per_s(input.rtt) * since * (1.0 + EAGER_PACKETS * eager)
         } else {
             self.rate * (FACTOR_PER_S + EAGER_PER_S * eager).powf(since) + 1000.0 * since

@@ -4,6 +4,8 @@ use crate::acknowledged::Acknowledged;
 use crate::aimd::{Aimd, Input};
 use crate::alr::ApplicationLimit;
 use crate::arrival::Groups;
+use crate::company::Company;
+use crate::departed::Departed;
 use crate::estimate::{Estimate, Source, Stats, Usage};
 use crate::history::{History, Sent};
 use crate::loss::LossModel;
@@ -42,6 +44,8 @@ pub struct Controller {
     groups: Groups,
     trendline: Trendline,
     queue: QueueDelay,
+    company: Company,
+    departed: Departed,
     round_trip: RoundTrip,
     acknowledged: Acknowledged,
     aimd: Aimd,
@@ -49,9 +53,13 @@ pub struct Controller {
     probes: Probes,
     next_probe: Moment,
     probe_pause: Duration,
+    gave_way: Option<Moment>,
     /// When the rate dropped far, and from where.
     recovery: Option<(Moment, Bitrate)>,
+    dropped: Option<Moment>,
     wanted: Bitrate,
+    /// What the next step up would take; `None`: nothing is known of steps.
+    goal: Option<Bitrate>,
     remb: Option<Bitrate>,
     began: bool,
     presence: Presence,
@@ -78,6 +86,9 @@ const CREDIT: u64 = 1_000_000;
 const START_FACTORS: [u64; 2] = [3, 6];
 /// A cluster that got through is followed by one this much faster.
 const FURTHER_FACTOR: u64 = 2;
+/// Above the next step by what a measurement errs, and never by less than this above the estimate.
+const GOAL_PERCENT: u64 = 115;
+const LEAST_TENTHS: u64 = 13;
 /// Near enough to what was asked to try more.
 const GOT_THROUGH: f64 = 0.7;
 /// Beyond what allocation could use nothing is probed; a bit more, since media is not even.
@@ -91,16 +102,29 @@ const ABSENT_RATE: Bitrate = Bitrate::kbps(100);
 /// A path that is back after this time is the same as before.
 const OUTAGE_SHORT: Duration = Duration::from_secs(1);
 const QUEUE_SHORT: Duration = Duration::from_millis(20);
+/// What a pacer may put in front of a link at once, and a little more.
+const QUEUE_OF_BURST: Duration = Duration::from_millis(45);
+const BURST_SHARE: f64 = 0.8;
+const FULL_OF_LATE: Duration = Duration::from_millis(120);
 /// A queue that does not drain from here is too long for a call, even if it does not grow.
-const QUEUE_STANDING: Duration = Duration::from_millis(150);
+const QUEUE_STANDING: Duration = Duration::from_millis(90);
 /// Queueing and unevenness that are no reason to stop.
 const WINDOW_SLACK: Duration = Duration::from_millis(150);
+/// Until a queue of our own has drained.
+const DRAIN_SLACK: Duration = Duration::from_millis(30);
 const WINDOW_MIN: u64 = 8 * 1500;
 const ABSENT_PROBE: Duration = Duration::from_millis(300);
+/// Loss from which the own rate is lowered in company, and how often.
+/// Of what arrives, which a full bucket may have helped: no limit is lower.
+const FITTED_PERCENT: u64 = 90;
+const COMPANY_LOSS: f64 = 0.1;
+const COMPANY_PAUSE: Duration = Duration::from_secs(2);
 const TREND_VALID: Duration = Duration::from_millis(600);
 const LARGE_DROP: f64 = 0.66;
 const RECOVERY_WITHIN: Duration = Duration::from_secs(5);
 const OF_BEFORE: f64 = 0.85;
+/// Further clusters follow if there is room; if there is none this one should not make a queue.
+const RECOVERY_FACTOR: f64 = 2.5;
 const PACKET_BITS: f64 = 1200.0 * 8.0;
 const PROBE_PAUSE: Duration = Duration::from_secs(2);
 const PROBE_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -116,6 +140,8 @@ impl Controller {
             groups: Groups::default(),
             trendline: Trendline::default(),
             queue: QueueDelay::default(),
+            company: Company::default(),
+            departed: Departed::default(),
             round_trip: RoundTrip::default(),
             acknowledged: Acknowledged::default(),
             aimd: Aimd::new(config.start),
@@ -123,8 +149,11 @@ impl Controller {
             probes: Probes::default(),
             next_probe: Moment::default(),
             probe_pause: PROBE_PAUSE,
+            gave_way: None,
             recovery: None,
+            dropped: None,
             wanted: max,
+            goal: None,
             remb: None,
             began: false,
             presence: Presence::default(),
@@ -150,6 +179,7 @@ impl Controller {
             self.probes.on_sent(now, id, sent.size);
         }
         self.limit.on_sent(now, sent.size, self.rate);
+        self.departed.on_sent(now, sent.size);
     }
 
     /// The receiver's report of arrivals (transport-wide congestion control).
@@ -220,6 +250,12 @@ impl Controller {
         }
     }
 
+    /// What the next better choice would take in all: no periodic cluster is faster than shows whether there is room for it, since
+    /// what does not fit waits in a queue.
+    pub fn set_goal(&mut self, goal: Option<Bitrate>) {
+        self.goal = goal;
+    }
+
     /// The next cluster to send; ask again when it was sent.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
         let now = self.moment(now);
@@ -232,7 +268,8 @@ impl Controller {
             self.next_probe = now.plus(PROBE_PAUSE);
         }
         self.plan_probes(now, ProbeReason::Periodic);
-        let probe = self.probes.poll(now, self.loss.inherent(), self.trendline.jitter())?;
+        let carried = self.acknowledged.steady().unwrap_or_default().max(self.rate);
+        let probe = self.probes.poll(now, self.loss.inherent(), self.trendline.jitter(), carried)?;
         self.stats.probes += 1;
         Some(probe)
     }
@@ -310,7 +347,11 @@ impl Controller {
     /// What a pacer may put on the wire at this moment: a bit more than the estimate, so that a large frame does not wait
     /// long; less while the path does not answer, or while it is tried out whether loss follows the rate.
     pub fn pacing_rate(&self, now: Instant) -> Bitrate {
-        let headroom = if self.loss.follows_rate() { 0 } else { self.rate.0 / 4 };
+        let headroom = match () {
+            // There may be no queue that takes a burst; or the estimate is what the link carries, and more would only wait there.
+            () if self.loss.follows_rate() || self.aimd.knows_capacity() => 0,
+            () => self.rate.0 / 4,
+        };
         let ordinary = Bitrate(self.rate.0 + headroom);
         let slow = if self.presence.absent().is_some() || self.history.in_flight() > self.window() {
             Some(ABSENT_RATE)
@@ -318,6 +359,12 @@ impl Controller {
             self.loss.experiment(self.moment(now))
         };
         slow.map_or(ordinary, |slow| slow.max(self.config.min).min(ordinary))
+    }
+
+    /// For how long nothing was heard of a path that does not answer, less what is usual where feedback is lost too; `None`: it does.
+    pub fn absent_for(&self, now: Instant) -> Option<Duration> {
+        let usual = 3 * self.presence.usual();
+        self.presence.absent().map(|absent| self.moment(now).since(absent.since).saturating_sub(usual))
     }
 
     pub fn stats(&self) -> Stats {
@@ -350,7 +397,9 @@ impl Controller {
 
     /// Bytes that may be unanswered: more than this waits somewhere, and what is added waits behind it.
     fn window(&self) -> u64 {
-        let answered_in = self.rtt() + self.presence.usual() + WINDOW_SLACK;
+        let queue = self.company.queue().unwrap_or_default();
+        let slack = if self.aimd.is_draining() { DRAIN_SLACK } else { WINDOW_SLACK };
+        let answered_in = self.rtt() + self.presence.usual() + slack + queue;
         let bytes = self.rate.0 as f64 * answered_in.as_secs_f64() / 8.0;
         (bytes as u64).max(WINDOW_MIN)
     }
@@ -378,6 +427,7 @@ impl Controller {
         self.valid_from = now;
         self.groups.restart();
         self.trendline.restart();
+        self.company.restart();
         self.acknowledged.restart();
         self.loss.restart();
         let before = Bitrate(outage.before as u64);
@@ -402,16 +452,38 @@ impl Controller {
     }
 
     fn update(&mut self, now: Moment) {
-        // A queue as short as this hurts nobody, and a large frame or a probe makes one.
+        let jitter = self.trendline.jitter();
+        let arrives = self.acknowledged.steady().unwrap_or_default();
+        let sent = self.departed.rate(now);
+        self.company.update(now, self.queue.standing(), arrives.0 as f64, sent.0 as f64, self.rtt());
+        let company = self.company.queue();
+        // A sender that used little and has a large frame now.
+        let burst = (arrives.0 as f64) < BURST_SHARE * self.aimd.rate().0 as f64;
+        let short = if burst { QUEUE_OF_BURST } else { QUEUE_SHORT };
+        let jumped = company.is_none() && self.queue.jumped(jitter);
         let usage = match self.trendline.usage() {
-            Usage::Over if self.queue.current() < QUEUE_SHORT + self.trendline.jitter() * 2 => Usage::Normal,
-            Usage::Normal if self.queue.standing() > QUEUE_STANDING => Usage::Over,
+            // A queue as short as this hurts nobody, and a large frame or a probe makes one.
+            Usage::Over if self.queue.current() < short + jitter * 2 && !jumped => Usage::Normal,
+            // It is as long as somebody else keeps it: to give way would not make it shorter.
+            Usage::Over if company.is_some_and(|queue| self.queue.current() < queue + QUEUE_STANDING) => {
+                Usage::Normal
+            }
+            _ if jumped => Usage::Over,
+            Usage::Normal if company.is_none() && self.queue.standing() > QUEUE_STANDING => Usage::Over,
             usage => usage,
         };
+        let usage = if company.is_some() && self.gives_way(now) { Usage::Over } else { usage };
         // What the path loses anyhow was sent all the same, and fitted.
         let carried = 1.0 - self.loss.inherent();
         let carries = |rate: Bitrate| Bitrate((rate.0 as f64 / carried) as u64);
-        let (steady, recent) = (self.acknowledged.steady(), self.acknowledged.recent());
+        let (steady, mut recent) = (self.acknowledged.steady(), self.acknowledged.recent());
+        if jumped {
+            // While it grew the link was full: what arrived then is what it carries.
+            recent = self.acknowledged.within(FULL_OF_LATE).or(recent);
+        } else if usage == Usage::Over && burst {
+            // It is full now and need not have been before, when a sender had less to send.
+            recent = recent.max(self.acknowledged.within(FULL_OF_LATE));
+        }
         let input = Input {
             usage,
             steady: steady.map(carries),
@@ -419,11 +491,13 @@ impl Controller {
             rtt: self.rtt(),
             queue: self.queue.current(),
             application_limited: self.limit.limited(),
+            company: company.is_some(),
         };
         let before = self.aimd.rate();
         if self.aimd.update(now, &input) {
             if (self.aimd.rate().0 as f64) < LARGE_DROP * before.0 as f64 {
                 self.recovery = Some((now, before));
+                self.dropped = Some(now);
             }
             self.stats.overuses += 1;
             self.probes.forget_plans();
@@ -439,6 +513,16 @@ impl Controller {
         self.combine();
     }
 
+    /// Beside somebody who only yields to loss, loss is shared too.
+    fn gives_way(&mut self, now: Moment) -> bool {
+        let gives =
+            self.loss.loss() > COMPANY_LOSS && self.gave_way.is_none_or(|at| now.since(at) > COMPANY_PAUSE);
+        if gives {
+            self.gave_way = Some(now);
+        }
+        gives
+    }
+
     fn take_outcomes(&mut self, now: Moment) {
         let newest = self.history.newest_received();
         while let Some(outcome) = self.probes.evaluate(now, newest, self.loss.inherent()) {
@@ -451,9 +535,10 @@ impl Controller {
         let Some((dropped, before)) = self.recovery else { return };
         if now.since(dropped) > RECOVERY_WITHIN {
             self.recovery = None;
-        } else if usage == Usage::Normal && self.queue.current() < QUEUE_SHORT && self.probes.idle() {
+        } else if usage == Usage::Normal && self.is_drained(now) && self.probes.idle() {
             self.recovery = None;
-            let rate = Bitrate((before.0 as f64 * OF_BEFORE) as u64).min(self.probe_max());
+            let rate = (before.0 as f64 * OF_BEFORE).min(self.aimd.rate().0 as f64 * RECOVERY_FACTOR);
+            let rate = Bitrate(rate as u64).min(self.probe_max());
             if rate > self.aimd.rate() {
                 self.probes.plan(now, rate, ProbeReason::Recovery);
             }
@@ -481,7 +566,20 @@ impl Controller {
         } else {
             self.probe_pause = (self.probe_pause * 2).min(PROBE_PAUSE_MAX);
         }
-        self.next_probe = now.plus(self.probe_pause);
+        // Behind a large drop the link is what it is for a while: only the recovery is tried sooner.
+        let soon = self.dropped.is_none_or(|at| now.since(at) > RECOVERY_WITHIN);
+        let next = now.plus(self.probe_pause);
+        self.next_probe = if soon { next } else { next.max(self.next_probe) };
+    }
+
+    /// No queue of our own, of which a probe would only measure the end.
+    fn is_drained(&self, now: Moment) -> bool {
+        if self.presence.last().is_none_or(|last| now.since(last) > TREND_VALID) {
+            // Nothing was heard for longer than a queue takes to drain.
+            return true;
+        }
+        let queue = self.queue.standing().saturating_sub(self.company.queue().unwrap_or_default());
+        !self.aimd.is_draining() && queue < QUEUE_OF_BURST + self.trendline.jitter() * 2
     }
 
     fn probe_max(&self) -> Bitrate {
@@ -495,7 +593,7 @@ impl Controller {
             self.probes.plan(now, ABSENT_RATE, ProbeReason::Outage);
             return;
         }
-        let quiet = self.trendline.usage() == Usage::Normal && self.probes.idle();
+        let quiet = self.trendline.usage() == Usage::Normal && self.is_drained(now) && self.probes.idle();
         if !quiet
             || now < self.next_probe
             || self.rate >= self.wanted
@@ -505,13 +603,19 @@ impl Controller {
             return;
         }
         self.next_probe = now.plus(self.probe_pause);
-        let rate = Bitrate(self.rate.0 * FURTHER_FACTOR).min(self.probe_max());
-        self.probes.plan(now, rate, reason);
+        let most = self.rate.0 * FURTHER_FACTOR;
+        let least = self.rate.0 / 10 * LEAST_TENTHS;
+        let rate = self.goal.map_or(most, |goal| (goal.0 / 100 * GOAL_PERCENT).clamp(least, most));
+        self.probes.plan(now, Bitrate(rate).min(self.probe_max()), reason);
     }
 
     fn combine(&mut self) {
         self.aimd.clamp(self.config.min, self.config.max);
-        if let Some(limit) = self.loss.limit().filter(|limit| *limit < self.aimd.rate()) {
+        // What arrives did fit.
+        let arrives = Bitrate(self.acknowledged.steady().unwrap_or_default().0 / 100 * FITTED_PERCENT);
+        if let Some(limit) =
+            self.loss.limit().map(|limit| limit.max(arrives)).filter(|l| *l < self.aimd.rate())
+        {
             self.aimd.limit(limit);
             self.source = Source::Loss;
         }

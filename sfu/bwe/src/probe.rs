@@ -100,6 +100,9 @@ pub(crate) struct Probes {
 /// Long enough to fill a link's burst, short enough to be gone before a queue shows; longer by what hides its slope.
 const LASTS: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(120));
 const JITTERS: f64 = 6.0;
+/// What a cluster may leave in a queue if there is no room at all; and how short it may become for that: three ticks of a pacer.
+const QUEUE: Duration = Duration::from_millis(40);
+const LASTS_MIN: f64 = 0.015;
 const PACKETS_MIN: u32 = 5;
 const WAITING_MAX: usize = 4;
 const CLUSTERS_MAX: usize = 4;
@@ -147,7 +150,8 @@ impl Probes {
     }
 
     /// `loss`: the share that the path loses whatever the rate is; more is sent then, and more with jitter.
-    pub fn poll(&mut self, now: Moment, loss: f64, jitter: Duration) -> Option<Probe> {
+    /// `carried`: what is known to fit; what is sent beyond it may wait in a queue.
+    pub fn poll(&mut self, now: Moment, loss: f64, jitter: Duration, carried: Bitrate) -> Option<Probe> {
         loop {
             let (rate, reason, planned) = self.waiting.pop_front()?;
             if now.since(planned) > WAITING_FOR {
@@ -156,6 +160,9 @@ impl Probes {
             self.last_id = self.last_id.checked_add(1).unwrap_or(1);
             let more = 1.0 / (1.0 - loss.min(0.7));
             let lasts = (LASTS.0 + jitter.mul_f64(JITTERS)).min(LASTS.1).as_secs_f64();
+            let beyond = rate.0.saturating_sub(carried.0).max(1) as f64;
+            let queued = (QUEUE + jitter).as_secs_f64() * carried.0 as f64 / beyond;
+            let lasts = if reason == ProbeReason::Start { lasts } else { lasts.min(queued.max(LASTS_MIN)) };
             let size = DataSize((rate.0 as f64 * lasts / 8.0 * more) as u64);
             let packets = (f64::from(PACKETS_MIN) * more) as u32;
             let probe = Probe { id: ProbeId(self.last_id), rate, size, packets, reason };

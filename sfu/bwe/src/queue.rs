@@ -1,6 +1,7 @@
 //! Delays seen directly: how long packets wait in front of the bottleneck, and the round trip without that.
 
 use crate::moment::Moment;
+use arrayvec::ArrayVec;
 use std::time::Duration;
 
 /// One-way delay above the smallest one of late. The clocks of both ends differ by an unknown constant, which the smallest
@@ -15,7 +16,18 @@ pub(crate) struct QueueDelay {
     /// Smallest of late: what never drained.
     standing_before: Option<i64>,
     standing: Option<(Moment, i64)>,
+    /// Smallest delay in each of the last bins of the receiver's clock, oldest first: (bin, microseconds).
+    bins: ArrayVec<(i64, i64), BINS>,
 }
+
+/// A step down of the capacity shows in some of these; jitter does not last so long.
+const BINS: usize = 10;
+const BIN_US: i64 = 20_000;
+/// The newest of them: frames make a saw of the delay, of which its lowest points count.
+const BINS_NEW: usize = 3;
+/// Grown by so much within them, and by so many times the jitter, a queue is not going to drain by itself.
+const JUMP: Duration = Duration::from_millis(45);
+const JUMP_JITTERS: u32 = 2;
 
 const WINDOW: Duration = Duration::from_secs(15);
 /// A queue that was never shorter than something in one to two of these stands.
@@ -33,6 +45,7 @@ impl QueueDelay {
         }
         let current = self.current.unwrap_or(delay as f64);
         self.current = Some(current + SMOOTHING * (delay as f64 - current));
+        self.bin(arrival_us.div_euclid(BIN_US), delay);
         match &mut self.standing {
             Some((since, least)) if sent.since(*since) < STANDING => *least = (*least).min(delay),
             standing => {
@@ -47,6 +60,27 @@ impl QueueDelay {
                 *filling = Some((now, delay));
             }
         }
+    }
+
+    fn bin(&mut self, bin: i64, delay: i64) {
+        match self.bins.last_mut() {
+            Some((newest, least)) if *newest == bin => *least = delay.min(*least),
+            Some((newest, _)) if *newest > bin && *newest - bin < BINS as i64 => {}
+            _ => {
+                self.bins.retain(|(old, _)| (1..BINS as i64).contains(&(bin - *old)));
+                self.bins.push((bin, delay));
+            }
+        }
+    }
+
+    /// The queue has just grown by more than jitter explains.
+    pub fn jumped(&self, jitter: Duration) -> bool {
+        let enough = (JUMP + jitter * JUMP_JITTERS).as_micros() as i64;
+        let Some((before, new)) = self.bins.split_at_checked(self.bins.len().saturating_sub(BINS_NEW)) else {
+            return false;
+        };
+        let least = |bins: &[(i64, i64)]| bins.iter().map(|(_, least)| *least).min();
+        least(new).zip(least(before)).is_some_and(|(new, before)| new - before > enough)
     }
 
     pub fn current(&self) -> Duration {

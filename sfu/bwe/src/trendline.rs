@@ -122,8 +122,11 @@ impl Trendline {
         }
         if self.samples.len() >= SAMPLES.0 {
             let Line { slope, error, deviation } = fit(&self.samples);
-            self.jitter_ms += JITTER_SMOOTHING * (deviation - self.jitter_ms);
             let sure = slope.abs() > ERRORS * error;
+            // A queue that comes and goes is no jitter.
+            if !sure && self.detector.usage == Usage::Normal {
+                self.jitter_ms += JITTER_SMOOTHING * (deviation - self.jitter_ms);
+            }
             let trend = if sure { slope } else { 0.0 } * f64::from(self.deltas) * GAIN;
             self.detector.update(trend, sent_ms, delta.arrived_us);
         }

@@ -148,7 +148,7 @@ pub struct Inputs {
 
 /// What is sent to somebody who reports nothing about it: a base layer passes nearly everywhere.
 pub const BLIND_RATE: Bitrate = Bitrate::kbps(300);
-/// Set aside for somebody who begins to speak: Opus at 32 kb/s with its headers.
+/// Set aside for somebody who begins to speak where nobody does: Opus at 32 kb/s with its headers.
 const VOICE_RATE: Bitrate = Bitrate::kbps(50);
 
 /// The outcome, slots in the order of the inputs.
@@ -178,7 +178,7 @@ pub fn allocate(now: Instant, inputs: &Inputs) -> Allocation {
     let audio: u64 = inputs.slots.iter().filter(|s| s.kind == MediaKind::Audio).map(audio_rate).sum();
     let blind = inputs.estimate.is_none();
     let total = inputs.estimate.or(inputs.blind_rate).unwrap_or(BLIND_RATE);
-    let reserve = if audio > 0 { audio + VOICE_RATE.0 } else { 0 };
+    let reserve = if audio > 0 { audio.max(VOICE_RATE.0) } else { 0 };
     let budget = total.0.saturating_sub(reserve);
     let base_only = blind && inputs.blind_rate.is_none();
 
@@ -191,7 +191,7 @@ pub fn allocate(now: Instant, inputs: &Inputs) -> Allocation {
             MediaKind::Video if slot.offers.is_empty() => (Choice::Nothing, Why::LayerGone),
             MediaKind::Video => (granted.choice, granted.why),
         };
-        let mut memory = slot.memory.after(now, choice, why);
+        let mut memory = slot.memory.after(now, choice, why, budget);
         memory.useful = granted.useful;
         let told =
             slot.kind == MediaKind::Video || choice.pause().is_some() || slot.memory.choice.pause().is_some();

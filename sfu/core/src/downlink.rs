@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod bucket;
+mod departures;
 mod egress;
 mod history;
 mod kept;
@@ -18,6 +19,8 @@ pub(crate) use munger::Ids;
 pub(crate) use pacer::{Class, TICK};
 pub(crate) use repair::Repair;
 pub(crate) use slot::{Bound, Forwarded, Found, Slot, Source};
+
+pub(crate) use departures::{Departures, WORTH_FROM};
 
 use bandwidth::Bandwidth;
 
@@ -57,6 +60,7 @@ pub(crate) struct Downlink {
     pub queue: Queue,
     pub bandwidth: Bandwidth,
     pub repair: Repair,
+    pub departures: Departures,
     /// What the link carries for media; `None`: the peer has sent no feedback.
     pub estimate: Option<Bitrate>,
     /// What the allocation could use in all, and the rate of its next step up: the probe that matters.
@@ -90,6 +94,7 @@ impl Downlink {
             queue: Queue::default(),
             bandwidth: Bandwidth::new(now, blind_rate),
             repair: Repair::default(),
+            departures: Departures::default(),
             estimate: None,
             wanted: Bitrate::default(),
             next_step: None,

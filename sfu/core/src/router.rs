@@ -290,7 +290,7 @@ impl Router {
 
     fn next_batch(&mut self, index: usize) -> Option<(SocketAddr, SocketAddr, crate::downlink::Batch)> {
         let link = self.links[index].as_mut()?;
-        let Downlink { session, queue, bandwidth, .. } = &mut self.downlinks[index];
+        let Downlink { session, queue, bandwidth, departures, .. } = &mut self.downlinks[index];
         let (Some(from), Some(to), true) =
             (link.transport.local_address(), link.transport.remote_address(), session.connected)
         else {
@@ -310,6 +310,7 @@ impl Router {
         };
         let dropped = &mut self.agenda.dropped;
         let padding_bytes = &mut self.agenda.stats.padding_bytes;
+        let remembers = bandwidth.lost() > crate::downlink::WORTH_FROM;
         let batch = queue.next_batch(
             self.now,
             session,
@@ -320,6 +321,9 @@ impl Router {
             |departed| {
                 if departed.class == crate::downlink::Class::Padding {
                     *padding_bytes += departed.len as u64;
+                }
+                if remembers {
+                    departures.on_departed(self.now, &departed);
                 }
                 bandwidth.on_departed(self.now, departed);
             },

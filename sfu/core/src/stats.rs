@@ -72,6 +72,11 @@ pub struct DownlinkStats {
     pub source: &'static str,
     /// Share of the packets sent lately that feedback reports lost, 0.0-1.0.
     pub loss: f64,
+    /// The part of it that does not follow the rate, and what the link carries if the rest does.
+    pub inherent_loss: f64,
+    pub loss_limit: Option<Bitrate>,
+    /// What arrives, by the receiver's clock.
+    pub acknowledged: Option<Bitrate>,
     /// The queue in front of the bottleneck: `normal`, `over` (it grows) or `under` (it drains).
     pub usage: &'static str,
     /// Waiting time in the network in front of the bottleneck.

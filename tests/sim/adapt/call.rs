@@ -20,7 +20,10 @@ pub struct Call {
     seeds: Random,
     /// When the world began.
     pub began: Instant,
+    explains: bool,
 }
+
+const EXPLAINED_EVERY: Duration = Duration::from_millis(100);
 
 impl Call {
     /// So many cameras on good networks, there since two seconds.
@@ -37,7 +40,14 @@ impl Call {
     pub fn empty(seed: u64) -> Self {
         let world = World::new(seed);
         let began = world.now();
-        Self { world, cameras: Vec::new(), viewers: Vec::new(), seeds: Random::for_purpose(seed, 77), began }
+        Self {
+            world,
+            cameras: Vec::new(),
+            viewers: Vec::new(),
+            seeds: Random::for_purpose(seed, 77),
+            began,
+            explains: std::env::var_os("SAMPAN_EXPLAIN").is_some(),
+        }
     }
 
     /// Somebody with a layered camera and a microphone, over these links (up, down).
@@ -80,7 +90,52 @@ impl Call {
     }
 
     pub fn run(&mut self, seconds: f64) {
-        self.world.run_for(Duration::from_secs_f64(seconds));
+        let until = self.now() + Duration::from_secs_f64(seconds);
+        while self.explains && self.now() + EXPLAINED_EVERY <= until {
+            self.world.run_for(EXPLAINED_EVERY);
+            self.explain();
+        }
+        self.world.run_for(until - self.now());
+    }
+
+    /// One line for each viewer: what its link is taken to carry, why, and what it is sent.
+    fn explain(&mut self) {
+        for who in self.viewers.clone() {
+            let Some(peer) = self.world.router.owner(self.world.public_address(who)) else { continue };
+            let Some(stats) = self.world.router.peer_stats(peer) else { continue };
+            let down = &stats.downlink;
+            let mut line = format!(
+                "{:5} kb/s {} {} acked {:?} queue {} ms, pacer {} ms, loss {:.2}/{:.2} limit {:?}, rtt {:?}, repair {} of {}, probes {}, wanted {};",
+                down.estimate.as_kbps(),
+                down.source,
+                down.usage,
+                down.acknowledged.map(packet::Bitrate::as_kbps),
+                down.network_queue.as_millis(),
+                down.pacer_queue.as_millis(),
+                down.loss,
+                down.inherent_loss,
+                down.loss_limit.map(packet::Bitrate::as_kbps),
+                stats.rtt.map(|rtt| rtt.as_millis()),
+                down.repair.as_kbps(),
+                down.repair_max.as_kbps(),
+                down.probes,
+                stats.wanted.as_kbps(),
+            );
+            for slot in
+                stats.slots.iter().filter(|slot| slot.kind == MediaKind::Video && slot.source.is_some())
+            {
+                let sent = slot.sent.map_or_else(|| "-".to_owned(), |sent| sent.to_string());
+                line += &format!(" [{} as {sent}, {} kb/s]", slot.choice, slot.bitrate.as_kbps());
+            }
+            let meter = self.down(who);
+            let (from, now) = (self.now() - EXPLAINED_EVERY, self.now());
+            line += &format!(
+                " wire {:.0} waits {:.0} ms",
+                meter.offered_kbps(from, now),
+                meter.waited_ms(from, now, 1.0)
+            );
+            self.world.tell(who, &line);
+        }
     }
 
     pub fn now(&self) -> Instant {
@@ -117,7 +172,7 @@ impl Call {
 impl Drop for Call {
     /// `SAMPAN_EXPLAIN=1` tells what the server decided and asked for, moment by moment.
     fn drop(&mut self) {
-        if std::env::var_os("SAMPAN_EXPLAIN").is_some() {
+        if self.explains {
             let told = |line: &&str| !line.contains(" gets ");
             self.world.log().lines().filter(told).for_each(|line| println!("      {line}"));
         }

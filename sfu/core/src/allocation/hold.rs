@@ -17,9 +17,10 @@ pub struct Memory {
     pub(super) useful: Option<LayerId>,
     /// No step up at all before.
     rests_until: Option<Instant>,
-    /// What failed, and what is above it, not before.
-    held: Option<(LayerId, Instant)>,
-    stepped_up: Option<Instant>,
+    /// What failed, and what is above it, not before; unless the budget is far above the one it was tried with.
+    held: Option<(LayerId, Instant, u64)>,
+    /// When, and with what budget in bit/s.
+    stepped_up: Option<(Instant, u64)>,
     penalty: Duration,
     penalised: Option<Instant>,
 }
@@ -29,14 +30,18 @@ const TRUSTED_AFTER: Duration = Duration::from_secs(10);
 /// Up and down again within ten seconds are two switches: twenty of rest make one per ten.
 const PENALTY: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(60));
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
+/// With so many times the budget what failed before says nothing.
+const ANOTHER_LINK: u64 = 2;
 /// After a step down that congestion asked for: the estimate has to stand for this long before it is believed.
 const REST: Duration = Duration::from_secs(1);
 
 impl Memory {
     /// May step up to `layer`, as far as what went before is concerned.
-    pub fn may_take(&self, now: Instant, layer: LayerId) -> bool {
+    pub fn may_take(&self, now: Instant, layer: LayerId, budget: u64) -> bool {
         let rests = self.rests_until.is_some_and(|until| now < until);
-        let held = self.held.is_some_and(|(failed, until)| layer >= failed && now < until);
+        let held = self.held.is_some_and(|(failed, until, tried)| {
+            layer >= failed && now < until && budget < tried.saturating_mul(ANOTHER_LINK)
+        });
         !rests && !held
     }
 
@@ -46,7 +51,7 @@ impl Memory {
         self.held = None;
     }
 
-    pub(super) fn after(mut self, now: Instant, choice: Choice, why: Why) -> Self {
+    pub(super) fn after(mut self, now: Instant, choice: Choice, why: Why, budget: u64) -> Self {
         let before = std::mem::replace(&mut self.choice, choice);
         if choice == before {
             return self;
@@ -55,7 +60,8 @@ impl Memory {
         if why == Why::Congestion
             && let Some(failed) = before.layer()
         {
-            let since_up = self.stepped_up.take().map(|at| now.saturating_duration_since(at));
+            let tried = self.stepped_up.take();
+            let since_up = tried.map(|(at, _)| now.saturating_duration_since(at));
             if self.penalised.is_some_and(|at| now.saturating_duration_since(at) > FORGIVEN_AFTER) {
                 self.penalty = Duration::ZERO;
             }
@@ -63,11 +69,12 @@ impl Memory {
             if since_up.is_some_and(|since| since < TRUSTED_AFTER) {
                 self.penalty = (self.penalty * 2).clamp(PENALTY.0, PENALTY.1);
                 self.penalised = Some(now + self.penalty);
-                self.held = Some((failed, now + self.penalty));
+                let tried = tried.map_or(budget, |(_, tried)| tried);
+                self.held = Some((failed, now + self.penalty, tried));
             }
         // A picture that begins or comes back is no step that was tried: a pause is not made longer than it must be.
         } else if before.layer().is_some() && choice.layer() > before.layer() {
-            self.stepped_up = Some(now);
+            self.stepped_up = Some((now, budget));
         }
         self
     }

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 /// What is being sent may cost this much more than it should, in percent, before it is taken away: encoders swing.
 const TOLERANCE: u64 = 5;
-/// A step up needs this much more than its rate, in percent.
+/// A step up needs this much more than its rate, in percent: with the tolerance, more than an estimate swings on a link that stands
+/// still.
 const MARGIN: u64 = 15;
 /// A tile that is this much larger than a layer, in percent, still gets that one: enlarging by less is not seen.
 const ENLARGED: u32 = 15;
@@ -95,7 +96,8 @@ pub(super) fn share(now: Instant, inputs: &Inputs, budget: u64, base_only: bool)
         let had =
             slot.memory.choice.layer().map_or(0, |had| offers.iter().filter(|o| o.layer <= had).count());
         let allowed = if base_only { 1 } else { offers.len() };
-        let free = offers.iter().take(allowed).take_while(|offer| slot.memory.may_take(now, offer.layer));
+        let free =
+            offers.iter().take(allowed).take_while(|offer| slot.memory.may_take(now, offer.layer, budget));
         let cap = free.count().max(had);
         let weight = weight(slot);
         candidates.push(Candidate { index, slot, offers, had, cap, weight, taken: 0 });
@@ -135,7 +137,7 @@ pub(super) fn share(now: Instant, inputs: &Inputs, budget: u64, base_only: bool)
             let more = rate(candidate, candidate.taken + 1) - rate(candidate, candidate.taken);
             let step = (spent + more) * (100 + MARGIN) / 100;
             let next = candidate.offers[candidate.taken].layer;
-            if candidate.slot.memory.may_take(now, next) {
+            if candidate.slot.memory.may_take(now, next, budget) {
                 shares.next_step = Some(shares.next_step.map_or(step, |least| least.min(step)));
             }
             let near = spent + more <= budget * (100 + REACH) / 100;

@@ -140,14 +140,14 @@ fn who_is_not_loud_enough_is_not_sent_and_takes_no_rate() {
     quiet.audible = false;
     let outcome = allocate(start(), &inputs(9000, vec![audio(), quiet]));
     assert_eq!(shown(&outcome), "0q");
-    assert_eq!(outcome.wanted, Bitrate::kbps(90));
+    assert_eq!(outcome.wanted, Bitrate::kbps(50));
 }
 
 #[test]
 fn what_is_wanted_and_what_the_next_step_takes() {
     let outcome = allocate(start(), &inputs(700, vec![audio(), video(0), hidden(video(1))]));
-    assert_eq!(outcome.wanted, Bitrate::kbps(90 + 1300 * 115 / 100));
-    assert_eq!(outcome.next_step, Some(Bitrate::kbps(90 + 1300 * 115 / 100)));
+    assert_eq!(outcome.wanted, Bitrate::kbps(50 + 1300 * 115 / 100));
+    assert_eq!(outcome.next_step, Some(Bitrate::kbps(50 + 1300 * 115 / 100)));
     assert_eq!(outcome.slots[1].soon, None, "twice the link is out of reach");
     let outcome = allocate(start(), &inputs(1200, vec![video(0)]));
     assert_eq!(outcome.slots[0].soon.map(|l| l.stream), Some(2), "its publisher begins ahead of need");
@@ -218,13 +218,13 @@ fn what_failed_is_held_and_what_is_smaller_is_not() {
     let link = |tenth| match tenth {
         0..20 => 2500,
         20..25 => 50,
-        _ => 500,
+        _ => 470,
     };
     let found = switches(&mut room, 60, link);
     let expected = [(0, "02"), (20, "0p"), (30, "00")].map(|(at, now)| (at, now.to_string()));
     assert_eq!(
         found, expected,
-        "500 less 90 for sound carries the middle layer's 400 without its margin only"
+        "470 less 50 for sound carries the middle layer's 400 without its margin only"
     );
     let found = switches(&mut room, 60, |tenth| if tenth < 300 { 600 } else { 2500 });
     assert_eq!(found.last().unwrap().1, "02", "{found:?}");
@@ -245,8 +245,8 @@ fn a_paused_tile_comes_back_when_there_is_room_and_the_log_says_why() {
     assert_eq!(
         lines,
         [
-            "nothing to layer 2.0.0: it began; 1300 kb/s of 1910 kb/s for video",
-            "layer 2.0.0 to paused (bandwidth): the link carries 100 kb/s and audio comes first; the smallest layer takes 120 kb/s of 10",
+            "nothing to layer 2.0.0: it began; 1300 kb/s of 1950 kb/s for video",
+            "layer 2.0.0 to paused (bandwidth): the link carries 100 kb/s and audio comes first; the smallest layer takes 120 kb/s of 50",
             "paused (bandwidth) to layer 2.0.0: the link carries 2000 kb/s now; this takes 1300 kb/s",
         ]
     );

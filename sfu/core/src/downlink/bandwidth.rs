@@ -111,6 +111,11 @@ impl Bandwidth {
         self.controller.set_wanted(now, if young { wanted.max(START_WANTED) } else { wanted });
     }
 
+    /// What the next step up would take.
+    pub fn set_goal(&mut self, goal: Option<Bitrate>) {
+        self.controller.set_goal(goal);
+    }
+
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
         self.controller.poll_probe(now)
     }
@@ -127,6 +132,11 @@ impl Bandwidth {
     /// Share of packets lost of late, 0.0-1.0.
     pub fn lost(&self) -> f64 {
         self.controller.lost()
+    }
+
+    /// For how long the path has not answered, if it does not.
+    pub fn absent_for(&self, now: Instant) -> Option<Duration> {
+        self.controller.absent_for(now)
     }
 
     pub fn estimate(&self) -> Estimate {
@@ -152,11 +162,14 @@ impl Bandwidth {
         if known { self.controller.pacing_rate(now) } else { self.rate(now) }
     }
 
-    /// What is left for media; `None`: the peer gives no feedback.
+    /// What is left for media, half of it at least: repairs of what is not sent are worth nothing. `None`: the peer gives no feedback.
     pub fn media(&self, now: Instant) -> Option<Bitrate> {
         match self.is_starting(now) {
             true => Some(START.0),
-            false => self.heard.then(|| Bitrate(self.rate(now).0.saturating_sub(self.repair_rate(now).0))),
+            false => self.heard.then(|| {
+                let rate = self.rate(now).0;
+                Bitrate(rate - self.repair_rate(now).0.min(rate / 2))
+            }),
         }
     }
 

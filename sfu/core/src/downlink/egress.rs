@@ -93,6 +93,8 @@ pub(crate) struct Departed {
     pub len: usize,
     pub class: Class,
     pub probe: Option<ProbeId>,
+    /// Slot and number of the media in it, and whether it is a repetition.
+    pub media: Option<(u8, SeqNo, bool)>,
 }
 
 #[derive(Debug, Default)]
@@ -270,6 +272,12 @@ impl Queue {
                 let item = std::mem::replace(&mut self.waiting[i].item, Item::Taken);
                 let out = &mut buffer[batch.len..];
                 let number = self.transport_sequence;
+                let carries = match item {
+                    Item::Media(media) => {
+                        Some((stream / 2, media.osn.unwrap_or(media.seq), media.osn.is_some()))
+                    }
+                    _ => None,
+                };
                 let written = match item {
                     Item::Media(media) => match cached(&media, media.source_seq) {
                         Some((stored, packet)) => {
@@ -313,7 +321,7 @@ impl Queue {
                         batch.len += len;
                         batch.datagrams += 1;
                         if self.transport_sequence != number {
-                            departed(Departed { seq: SeqNo(number), len, class, probe });
+                            departed(Departed { seq: SeqNo(number), len, class, probe, media: carries });
                         }
                     }
                     Ok(_) => dropped(DropReason::Protect),

@@ -15,6 +15,8 @@ pub(crate) struct Sent {
     pub ids: Ids,
     pub at: Instant,
     pub resent: Option<Instant>,
+    /// Feedback says that it, or a copy of it, is there.
+    pub arrived: bool,
 }
 
 /// A ring that doubles while what it would overwrite is young: a slot with little traffic costs little.
@@ -57,6 +59,7 @@ const PICTURE_ID: u8 = 2;
 const TL0_PIC_IDX: u8 = 4;
 const FRAME_NUMBER: u8 = 8;
 const ENDS_PICTURE: u8 = 16;
+const ARRIVED: u8 = 32;
 
 /// Times are kept in these: they wrap after five days, when nothing is asked for again.
 const TICK_US: u64 = 100;
@@ -186,6 +189,15 @@ impl History {
         }
     }
 
+    /// `seq`, or a copy of it, is there.
+    pub fn arrived(&mut self, seq: SeqNo) {
+        let sent_seq = ExtSeq(self.highest).nearest(seq).0;
+        if self.get(sent_seq).is_some() {
+            let index = self.index(sent_seq);
+            self.ring[index].flags |= ARRIVED;
+        }
+    }
+
     fn get(&self, sent_seq: u64) -> Option<Sent> {
         if self.ring.is_empty() {
             return None;
@@ -215,6 +227,7 @@ impl History {
             },
             at,
             resent: (entry.resent > 0).then(|| at + resent),
+            arrived: has(ARRIVED),
         })
     }
 }
@@ -227,7 +240,16 @@ mod tests {
     fn put(history: &mut History, sent_seq: u64, at: Instant) {
         let (source, ids) = (SourceRef::default(), Ids::default());
         let source_seq = sent_seq + 7;
-        history.insert(Sent { sent_seq, source, source_seq, timestamp: RtpTime(0), ids, at, resent: None });
+        history.insert(Sent {
+            sent_seq,
+            source,
+            source_seq,
+            timestamp: RtpTime(0),
+            ids,
+            at,
+            resent: None,
+            arrived: false,
+        });
     }
 
     #[test]

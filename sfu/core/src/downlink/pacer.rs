@@ -92,6 +92,8 @@ pub(crate) struct Pacer {
     probe: Option<Probing>,
     /// A probe was sent to its end since this was last asked.
     probe_sent: bool,
+    /// Nothing gets through: what is sent meanwhile only has to be sent again.
+    pub absent: bool,
 }
 
 /// Between two releases of what waits: the packets of one tick for one address are one batch.
@@ -139,6 +141,18 @@ impl Pacer {
         self.lines.iter_mut().for_each(VecDeque::clear);
         self.by_stream.fill(Line::default());
         (self.bytes, self.packets, self.probe) = (0, 0, None);
+    }
+
+    /// Forgets all video that waits. Its numbers are given: only for a receiver that misses more than this anyhow.
+    pub fn clear_video(&mut self) {
+        self.later.clear();
+        for class in Class::WAITING {
+            for queued in self.lines[class as usize].drain(..) {
+                self.by_stream[usize::from(queued.stream)].waiting -= 1;
+                self.bytes -= queued.len;
+                self.packets -= 1;
+            }
+        }
     }
 
     /// Something waits, or a probe is to be filled.
@@ -196,6 +210,9 @@ impl Pacer {
     }
 
     pub fn pressure(&self) -> Pressure {
+        if self.absent {
+            return Pressure::Full;
+        }
         // Asked for each packet, so no division: the bytes that flow out in the time are compared instead.
         let rate = self.estimate.map(|rate| rate.max(RATE_MIN));
         let longer = |time: Duration| {

@@ -25,8 +25,8 @@ const SHARE_MAX: f64 = 2.0;
 const OF_RATE: f64 = 0.67;
 /// Repairs are lost too, and loss comes in bursts.
 const MARGIN: f64 = 1.25;
-/// A second copy of each repair: always from here, where a single one mostly costs another round trip; and earlier where
-/// the leg has room for it beside the media.
+/// A second copy of each repair: always from here, where a single one mostly costs another round trip, and a third where
+/// the leg has room for it beside the media; a second one earlier where there is room.
 const DOUBLED_FROM: f64 = 0.4;
 const DOUBLED_WITH_ROOM_FROM: f64 = 0.1;
 /// Less is noise of the measurement.
@@ -50,9 +50,12 @@ impl Repair {
 
     /// How often each packet that is asked for is sent.
     pub fn copies(&self) -> usize {
-        let room = self.rate.0 as f64 > self.media.0 as f64 * (1.0 + self.expected(2));
-        let doubled = self.loss > DOUBLED_FROM || room && self.loss > DOUBLED_WITH_ROOM_FROM;
-        if doubled { 2 } else { 1 }
+        let room = |copies| self.rate.0 as f64 > self.media.0 as f64 * (1.0 + self.expected(copies));
+        match self.loss {
+            loss if loss > DOUBLED_FROM && room(3) => 3,
+            loss if loss > DOUBLED_FROM || loss > DOUBLED_WITH_ROOM_FROM && room(2) => 2,
+            _ => 1,
+        }
     }
 
     /// Repairs as a multiple of the media, with so many copies of each.
@@ -126,6 +129,7 @@ mod tests {
             (1000, 0.4, 1),
             (1000, 0.41, 2),
             (1000, 2.0, 2),
+            (9000, 0.5, 3),
             (9000, 0.05, 1),
             (9000, 0.15, 2),
         ] {

@@ -367,6 +367,7 @@ impl Slot {
             ids,
             at: now,
             resent: None,
+            arrived: false,
         };
         self.history.insert(sent);
         self.packets += 1;

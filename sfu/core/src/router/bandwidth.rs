@@ -1,15 +1,22 @@
 //! The estimate of one subscriber's network, kept up to date and handed to those who live by it.
 
 use super::Router;
-use crate::downlink::{Downlink, Found, SourceRef};
+use crate::downlink::{Downlink, Found, SourceRef, WORTH_FROM};
 use crate::timers::Owner;
-use crate::uplink::Uplink;
+use crate::uplink::{Subscriber, Uplink};
 use crate::{DropReason, TimeoutReason};
 use packet::media::MediaKind;
 use packet::rtcp::{Remb, TransportFeedback};
+use std::time::Duration;
 
 /// A fall of the estimate by less waits for the allocation's own timer.
 const FALL_PERCENT: u64 = 3;
+/// Of what is used, what the link has to carry before anything is repeated unasked.
+const ROOM_TENTHS: u64 = 12;
+/// A path that was silent for longer lost so much that a keyframe is there sooner than all of it again.
+const ABSENT_LONG: Duration = Duration::from_millis(200);
+/// Pictures that wait for longer here are older than anybody wants to see, and their copies are gone from the caches.
+const STALE: Duration = Duration::from_millis(900);
 
 impl Router {
     pub(super) fn on_transport_feedback(&mut self, index: usize, feedback: &TransportFeedback) {
@@ -20,7 +27,46 @@ impl Router {
             return self.agenda.dropped.count(DropReason::FeedbackFlood);
         }
         self.agenda.stats.feedbacks_received += 1;
+        self.repeat_lost(index, feedback);
         self.update_rate(index);
+    }
+
+    /// Sends again what feedback shows to be lost: the request for it may be lost too, and comes later.
+    fn repeat_lost(&mut self, index: usize, feedback: &TransportFeedback) {
+        let uplinks = &self.uplinks;
+        let Downlink { session, slots, queue, repair, departures, bandwidth, .. } =
+            &mut self.downlinks[index];
+        if bandwidth.lost() <= WORTH_FROM {
+            return departures.forget();
+        }
+        let mut lost = Vec::new();
+        let arrived = |slot: u8, seq| {
+            if let Some(slot) = slots.get_mut(usize::from(slot)) {
+                slot.on_arrived(seq);
+            }
+        };
+        departures.on_feedback(feedback, arrived, &mut lost);
+        // Unasked only where it takes nothing from the media.
+        let used = bandwidth.sent_rate(self.now).0 + bandwidth.repair_rate(self.now).0;
+        let room = used * ROOM_TENTHS / 10 <= bandwidth.rate(self.now).0;
+        // And only of loss by chance: as long as it may follow the rate, more of it is no answer.
+        let by_chance = bandwidth.estimate().inherent_loss > bandwidth.estimate().loss / 2.0;
+        if !room || !by_chance {
+            return;
+        }
+        for (slot, seq) in lost {
+            let Some(slot) = slots.get_mut(usize::from(slot)) else { continue };
+            let found = |from, seq| cached(uplinks, from, seq);
+            match slot.repeat(self.now, seq, session, repair, found, queue) {
+                Ok(packets) => {
+                    self.agenda.stats.retransmissions += packets as u64;
+                    if let Some(link) = &mut self.links[index] {
+                        self.agenda.send(index, link);
+                    }
+                }
+                Err(reason) => self.agenda.dropped.count(reason),
+            }
+        }
     }
 
     pub(super) fn on_remb(&mut self, index: usize, remb: &Remb) {
@@ -35,7 +81,7 @@ impl Router {
 
     /// After anything that may have moved the estimate, and when a probe is out.
     pub(super) fn update_rate(&mut self, index: usize) {
-        let Downlink { session, slots, queue, bandwidth, repair, estimate, wanted, .. } =
+        let Downlink { session, slots, queue, bandwidth, repair, estimate, wanted, next_step, .. } =
             &mut self.downlinks[index];
         let Some(link) = self.links[index].as_mut().filter(|_| session.connected) else { return };
         // Without feedback a probe teaches nothing, and without video there is nothing to spend its result on.
@@ -45,10 +91,13 @@ impl Router {
             bandwidth.begin(self.now);
         }
         bandwidth.set_wanted(self.now, repair.with_repairs(*wanted));
+        bandwidth.set_goal(next_step.map(|step| repair.with_repairs(step)));
         let rate = bandwidth.rate(self.now);
         queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)), Some(rate));
         repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.lost());
         let before = std::mem::replace(estimate, bandwidth.media(self.now));
+        let absent = bandwidth.absent_for(self.now).is_some_and(|time| time > ABSENT_LONG);
+        let returned = std::mem::replace(&mut queue.pacer.absent, absent) && !absent;
         let fell = before.zip(*estimate).is_some_and(|(b, now)| now.0 * 100 < b.0 * (100 - FALL_PERCENT));
         if measurable
             && !queue.pacer.is_probing()
@@ -64,10 +113,27 @@ impl Router {
         if let Some(at) = bandwidth.poll_timeout(self.now) {
             self.agenda.timers.set((Owner::Peer(index), TimeoutReason::Bandwidth), at);
         }
+        let stale = queue.pacer.delay() > STALE;
+        let known = before.is_none() && estimate.is_some();
+        if returned || stale {
+            self.begin_again(index);
+        }
         // A step down is due at once; steps up are tried in their own time.
-        if fell || before.is_none() && estimate.is_some() {
+        if fell || known {
             self.allocate(index);
         }
+    }
+
+    /// The path is back after so long that nobody can repair what was lost, or what waits is that old: pictures begin anew,
+    /// before anybody asks for it.
+    fn begin_again(&mut self, index: usize) {
+        let Downlink { slots, queue, .. } = &mut self.downlinks[index];
+        queue.pacer.clear_video();
+        for (slot, state) in slots.iter_mut().enumerate().filter(|(_, slot)| slot.kind == MediaKind::Video) {
+            state.stop();
+            self.agenda.switched.push(Subscriber { peer: index, slot });
+        }
+        self.start_switched();
     }
 
     /// Padding for a probe that is due and has nothing else to be made of; false if there is none.

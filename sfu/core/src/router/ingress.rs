@@ -215,12 +215,14 @@ impl Router {
     /// A slot was told to be sent another stream: it starts with the cached group if it has nothing to go on with (an
     /// encoder that stops a layer begins the others anew), otherwise a keyframe is asked.
     pub(super) fn start_or_ask(&mut self, to: Subscriber) {
-        let Some(slot) = self.downlinks[to.peer].slots.get(to.slot) else { return };
+        let Downlink { slots, queue, .. } = &self.downlinks[to.peer];
+        let Some(slot) = slots.get(to.slot) else { return };
         let Some(bound) = slot.bound else { return };
         let Uplink { tracks, payloads, clock, .. } = &self.uplinks[bound.index];
         let track = &tracks[usize::from(bound.track)];
         let source = Source { index: bound.index, track_index: bound.track, track, payloads, clock };
-        if !slot.wants_keyframe(&source) {
+        // Nobody could receive it now; once the path is back it is asked for at once.
+        if queue.pacer.absent || !slot.wants_keyframe(&source) {
             return;
         }
         let (target, goes_on) =

@@ -79,6 +79,9 @@ impl Router {
             estimate: bandwidth.rate(self.now),
             source: bandwidth.source(self.now),
             loss: estimate.loss,
+            inherent_loss: estimate.inherent_loss,
+            loss_limit: estimate.loss_limit,
+            acknowledged: estimate.acknowledged,
             usage: match estimate.usage {
                 bwe::Usage::Normal => "normal",
                 bwe::Usage::Over => "over",

@@ -1,4 +1,4 @@
-//! What each layer of one stream costs, smoothed for decisions that must not swing with an encoder.
+//! What each layer of one stream costs, smoothed over some seconds: decisions must not swing with an encoder, nor with one keyframe.
 
 use super::describe::Described;
 use packet::Bitrate;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub(crate) const SPATIAL_MAX: usize = 4;
 pub(crate) const TEMPORAL_MAX: usize = 4;
 
-/// Bytes per layer in windows, and a rate that rises with them at once and falls slowly.
+/// Bytes per layer in windows, and a rate that rises with them faster than it falls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rates {
     window: Option<Instant>,
@@ -19,6 +19,7 @@ pub(crate) struct Rates {
     empty: [[u8; TEMPORAL_MAX]; SPATIAL_MAX],
 }
 
+const KEYFRAME_COUNTS: usize = 4;
 const WINDOW: Duration = Duration::from_millis(500);
 /// Windows without a packet after which a layer is gone: a shared screen that stands still sends a frame a second.
 const GONE_AFTER: u8 = 6;
@@ -31,7 +32,9 @@ impl Rates {
         }
         let spatial = usize::from(described.spatial).min(SPATIAL_MAX - 1);
         let temporal = usize::from(described.temporal).min(TEMPORAL_MAX - 1);
-        self.bytes[spatial][temporal] += bytes as u32;
+        // A keyframe is no part of what a layer takes while it is watched, and one in a layer that just began would look like all of it.
+        let counted = if described.predicted { bytes } else { bytes / KEYFRAME_COUNTS };
+        self.bytes[spatial][temporal] += counted as u32;
     }
 
     fn close(&mut self, now: Instant, time: Duration) {
@@ -50,9 +53,11 @@ impl Rates {
                 let (rate, measured) = (&mut self.rates[s][t], bytes * 8_000_000 / micros);
                 *rate = match self.windows {
                     0 => measured,
-                    _ if measured > *rate => (*rate + measured) / 2,
+                    // It begins: its first window was a part.
+                    _ if *rate == 0 => measured,
+                    _ if measured > *rate => (*rate * 3 + measured) / 4,
                     _ if *empty > GONE_AFTER => 0,
-                    _ => (*rate * 15 + measured) / 16,
+                    _ => (*rate * 7 + measured) / 8,
                 };
             }
         }
@@ -86,7 +91,7 @@ mod tests {
     use crate::tests::start;
 
     fn layer(spatial: u8, temporal: u8) -> Described {
-        Described { spatial, temporal, ..Described::default() }
+        Described { spatial, temporal, predicted: true, ..Described::default() }
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Slot {
     }
 
     /// Nothing is sent until the next start.
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.current = None;
         self.catching_up = None;
         self.next_report = None;
@@ -39,7 +39,9 @@ impl Slot {
     pub(super) fn relieve(&mut self, pressure: Pressure, stored: &Stored) -> Result<(), DropReason> {
         let leaving = self.urgent && self.target() != self.current.map(|c| c.layer);
         self.selector.squeeze(leaving || pressure != Pressure::None);
-        if pressure == Pressure::Full && !stored.keyframe_start && self.selector.begins(stored) {
+        // What is being left in favour of less, while something waits already, would only make that come later.
+        let stops = pressure == Pressure::Full || leaving && pressure == Pressure::High;
+        if stops && !stored.keyframe_start && self.selector.begins(stored) {
             self.stop();
             return Err(DropReason::PacerPressure);
         }

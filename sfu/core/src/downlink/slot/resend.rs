@@ -37,6 +37,24 @@ impl Slot {
         queue: &mut Queue,
     ) -> Result<usize, DropReason> {
         self.nacked += 1;
+        self.repeat(now, lost, session, repair, cached, queue)
+    }
+
+    /// Feedback says that this packet, or a copy of it, arrived.
+    pub fn on_arrived(&mut self, seq: SeqNo) {
+        self.history.arrived(seq);
+    }
+
+    /// Sends a packet again that is known to be lost, unless it was just now.
+    pub fn repeat<'a>(
+        &mut self,
+        now: Instant,
+        lost: SeqNo,
+        session: &Session,
+        repair: &mut Repair,
+        cached: impl FnOnce(SourceRef, u64) -> Found<'a>,
+        queue: &mut Queue,
+    ) -> Result<usize, DropReason> {
         let sent = self.history.find(lost).ok_or(DropReason::NackUnknown)?;
         let rtt = session.rtt.unwrap_or(RESEND_INTERVAL);
         let age = now.saturating_duration_since(sent.at);
@@ -47,6 +65,9 @@ impl Slot {
         // than the mean, or half of the timely ones would have to wait for another round.
         let answered = (rtt * 9 / 10).max(RESEND_INTERVAL);
         if sent.resent.is_some_and(|at| now.saturating_duration_since(at) < answered) {
+            return Err(DropReason::NackRepeated);
+        }
+        if sent.arrived {
             return Err(DropReason::NackRepeated);
         }
         let copies = repair.copies();
