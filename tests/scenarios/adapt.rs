@@ -34,17 +34,12 @@ const NOT_HELD_YET: &[&str] = &[
     "capacity_steps",
     "two_flows",
     "against_tcp",
-    "loss_30",
-    "outage_2s",
-    "outage_5s",
     "capacity_traces",
     "loss_traces",
     "arrival_traces",
     "uplink_300kbps",
     "uplink_policer_500kbps",
     "isolation",
-    "layers_on_demand",
-    "hostile_requests",
 ];
 
 macro_rules! rows {
@@ -62,5 +57,6 @@ macro_rules! rows {
 }
 
 rows! {
-    start_1mbps steady_line jitter_50ms loss_2 loss_10 outage_500ms uplink_loss_30 hostile_feedback wrap_around
+    start_1mbps steady_line jitter_50ms loss_2 loss_10 loss_30 outage_500ms outage_2s outage_5s uplink_loss_30 layers_on_demand
+    hostile_feedback hostile_requests wrap_around
 }
