@@ -35,8 +35,7 @@ impl Router {
 
     /// After anything that may have moved the estimate, and when a probe is out.
     pub(super) fn update_rate(&mut self, index: usize) {
-        let Downlink { session, slots, queue, bandwidth, repair, estimate, wanted, .. } =
-            &mut self.downlinks[index];
+        let Downlink { session, slots, queue, bandwidth, estimate, wanted, .. } = &mut self.downlinks[index];
         let Some(link) = self.links[index].as_mut().filter(|_| session.connected) else { return };
         // Without feedback a probe teaches nothing, and without video there is nothing to spend its result on.
         let measurable = bandwidth.measurable
@@ -44,10 +43,10 @@ impl Router {
         if measurable {
             bandwidth.begin(self.now);
         }
-        bandwidth.set_wanted(self.now, repair.with_repairs(*wanted));
+        bandwidth.set_wanted(self.now, queue.repair.with_repairs(*wanted));
         let rate = bandwidth.rate(self.now);
         queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)), Some(rate));
-        repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.lost());
+        queue.repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.lost());
         let before = std::mem::replace(estimate, bandwidth.media(self.now));
         let fell = before.zip(*estimate).is_some_and(|(b, now)| now.0 * 100 < b.0 * (100 - FALL_PERCENT));
         if measurable

@@ -2,6 +2,7 @@
 
 mod call;
 mod ended_layers;
+mod fec;
 mod hostile;
 mod keyframes;
 mod layers;
