@@ -74,6 +74,8 @@ fn codecs_are_those_we_forward() {
             (Codec::Vp8, 120, Some(124)),
             (Codec::Vp9, 121, Some(125)),
             (Codec::Av1, 99, Some(100)),
+            (Codec::Ulpfec, 123, None),
+            (Codec::VideoRed, 122, Some(119)),
         ]
     );
 }

@@ -6,6 +6,7 @@ mod fec;
 mod hostile;
 mod keyframes;
 mod layers;
+mod large_rooms;
 mod lip_sync;
 mod pacing;
 mod peer;
