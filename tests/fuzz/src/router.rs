@@ -243,7 +243,7 @@ fn shielded(room: &mut Room, index: usize, body: &[u8]) {
     let (&[seq, lost, kind, lie], noise) = body.split_first_chunk::<4>().unwrap_or((&[0; 4], body));
     let number = |n: u16| SeqNo(65_500u16.wrapping_add(u16::from(seq) * 8).wrapping_add(n));
     let rid = Rid::new("lo").filter(|_| index == 1);
-    let mut write = |n: u16, payload: &[u8]| {
+    let write = |n: u16, payload: &[u8]| {
         let extensions_of = Values { mid: Some(mid("1")), rid, ..Values::default() };
         let outgoing = Outgoing {
             marker: n % 3 == 2,
