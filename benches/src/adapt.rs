@@ -37,6 +37,9 @@ pub struct Options {
     /// Joins per network in the browser; 0: none
     #[arg(long, default_value_t = 12)]
     joins: usize,
+    /// Tell what the browsers' statistics and the server's metrics say of each row in the browser: why it is missed
+    #[arg(long)]
+    detail: bool,
     /// Pictures a second that the page draws
     #[arg(long, default_value_t = 20)]
     fps: u32,

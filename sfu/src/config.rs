@@ -27,6 +27,10 @@ pub struct Config {
     /// Offer clients AES-CM with HMAC-SHA1 beside AES-GCM. Browsers choose it wherever it is offered, at 4.7 times the cost
     /// a packet, so only for clients that have no AES-GCM.
     pub aes_cm: bool,
+    /// Videos that one participant is sent at once; `None`: all that it has slots for.
+    pub last_n: Option<usize>,
+    /// Voices that a room hears at once; `None`: all of them.
+    pub loudest_n: Option<usize>,
     /// Wanted socket buffers. Smaller ones are granted by some systems: then the start goes on with a warning.
     pub buffers: BufferSizes,
     /// Seed of everything random in the forwarder that is no secret (SSRCs, sequence numbers); `None` takes one from the
@@ -45,6 +49,8 @@ impl Default for Config {
             announce_ips: Vec::new(),
             certificate: None,
             aes_cm: false,
+            last_n: None,
+            loudest_n: None,
             buffers: DEFAULT_BUFFERS,
             seed: None,
         }

@@ -79,6 +79,7 @@ impl Sfu {
                 sfu_core::Config::new(clock, seed.wrapping_add(index as u64), sfu.certificate.clone());
             router.candidates = candidates.clone();
             router.dtls.offer_gcm_only = !config.aes_cm;
+            (router.last_n, router.loudest_n) = (config.last_n, config.loudest_n);
             let (requests, receiver) = mpsc::channel();
             let parts = Parts {
                 index,

@@ -77,6 +77,15 @@ pub struct Serve {
     #[arg(long)]
     aes_cm: bool,
 
+    /// Send nobody more pictures at once than this: the pinned, the loudest and the largest come first [default: as many as
+    /// the link carries]
+    #[arg(long, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    last_n: Option<usize>,
+
+    /// Let no more people of a room be heard at once than this: the loudest [default: everybody]
+    #[arg(long, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    loudest_n: Option<usize>,
+
     /// Serve HTTPS with a certificate made at every start. Browsers warn about it once
     #[arg(long, value_name = "KIND", conflicts_with_all = ["tls_cert", "tls_key"])]
     tls: Option<TlsKind>,
@@ -224,6 +233,7 @@ impl Serve {
         options.media.udp_port = self.udp_port.unwrap_or(http.port());
         options.media.port_per_worker = self.udp_ports;
         options.media.aes_cm = self.aes_cm;
+        (options.media.last_n, options.media.loudest_n) = (self.last_n, self.loudest_n);
         options.media.workers = self.workers.unwrap_or(0);
         options.media.announce_ips = self.announce_ip.clone();
         Ok(options)
@@ -288,6 +298,17 @@ mod tests {
         assert!(complaint(&["join"]).contains("join"));
         let token = ["token", "--room", "a", "--identity", "b"];
         assert!(complaint(&token).contains("--secret-file <FILE> is missing"), "{}", complaint(&token));
+    }
+
+    #[test]
+    fn limits_of_large_rooms_reach_the_media_plane() {
+        let limits = |args: &[&str]| {
+            let media = Args::try_parse_from([&["sampan"], args].concat()).unwrap().options().media;
+            (media.last_n, media.loudest_n)
+        };
+        assert_eq!(limits(&[]), (None, None));
+        assert_eq!(limits(&["--last-n", "9", "--loudest-n", "3"]), (Some(9), Some(3)));
+        assert!(complaint(&["--loudest-n", "0"]).starts_with("--loudest-n <COUNT> cannot be `0`: "));
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Browser {
             .args("--disable-background-networking --disable-component-update --disable-sync".split(' '))
             .args("--use-fake-device-for-media-stream=fps=15 --use-fake-ui-for-media-stream".split(' '))
             .args("--autoplay-policy=no-user-gesture-required --disable-renderer-backgrounding".split(' '))
-            .arg("--disable-background-timer-throttling")
+            .args(["--disable-background-timer-throttling", "--window-size=1280,900"])
             .arg(format!("--user-data-dir={}", site.folder.join("profile").display()))
             .args(options)
             .arg(address)

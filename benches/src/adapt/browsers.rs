@@ -136,6 +136,10 @@ async fn one(
     proxy.take_meters();
     let told = page.wait("scenario", patience).await?;
     let (meters, to) = (proxy.take_meters(), Instant::now());
+    if options.detail {
+        let entries = told["detail"].as_array().into_iter().flatten();
+        entries.for_each(|entry| eprintln!("adapt: {} {entry}", scenario.name));
+    }
     let measured: Measured = serde_json::from_value(told).context("the page's figures")?;
     let meter = match scenario.side {
         Side::Publisher => &meters.up,

@@ -97,6 +97,7 @@ const actors = [2, 3, 4].map((seed) => texture(220, 260, seed));
 /** A moving picture: a background that pans, and three things that move and turn across it. */
 function makePicture(fps) {
   const canvas = Object.assign(document.createElement('canvas'), { width: WIDTH, height: HEIGHT });
+  Object.assign(canvas.style, { position: 'fixed', top: 0, left: 0 });
   document.body.append(canvas);
   const paint = canvas.getContext('2d', { alpha: false });
   let frame = 0;
@@ -135,7 +136,9 @@ function watch(call, heard) {
   call.on('bound', (view) => {
     if (seen.has(view)) return;
     seen.add(view);
-    const video = Object.assign(document.createElement('video'), { playsInline: true, muted: true, width: 320 });
+    // A tile of this size asks for the largest layer. What is below the fold is not watched, so nobody would send it.
+    const video = Object.assign(document.createElement('video'), { playsInline: true, muted: true, width: WIDTH, height: HEIGHT });
+    Object.assign(video.style, { position: 'fixed', top: 0, left: 0 });
     const audio = Object.assign(document.createElement('audio'), { autoplay: true, muted: true, srcObject: view.audio });
     document.body.append(video, audio);
     elements.push(video, audio);
@@ -180,6 +183,48 @@ async function snapshot(connection) {
   return sum;
 }
 
+/** Each second: the publisher's estimate, and what its encodings aim at. Until the answer is called. */
+function follow() {
+  const seconds = [];
+  const timer = setInterval(async () => {
+    const [now, encodings] = [{}, []];
+    (await connections[0].getStats()).forEach((entry) => {
+      if (entry.type === 'candidate-pair' && entry.availableOutgoingBitrate) now.estimate_kbps = Math.round(entry.availableOutgoingBitrate / 1000);
+      if (entry.type === 'outbound-rtp' && entry.rid) encodings.push(`${entry.rid}${entry.active ? '' : ' off'} ${Math.round((entry.targetBitrate ?? 0) / 1000)} kb/s ${entry.framesSent} frames`);
+    });
+    seconds.push(`${now.estimate_kbps} kb/s: ${encodings.sort().join(', ')}`);
+  }, 1000);
+  return () => {
+    clearInterval(timer);
+    return seconds;
+  };
+}
+
+/** What getStats says of the media both ways, for people who ask why a row is missed. */
+async function detail() {
+  const kept = (names, entry) => Object.fromEntries(names.filter((name) => entry[name] !== undefined).map((name) => [name, entry[name]]));
+  const all = [];
+  for (const connection of connections) {
+    (await connection.getStats()).forEach((entry) => {
+      if (entry.type === 'outbound-rtp') {
+        all.push(kept(['type', 'kind', 'rid', 'active', 'bytesSent', 'packetsSent', 'retransmittedPacketsSent', 'nackCount', 'pliCount', 'framesEncoded',
+          'keyFramesEncoded', 'framesSent', 'hugeFramesSent', 'targetBitrate', 'qualityLimitationReason', 'frameWidth', 'totalPacketSendDelay', 'encoderImplementation'], entry));
+      } else if (entry.type === 'inbound-rtp') {
+        all.push(kept(['type', 'kind', 'packetsReceived', 'packetsLost', 'packetsDiscarded', 'bytesReceived', 'retransmittedPacketsReceived', 'fecPacketsReceived',
+          'fecPacketsDiscarded', 'nackCount', 'pliCount', 'framesReceived', 'framesDecoded', 'framesDropped', 'keyFramesDecoded', 'freezeCount', 'frameWidth',
+          'jitterBufferDelay', 'jitterBufferEmittedCount', 'concealedSamples', 'silentConcealedSamples', 'concealmentEvents', 'insertedSamplesForDeceleration',
+          'removedSamplesForAcceleration'], entry));
+      } else if (entry.type === 'remote-inbound-rtp') {
+        all.push(kept(['type', 'kind', 'ssrc', 'fractionLost', 'roundTripTime'], entry));
+      } else if (entry.type === 'codec') {
+        all.push(kept(['type', 'mimeType', 'payloadType', 'sdpFmtpLine'], entry));
+      }
+    });
+  }
+  const metrics = await (await fetch('/metrics')).text();
+  return [...all, metrics.split('\n').filter((line) => line.startsWith('sampan_sfu') && !line.endsWith(' 0'))];
+}
+
 const middle = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
 /** One scenario: {impaired: 'publisher' | 'subscriber', proxy, min_kbps, room, fps, warm_up_s, seconds}. */
@@ -200,6 +245,7 @@ async function scenario({ impaired, proxy, min_kbps, room, fps, warm_up_s, secon
     await publisher.publish('camera', picture.track);
     await publisher.join({ room, name: 'publisher', start_ms: performance.now() });
     await subscriber.join({ room, name: 'subscriber', start_ms: performance.now() });
+    const followed = follow();
     await sleep(warm_up_s * 1000);
     const [sending, receiving] = connections;
     const before = [await snapshot(sending), await snapshot(receiving)];
@@ -224,6 +270,7 @@ async function scenario({ impaired, proxy, min_kbps, room, fps, warm_up_s, secon
       m2e_ms: context.currentTime - from > 5 && late.length > 3 ? middle(late) : undefined,
       sent_kbps: (8 * grew(0, 'sent_bytes')) / 1000 / took,
       estimate_kbps: after[0].estimate_kbps,
+      detail: [...(await detail()), followed(), subscriber.quality],
       sent_fps: ['l', 'm', 'h'].map((rid) => grew(0, `sent_frames_${rid}`) / took),
     });
   } finally {

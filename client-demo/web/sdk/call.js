@@ -25,6 +25,7 @@ import { summarise } from './stats.js';
 import { TileWatcher } from './tiles.js';
 import { SlotView } from './view.js';
 
+/** @import {CameraOptions} from './codecs.js' */
 /** @import {CallStats} from './stats.js' */
 /** @import {Action, Binding, Grants, Joined, ParticipantInfo, Quality, Resumed, ServerMessage, Share, Source, Stages, TrackInfo} from './wire.js' */
 
@@ -77,6 +78,7 @@ export class Call extends Emitter {
   /** @type {CallState} */ #state = 'idle';
   #url;
   #pairs;
+  #camera;
   #unlisten;
   /** @type {Link | null} */ #link = null;
   /** @type {Peer | null} */ #peer = null;
@@ -109,11 +111,15 @@ export class Call extends Emitter {
   /** @type {any} */ #measuring = null;
   /** @type {Map<string, any> | null} */ #report = null;
 
-  /** @param {{url: string, slots?: number}} options `url` of the WebSocket; `slots` receive-only pairs to begin with */
-  constructor({ url, slots = SLOT_STEP }) {
+  /**
+   * @param {{url: string, slots?: number, camera?: CameraOptions}} options `url` of the WebSocket; `slots` receive-only pairs to begin
+   *   with; `camera` how it is sent
+   */
+  constructor({ url, slots = SLOT_STEP, camera = {} }) {
     super();
     this.#url = url;
     this.#pairs = slots;
+    this.#camera = camera;
     // The network says that it is there, or another one than before; a phone wakes up.
     const doubt = () => this.#doubt();
     globalThis.addEventListener?.('online', doubt);
@@ -297,7 +303,7 @@ export class Call extends Emitter {
   /** A new PeerConnection with everything that is published, and its offer. */
   #makePeer() {
     if (this.#peer) return this.#peer;
-    const peer = new Peer(this.#pairs);
+    const peer = new Peer(this.#pairs, this.#camera);
     this.#peer = peer;
     this.#offer = (async () => {
       for (const [source, { track }] of this.#published) if (track) await peer.setTrack(source, track);

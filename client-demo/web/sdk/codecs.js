@@ -3,27 +3,46 @@
 /** @typedef {{mimeType: string, clockRate: number, channels?: number, sdpFmtpLine?: string}} Codec */
 
 /**
- * What to send video with. VP8 only: all three simulcast layers work everywhere, every receiver decodes it, and one
- * room then has one codec.
+ * Opus inside RED where the browser has it: browsers send what comes first, and a copy of each frame in the next packet is
+ * there before the server could ask. The server takes it apart, and repeats to each listener what its own link needs.
  */
-const SEND_VIDEO = ['video/vp8'];
-/** What a slot accepts: whatever another participant's own client may send. The first is what pages send. */
-const RECEIVE_VIDEO = ['video/vp8', 'video/vp9', 'video/h264', 'video/av1'];
+const SEND_AUDIO = ['audio/red', 'audio/opus'];
+/** Plain Opus first: what a clean link is sent. */
+const RECEIVE_AUDIO = ['audio/opus', 'audio/red'];
+/**
+ * How the camera is sent.
+ * @typedef {object} CameraOptions
+ * @property {'vp8' | 'vp9' | 'av1'} [codec] VP8 unless said otherwise: three simulcast layers, decoded everywhere, at little cost. VP9 and AV1
+ *   send one stream of three sizes inside each other (SVC), where the browser can, for less rate and more CPU
+ * @property {boolean} [fec] sends FEC with it (ULPFEC), as much as the browser thinks its loss is worth; for networks on which asking
+ *   again takes too long. VP8 and VP9. What others send is protected without it
+ */
+
+/** What a slot accepts: whatever another participant's own client may send; and FEC, if its own network needs it. */
+const RECEIVE_VIDEO = ['video/vp8', 'video/vp9', 'video/h264', 'video/av1', 'video/red', 'video/ulpfec'];
+/** In front of the codec, the server takes it for a wish; behind it browsers offer it always. */
+const FEC = ['video/red', 'video/ulpfec'];
 
 /**
  * @template {Codec} C
  * @param {C[]} capabilities of RTCRtpSender or RTCRtpReceiver
  * @param {'audio' | 'video'} kind @param {'send' | 'receive'} direction
+ * @param {CameraOptions} [camera] of what is sent
  * @returns {C[]} for `setCodecPreferences`; never empty when the browser has any codec of that kind
  */
-export function preferredCodecs(capabilities, kind, direction) {
-  const mime = (/** @type {C} */ codec) => codec.mimeType.toLowerCase();
-  if (kind === 'audio') return orAll(capabilities.filter((codec) => mime(codec) === 'audio/opus'), capabilities);
-  const wanted = direction === 'send' ? SEND_VIDEO : RECEIVE_VIDEO;
-  const chosen = wanted.flatMap((name) => capabilities.filter((codec) => mime(codec) === name && isCommon(codec)).slice(0, 1));
+export function preferredCodecs(capabilities, kind, direction, { codec = 'vp8', fec = false } = {}) {
+  const mime = (/** @type {C} */ one) => one.mimeType.toLowerCase();
+  if (kind === 'audio') {
+    const order = direction === 'send' ? SEND_AUDIO : RECEIVE_AUDIO;
+    return orAll(order.flatMap((name) => capabilities.filter((one) => mime(one) === name).slice(0, 1)), capabilities);
+  }
+  // What cannot be sent as wanted is sent as VP8.
+  const sent = [...(fec && codec !== 'av1' ? FEC : []), ...new Set([`video/${codec}`, 'video/vp8'])];
+  const wanted = direction === 'send' ? sent : RECEIVE_VIDEO;
+  const chosen = wanted.flatMap((name) => capabilities.filter((one) => mime(one) === name && isCommon(one)).slice(0, 1));
   // One entry stands for the retransmission of all: the browser makes one payload type for each codec in the list.
-  const rtx = capabilities.filter((codec) => mime(codec) === 'video/rtx').slice(0, 1);
-  return chosen.length > 0 ? [...chosen, ...rtx] : capabilities;
+  const rtx = capabilities.filter((one) => mime(one) === 'video/rtx').slice(0, 1);
+  return chosen.some((one) => !FEC.includes(mime(one))) ? [...chosen, ...rtx] : capabilities;
 }
 
 /** @template C @param {C[]} chosen @param {C[]} all */
@@ -41,19 +60,41 @@ function isCommon(codec) {
 }
 
 /**
- * Three simulcast layers, smallest first. A capture below 960x540 makes browsers leave the largest out.
- * Bitrates suit 960x540 at up to 30 frames a second: what VP8 needs before blocks show on a moving face.
- * @returns {RTCRtpEncodingParameters[]}
+ * VP8: three simulcast layers, smallest first, each with three temporal ones where the browser has them. A capture below 960x540
+ * makes browsers leave the largest out. Bitrates suit 960x540 at up to 30 frames a second: what VP8 needs before blocks show on a
+ * moving face.
+ *
+ * VP9 and AV1: one stream of three sizes and three frame rates; only its keyframes refer from one size to the other, so who
+ * is sent a small one needs none of the others.
+ * @param {CameraOptions['codec']} [codec] @param {boolean} [layered] false: a browser that knows no `scalabilityMode`
+ * @returns {(RTCRtpEncodingParameters & {scalabilityMode?: string})[]}
  */
-export function cameraEncodings() {
+export function cameraEncodings(codec = 'vp8', layered = true) {
+  const mode = (/** @type {string} */ scalabilityMode) => (layered ? { scalabilityMode } : {});
+  if (codec !== 'vp8' && layered) return [{ maxBitrate: 1_500_000, ...mode('L3T3_KEY') }];
   return [
-    { rid: 'l', scaleResolutionDownBy: 4, maxBitrate: 120_000 },
-    { rid: 'm', scaleResolutionDownBy: 2, maxBitrate: 400_000 },
-    { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: 1_300_000 },
+    { rid: 'l', scaleResolutionDownBy: 4, maxBitrate: 120_000, ...mode('L1T3') },
+    { rid: 'm', scaleResolutionDownBy: 2, maxBitrate: 400_000, ...mode('L1T3') },
+    { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: 1_300_000, ...mode('L1T3') },
   ];
 }
 
 /** A shared screen: one layer, sharp rather than smooth. @returns {RTCRtpEncodingParameters[]} */
 export function screenEncodings() {
   return [{ maxBitrate: 2_500_000, maxFramerate: 15 }];
+}
+
+/**
+ * The offer as the server reads it, with the word that a microphone answers requests for lost packets (RFC 4585). libwebrtc
+ * keeps what it sent for that and does not say so in its offers. Only where it is sent as RED, which tells it from others.
+ * @param {string} sdp @param {readonly (string | null)[]} mids of m-lines that are sent on
+ */
+export function withAudioRepair(sdp, mids) {
+  return sdp.split(/(?=^m=)/m).map((section) => {
+    const mid = /^a=mid:(\S+)/m.exec(section)?.[1];
+    const opus = /^a=rtpmap:(\d+) opus\/48000/im.exec(section)?.[1];
+    const isSent = section.startsWith('m=audio') && mids.includes(mid ?? '');
+    if (!isSent || !opus || !/^a=rtpmap:\d+ red\/48000/im.test(section) || section.includes(`a=rtcp-fb:${opus} nack`)) return section;
+    return section.replace(new RegExp(`^(a=rtpmap:${opus} .*\\r?\\n)`, 'm'), `$1a=rtcp-fb:${opus} nack\r\n`);
+  }).join('');
 }

@@ -7,9 +7,10 @@
  * A track that starts or stops is `replaceTrack`, and who is in a slot is a message: neither needs a new offer.
  */
 
-import { cameraEncodings, preferredCodecs, screenEncodings } from './codecs.js';
+import { cameraEncodings, preferredCodecs, screenEncodings, withAudioRepair } from './codecs.js';
 import { Emitter } from './events.js';
 
+/** @import {CameraOptions} from './codecs.js' */
 /** @import {EncodingActive, Kind, SlotPair, Source} from './wire.js' */
 
 /** @type {readonly {source: Source, kind: Kind}[]} In the order of their m-lines. */
@@ -37,9 +38,12 @@ export class Peer extends Emitter {
   /** @type {Pair[]} */ #pairs = [];
   /** @type {Promise<unknown>} Of senders' parameters. */ #changes = Promise.resolve();
 
-  /** @param {number} pairs receive-only pairs to begin with */
-  constructor(pairs) {
+  /** @type {CameraOptions} */ #camera;
+
+  /** @param {number} pairs receive-only pairs to begin with @param {CameraOptions} [camera] */
+  constructor(pairs, camera = {}) {
     super();
+    this.#camera = camera;
     this.#connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
     this.#connection.oniceconnectionstatechange = () => {
       const state = this.#connection.iceConnectionState;
@@ -51,12 +55,23 @@ export class Peer extends Emitter {
       if (state === 'failed' || state === 'disconnected') this.emit('disturbed', undefined);
     };
     for (const { source, kind } of SENDERS) {
-      const sendEncodings = source === 'camera' ? cameraEncodings() : source === 'screen' ? screenEncodings() : undefined;
-      const transceiver = this.#connection.addTransceiver(kind, { direction: 'sendonly', ...(sendEncodings && { sendEncodings }) });
-      this.#prefer(transceiver, kind, 'send');
+      const transceiver = source === 'camera' ? this.#addCamera()
+        : this.#connection.addTransceiver(kind, { direction: 'sendonly', ...(source === 'screen' && { sendEncodings: screenEncodings() }) });
+      this.#prefer(transceiver, kind, 'send', source === 'camera' ? camera : {});
       this.#senders.set(source, transceiver);
     }
     this.addPairs(pairs);
+  }
+
+  /** With layers inside its streams, where the browser knows how. */
+  #addCamera() {
+    const { codec } = this.#camera;
+    const add = (/** @type {boolean} */ layered) => this.#connection.addTransceiver('video', { direction: 'sendonly', sendEncodings: cameraEncodings(codec, layered) });
+    try {
+      return add(true);
+    } catch {
+      return add(false);
+    }
   }
 
   /** @param {number} count more receive-only pairs, from the next offer on */
@@ -108,7 +123,7 @@ export class Peer extends Emitter {
   async offer({ restart = false } = {}) {
     const offer = await this.#connection.createOffer({ iceRestart: restart });
     await this.#connection.setLocalDescription(offer);
-    return offer.sdp ?? '';
+    return withAudioRepair(offer.sdp ?? '', [...this.#senders.values()].map(({ mid }) => mid));
   }
 
   /** @param {string} answer SDP */
@@ -159,12 +174,12 @@ export class Peer extends Emitter {
     this.#connection.close();
   }
 
-  /** @param {RTCRtpTransceiver} transceiver @param {Kind} kind @param {'send' | 'receive'} direction */
-  #prefer(transceiver, kind, direction) {
+  /** @param {RTCRtpTransceiver} transceiver @param {Kind} kind @param {'send' | 'receive'} direction @param {CameraOptions} [camera] */
+  #prefer(transceiver, kind, direction, camera = {}) {
     const side = direction === 'send' ? RTCRtpSender : RTCRtpReceiver;
     const capabilities = side.getCapabilities?.(kind)?.codecs;
     if (capabilities && 'setCodecPreferences' in transceiver) {
-      transceiver.setCodecPreferences(preferredCodecs(capabilities, kind, direction));
+      transceiver.setCodecPreferences(preferredCodecs(capabilities, kind, direction, camera));
     }
   }
 }

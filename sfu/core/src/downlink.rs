@@ -4,6 +4,7 @@ mod bandwidth;
 mod bucket;
 mod departures;
 mod egress;
+mod fec;
 mod history;
 mod kept;
 mod munger;
@@ -17,17 +18,18 @@ mod write;
 pub(crate) use egress::{Batch, Media, Queue};
 pub(crate) use munger::Ids;
 pub(crate) use pacer::{Class, TICK};
-pub(crate) use repair::Repair;
+use repair::Repair;
 pub(crate) use slot::{Bound, Forwarded, Found, Slot, Source};
 
 pub(crate) use departures::{Departures, WORTH_FROM};
 
 use bandwidth::Bandwidth;
+use fec::{Protection, RedTypes};
 
 use crate::allocation::DecisionLog;
 use crate::payloads::Payloads;
 use packet::ext::{Extension, ExtensionMap};
-use packet::media::PeerMedia;
+use packet::media::{Codec, PeerMedia};
 use packet::{Bitrate, Mid, Ssrc};
 use std::time::{Duration, Instant};
 
@@ -51,6 +53,24 @@ pub(crate) struct Session {
     pub overhead: usize,
     /// Round trip, smoothed; from report blocks.
     pub rtt: Option<Duration>,
+    /// Repair packets for each packet of a picture; 0.0: none.
+    pub fec_overhead: f32,
+}
+
+impl Session {
+    /// What FEC for this codec is sent as, where it is sent now. Only for codecs whose receivers do without the numbers of lost
+    /// repair packets (as libwebrtc has it).
+    pub fn fec(&self, codec: Codec) -> Option<RedTypes> {
+        let suits = matches!(codec, Codec::Vp8 | Codec::Vp9);
+        self.fec_types().filter(|_| suits && self.fec_overhead > 0.0)
+    }
+
+    /// `None`: this subscriber takes no ULPFEC.
+    pub fn fec_types(&self) -> Option<RedTypes> {
+        let (red, ulpfec) =
+            (self.payloads.first(Codec::VideoRed)?.pt, self.payloads.first(Codec::Ulpfec)?.pt);
+        Some(RedTypes { red, ulpfec })
+    }
 }
 
 #[derive(Debug)]
@@ -59,8 +79,8 @@ pub(crate) struct Downlink {
     pub slots: Vec<Slot>,
     pub queue: Queue,
     pub bandwidth: Bandwidth,
-    pub repair: Repair,
     pub departures: Departures,
+    pub protection: Protection,
     /// What the link carries for media; `None`: the peer has sent no feedback.
     pub estimate: Option<Bitrate>,
     /// What the allocation could use in all, and the rate of its next step up: the probe that matters.
@@ -87,14 +107,15 @@ impl Downlink {
             connected: false,
             overhead: 16,
             rtt: None,
+            fec_overhead: 0.0,
         };
         let mut downlink = Self {
             session,
             slots: Vec::new(),
             queue: Queue::default(),
             bandwidth: Bandwidth::new(now, blind_rate),
-            repair: Repair::default(),
             departures: Departures::default(),
+            protection: Protection::default(),
             estimate: None,
             wanted: Bitrate::default(),
             next_step: None,
@@ -143,5 +164,27 @@ impl Downlink {
         self.bandwidth.on_round_trip(now, sample);
         let rtt = self.session.rtt.get_or_insert(sample);
         *rtt = (*rtt * 7 + sample) / 8;
+    }
+
+    /// What was lost of a slot's pictures, 1/256. With the round trip of the same report known.
+    pub fn on_loss(&mut self, now: Instant, fraction_lost: u8) {
+        self.protection.on_report(fraction_lost);
+        self.update_fec(now);
+    }
+
+    /// A picture has no room.
+    pub fn give_way(&mut self, now: Instant) {
+        if self.session.fec_overhead > 0.0 {
+            self.protection.give_way(now);
+            self.update_fec(now);
+        }
+    }
+
+    fn update_fec(&mut self, now: Instant) {
+        // Only what can be sent costs anything.
+        let possible = self.session.fec_types().is_some();
+        self.session.fec_overhead =
+            if possible { self.protection.overhead(now, self.session.rtt) } else { 0.0 };
+        self.queue.repair.set_ahead(self.session.fec_overhead);
     }
 }

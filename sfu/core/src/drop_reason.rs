@@ -41,8 +41,10 @@ drop_reasons! {
     PaddingOnly = "padding_only",
     /// RTX too short for its sequence number, or for a layer not seen yet.
     MalformedRtx = "malformed_rtx",
-    /// Redundant sound whose blocks do not fit, or are not of the codec that was negotiated.
+    /// RED whose blocks do not fit, or are not of a codec that was negotiated.
     MalformedRed = "malformed_red",
+    /// FEC that cannot be read, or comes before or without what it protects.
+    MalformedFec = "malformed_fec",
     /// Arrived before.
     Duplicate = "duplicate",
     /// Older than everything that is kept.

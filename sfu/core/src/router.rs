@@ -309,7 +309,7 @@ impl Router {
             layer.cache.get(source_seq)
         };
         let dropped = &mut self.agenda.dropped;
-        let padding_bytes = &mut self.agenda.stats.padding_bytes;
+        let stats = &mut self.agenda.stats;
         let remembers = bandwidth.lost() > crate::downlink::WORTH_FROM;
         let batch = queue.next_batch(
             self.now,
@@ -319,8 +319,10 @@ impl Router {
             &mut self.buffer,
             &mut self.plan,
             |departed| {
-                if departed.class == crate::downlink::Class::Padding {
-                    *padding_bytes += departed.len as u64;
+                match departed.class {
+                    crate::downlink::Class::Padding => stats.padding_bytes += departed.len as u64,
+                    crate::downlink::Class::Fec => stats.fec_sent += 1,
+                    _ => {}
                 }
                 if remembers {
                     departures.on_departed(self.now, &departed);

@@ -26,6 +26,11 @@ pub struct Stats {
     pub packets_recovered: u64,
     pub nacks_received: u64,
     pub retransmissions: u64,
+    /// Repair packets (FEC) of publishers, and the packets that came back out of them.
+    pub fec_received: u64,
+    pub fec_recovered: u64,
+    /// Repair packets sent to subscribers.
+    pub fec_sent: u64,
     /// Transport-wide feedback of subscribers that was read.
     pub feedbacks_received: u64,
     /// Probe clusters that were begun.
@@ -150,5 +155,8 @@ pub struct SlotStats {
     /// Packets asked for again, and packets sent again.
     pub nacked: u64,
     pub retransmitted: u64,
+    /// Repair packets sent, and those that the budget of repairs had no room for.
+    pub fec_packets: u64,
+    pub fec_unaffordable: u64,
     pub keyframe_requests: u64,
 }

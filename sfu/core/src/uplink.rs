@@ -3,8 +3,10 @@
 mod alive;
 mod cache;
 mod describe;
+mod fec;
 mod feedback;
 mod keyframe;
+mod lateness;
 mod layer;
 mod nack;
 mod offers;
@@ -21,6 +23,7 @@ pub(crate) use cache::span;
 pub(crate) use describe::{CHAINS_MAX, Described, Scheme, Targets};
 pub(crate) use feedback::FeedbackRecorder;
 pub(crate) use layer::Layer;
+use layer::Via;
 pub(crate) use wants::Wants;
 
 use crate::DropReason;
@@ -75,6 +78,9 @@ pub(crate) struct Uplink {
     ssrcs_max: usize,
     pub packets: u64,
     pub bytes: u64,
+    /// Repair packets that came, and packets that came back out of them, since the router last counted.
+    pub fec_received: u64,
+    pub fec_recovered: u64,
     /// Packets that the last one brought besides itself; taken by who took that one in.
     pub restored: arrayvec::ArrayVec<Received, { Self::RESTORED_MAX }>,
 }
@@ -112,6 +118,8 @@ impl Uplink {
             ssrcs_max,
             packets: 0,
             bytes: 0,
+            fec_received: 0,
+            fec_recovered: 0,
             restored: Default::default(),
         };
         uplink.update(media, epochs, refused);
@@ -244,6 +252,13 @@ impl Uplink {
         let feedback = values.transport_sequence.is_some_and(|seq| {
             let part = match meaning {
                 Some(Meaning::Media(codec)) if codec.kind() == MediaKind::Audio => shaper::Part::Audio,
+                // Repair packets leave some time after the picture that they protect.
+                Some(Meaning::Media(Codec::VideoRed))
+                    if fec::block(header.payload(packet)).and_then(|pt| self.payloads.meaning(pt))
+                        == Some(Meaning::Media(Codec::Ulpfec)) =>
+                {
+                    shaper::Part::Other
+                }
                 Some(Meaning::Media(_)) => shaper::Part::Video { open: !header.marker },
                 _ => shaper::Part::Other,
             };
@@ -266,7 +281,13 @@ impl Uplink {
         };
         let received = place.and_then(|place| match meaning {
             Meaning::Media(Codec::Red) => self.on_red(now, nanos, place, header, packet, epochs),
-            Meaning::Media(codec) => self.on_media(now, nanos, place, header, packet, codec, false, epochs),
+            Meaning::Media(Codec::VideoRed) => {
+                self.on_video_red(now, nanos, place, (header, packet), Via::Itself, epochs)
+            }
+            Meaning::Media(Codec::Ulpfec) => Err(DropReason::MalformedFec),
+            Meaning::Media(codec) => {
+                self.on_media(now, nanos, place, header, packet, codec, Via::Itself, epochs)
+            }
             Meaning::Rtx(pt, codec) => {
                 let ssrc = self.layer(place).ssrc.ok_or(DropReason::MalformedRtx)?;
                 let original = rtx::restore(&header, packet, pt, ssrc).map_err(|error| match error {
@@ -275,7 +296,13 @@ impl Uplink {
                 })?;
                 let header = RtpHeader::parse(original).map_err(|_| DropReason::MalformedRtx)?;
                 let place = Place { rtx: false, ..place };
-                self.on_media(now, nanos, place, header, original, codec, true, epochs)
+                match codec {
+                    Codec::VideoRed => {
+                        self.on_video_red(now, nanos, place, (header, original), Via::Rtx, epochs)
+                    }
+                    Codec::Red | Codec::Ulpfec => Err(DropReason::MalformedRtx),
+                    _ => self.on_media(now, nanos, place, header, original, codec, Via::Rtx, epochs),
+                }
             }
         });
         (received, feedback)
@@ -290,7 +317,7 @@ impl Uplink {
         header: RtpHeader,
         packet: &[u8],
         codec: Codec,
-        recovered: bool,
+        via: Via,
         epochs: &mut u32,
     ) -> Result<Received, DropReason> {
         let values = Values::read(&header, packet, &self.extensions);
@@ -304,21 +331,14 @@ impl Uplink {
             track.audio_level = Some(level);
         }
         let layer = &mut track.layers[usize::from(place.layer)];
-        let arrived = layer::Arrived {
-            now,
-            nanos,
-            header,
-            packet,
-            codec,
-            recovered,
-            nack,
-            extensions: &self.extensions,
-        };
+        let arrived =
+            layer::Arrived { now, nanos, header, packet, codec, via, nack, extensions: &self.extensions };
         let layer::Taken { ext_seq, gap, keyframe_start, new_frame } =
             layer.on_packet(arrived, &values, epochs)?;
         let many = track.layers.len() > 1;
         let may_change = many && new_frame || !track.alive.contains(place.layer);
         let layers_changed = may_change && track.check_layers();
+        let recovered = via != Via::Itself;
         Ok(Received { place, ext_seq, recovered, gap, layers_changed, keyframe_start })
     }
 
@@ -329,11 +349,15 @@ impl Uplink {
         Some(place)
     }
 
-    /// How long a missing packet is asked for with some hope: three rounds.
+    /// As it is known from answered requests, where the peer reports nothing.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.tracks.iter().flat_map(|t| &t.layers).filter_map(|l| l.nack.answered()).max()
+    }
+
+    /// How long a missing packet is asked for with some hope.
     pub fn repair_time(&self, rtt: Option<Duration>) -> Duration {
-        let answered = self.tracks.iter().flat_map(|t| &t.layers).filter_map(|l| l.nack.answered()).max();
-        let round = rtt.or(answered).unwrap_or(Duration::from_millis(80));
-        (3 * round + REPAIR_MARGIN).clamp(REPAIR_TIME.0, REPAIR_TIME.1)
+        let round = rtt.or(self.round_trip()).unwrap_or(Duration::from_millis(80));
+        (REPAIR_ROUNDS * nack::repeat_after(round) + REPAIR_MARGIN).clamp(REPAIR_TIME.0, REPAIR_TIME.1)
     }
 
     /// Looks again which layers arrive; true if others do than before.
@@ -342,9 +366,12 @@ impl Uplink {
     }
 }
 
-/// For the first request to go out and for rounds that are a little longer than the round trip.
-const REPAIR_MARGIN: Duration = Duration::from_millis(100);
-const REPAIR_TIME: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(600));
+/// Of a hundred packets lost at 30 % one is still missing then. Longer, and probes would not be judged in time: libwebrtc forgets
+/// one after a second.
+const REPAIR_ROUNDS: u32 = 5;
+/// For the first request to go out.
+const REPAIR_MARGIN: Duration = Duration::from_millis(50);
+const REPAIR_TIME: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(700));
 
 /// The clock of transport-wide feedback; it starts below zero for nobody.
 pub(crate) fn microseconds(nanos: crate::clock::Nanos) -> i64 {

@@ -15,6 +15,10 @@ pub enum Codec {
     Opus,
     /// RFC 2198, for audio.
     Red,
+    /// RFC 2198, for video: one block a packet, of a picture or of [`Codec::Ulpfec`].
+    VideoRed,
+    /// RFC 5109, inside [`Codec::VideoRed`].
+    Ulpfec,
     Vp8,
     Vp9,
     H264,
@@ -27,6 +31,10 @@ impl Codec {
             Self::Opus | Self::Red => MediaKind::Audio,
             _ => MediaKind::Video,
         }
+    }
+    /// Pictures or sound themselves, and not a wrapping or protection of them.
+    pub fn is_media(self) -> bool {
+        !matches!(self, Self::Red | Self::VideoRed | Self::Ulpfec)
     }
     /// RTP clock in Hz.
     pub fn clock_rate(self) -> u32 {

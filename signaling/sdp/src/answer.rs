@@ -3,13 +3,13 @@
 //! Every m-line keeps its place (RFC 9429 section 5.3.1). What we cannot carry gets port 0; m-lines the peer sends on
 //! become tracks, m-lines it only receives on become slots with an SSRC of ours that never changes.
 
-use crate::codecs::{Agreed, agree};
+use crate::codecs::{Agreed, agree, without_fec};
 use crate::parse::{Direction, Media, Offer};
 use crate::ssrc::SsrcPicker;
 use crate::write::{Writer, line};
 use crate::{CNAME, Error};
 use packet::ext::{Extension, ExtensionMap};
-use packet::media::{CodecConfig, MediaKind, PeerMedia, SendTrack, Slot};
+use packet::media::{Codec, CodecConfig, MediaKind, PeerMedia, SendTrack, Slot};
 use packet::{Mid, PayloadType, Rid, Ssrc};
 use std::fmt::Write;
 use transport::{Candidate, DtlsSetup, Fingerprint, IceCredentials, Remote};
@@ -229,6 +229,12 @@ fn accepted<'a>(media: &'a Media, offer: &Offer, red: bool, terms: &mut Terms) -
         return None;
     }
     let mut codecs = agree(media, red);
+    // FEC goes to everybody who takes it: we decide when there is any. Of what a browser sends, all pictures would come in RED
+    // and up to half of its rate in FEC, also where requests do; so there it has to come first, as no browser offers it by itself.
+    let is_sent_to_us = matches!(media.direction, Direction::SendOnly | Direction::SendRecv);
+    if is_sent_to_us && codecs.first().is_some_and(|c| c.config.codec != Codec::VideoRed) {
+        without_fec(&mut codecs);
+    }
     codecs.retain(|c| terms.admit(&c.config));
     if codecs.is_empty() {
         return None;

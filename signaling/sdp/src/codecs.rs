@@ -41,6 +41,14 @@ pub(crate) fn agree(media: &Media, with_red: bool) -> Vec<Agreed> {
     }
     // RED carries Opus blocks by payload type: it means nothing without it.
     let opus = agreed.iter().find(|a| a.config.codec == Codec::Opus).map(|a| a.config.pt);
+    // ULPFEC comes inside RED.
+    if ![Codec::VideoRed, Codec::Ulpfec].iter().all(|codec| agreed.iter().any(|a| a.config.codec == *codec)) {
+        without_fec(&mut agreed);
+    }
+    // Wrappings mean nothing without what they wrap.
+    if agreed.iter().all(|a| !a.config.codec.is_media()) {
+        agreed.clear();
+    }
     match opus {
         Some(pt) => {
             for red in agreed.iter_mut().filter(|a| a.config.codec == Codec::Red) {
@@ -50,6 +58,10 @@ pub(crate) fn agree(media: &Media, with_red: bool) -> Vec<Agreed> {
         None => agreed.retain(|a| a.config.codec != Codec::Red),
     }
     agreed
+}
+
+pub(crate) fn without_fec(agreed: &mut Vec<Agreed>) {
+    agreed.retain(|a| !matches!(a.config.codec, Codec::VideoRed | Codec::Ulpfec));
 }
 
 fn rtx_of(media: &Media, pt: PayloadType) -> Option<PayloadType> {
@@ -72,6 +84,8 @@ fn recognise(format: &Format) -> Option<(Codec, String)> {
     Some(match (format.encoding.as_str(), format.clock_rate) {
         ("opus", 48_000) => (Codec::Opus, "minptime=10;useinbandfec=1".to_owned()),
         ("red", 48_000) => (Codec::Red, String::new()),
+        ("red", 90_000) => (Codec::VideoRed, String::new()),
+        ("ulpfec", 90_000) => (Codec::Ulpfec, String::new()),
         ("vp8", 90_000) => (Codec::Vp8, String::new()),
         // Profile 0 is 8 bit 4:2:0 (RFC 9628 section 7.1); absent means 0.
         ("vp9", 90_000) if number("profile-id", 0)? == 0 => (Codec::Vp9, "profile-id=0".to_owned()),

@@ -93,6 +93,8 @@ impl Writer {
             let encoding = match config.codec {
                 Codec::Opus => "opus/48000/2",
                 Codec::Red => "red/48000/2",
+                Codec::VideoRed => "red/90000",
+                Codec::Ulpfec => "ulpfec/90000",
                 Codec::Vp8 => "VP8/90000",
                 Codec::Vp9 => "VP9/90000",
                 Codec::H264 => "H264/90000",

@@ -58,6 +58,8 @@ fn codecs_are_those_we_forward() {
             (Codec::H264, 108, Some(109)),
             (Codec::Av1, 45, Some(46)),
             (Codec::Vp9, 98, Some(99)),
+            (Codec::VideoRed, 118, Some(119)),
+            (Codec::Ulpfec, 120, None),
         ]
     );
     let vp8 = &media.codecs[1];
@@ -72,6 +74,8 @@ fn codecs_are_those_we_forward() {
             (Codec::Vp8, 120, Some(124)),
             (Codec::Vp9, 121, Some(125)),
             (Codec::Av1, 99, Some(100)),
+            (Codec::Ulpfec, 123, None),
+            (Codec::VideoRed, 122, Some(119)),
         ]
     );
 }
@@ -83,6 +87,34 @@ fn red_is_taken_only_when_asked_for() {
     let red = media.codecs.iter().find(|c| c.codec == Codec::Red).unwrap();
     assert_eq!((red.pt, red.fmtp.as_str()), (PayloadType(63), "111/111"));
     assert!(section(&text, "0").starts_with("m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n"));
+}
+
+#[test]
+fn fec_goes_to_slots_that_take_it_and_comes_only_from_who_puts_it_first() {
+    let fec = |text: &str| text.contains("red/90000") && text.contains("ulpfec/90000");
+    for offer in [CHROMIUM_SIMULCAST, FIREFOX_SIMULCAST] {
+        let (text, media, _) = answered(offer);
+        assert!(!fec(section(&text, "1")), "a camera that did not ask for it");
+        assert!(fec(section(&text, "3")), "a slot");
+        let red = media.codecs.iter().find(|c| c.codec == Codec::VideoRed).unwrap();
+        assert!(media.codecs.iter().any(|c| c.codec == Codec::Ulpfec && c.rtx.is_none()));
+        let line = section(&text, "3").lines().next().unwrap().to_owned();
+        assert!(line.contains(&format!(" {}", red.pt.0)), "{line}");
+    }
+    // The same offer with RED first on the camera's line.
+    let camera = section(CHROMIUM_SIMULCAST, "1");
+    let red = camera.lines().find_map(|l| l.strip_prefix("a=rtpmap:")?.strip_suffix(" red/90000")).unwrap();
+    let line = camera.lines().next().unwrap();
+    let moved = line.replace(&format!(" {red}"), "").replace("SAVPF", &format!("SAVPF {red}"));
+    let (text, media, _) = answered(&CHROMIUM_SIMULCAST.replacen(line, &moved, 1));
+    assert!(fec(section(&text, "1")));
+    assert!(
+        media.codecs.iter().find(|c| c.codec == Codec::VideoRed).unwrap().rtx.is_some(),
+        "RED is sent again too"
+    );
+    // Without ULPFEC nothing is left of it.
+    let (text, _, _) = answered(&CHROMIUM_SIMULCAST.replace("ulpfec", "other"));
+    assert!(!text.contains("red/90000"));
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn signaling(page: &mut Page, sessions: &Stats, cap: &ConnectionCap) {
 
 type RouterCounter = (&'static str, &'static str, fn(&sfu_core::Stats) -> u64);
 
-const ROUTER_COUNTERS: [RouterCounter; 17] = [
+const ROUTER_COUNTERS: [RouterCounter; 20] = [
     ("sampan_sfu_datagrams_in_total", "Datagrams that reached the forwarder.", |s| s.datagrams_in),
     ("sampan_sfu_bytes_in_total", "Bytes that reached the forwarder.", |s| s.bytes_in),
     ("sampan_sfu_packets_in_total", "RTP packets taken in.", |s| s.packets_in),
@@ -90,6 +90,11 @@ const ROUTER_COUNTERS: [RouterCounter; 17] = [
     ("sampan_sfu_packets_recovered_total", "Packets that came after being asked for.", |s| {
         s.packets_recovered
     }),
+    ("sampan_sfu_fec_received_total", "Repair packets (FEC) of publishers.", |s| s.fec_received),
+    ("sampan_sfu_fec_recovered_total", "Packets that came back out of publishers' repair packets.", |s| {
+        s.fec_recovered
+    }),
+    ("sampan_sfu_fec_sent_total", "Repair packets (FEC) sent to subscribers.", |s| s.fec_sent),
     ("sampan_sfu_nacks_received_total", "Packets that subscribers asked for again.", |s| s.nacks_received),
     ("sampan_sfu_retransmissions_total", "Packets sent again to subscribers.", |s| s.retransmissions),
     ("sampan_sfu_subscriber_feedbacks_total", "Transport-wide feedback of subscribers.", |s| {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Backoff, FIRST_WAIT_MS, FRESH_FOR_MS, FRESH_WAIT_MS, LONGEST_WAIT_MS } from '../../../client-demo/web/sdk/backoff.js';
-import { cameraEncodings, preferredCodecs } from '../../../client-demo/web/sdk/codecs.js';
+import { cameraEncodings, preferredCodecs, withAudioRepair } from '../../../client-demo/web/sdk/codecs.js';
 import { asProblem } from '../../../client-demo/web/sdk/devices.js';
 import { checkEnvironment } from '../../../client-demo/web/sdk/environment.js';
 import { CallError, isPassing } from '../../../client-demo/web/sdk/errors.js';
@@ -49,11 +49,37 @@ const CHROMIUM_VIDEO = [
 ];
 const names = (codecs) => codecs.map((codec) => codec.mimeType);
 
-test('video is sent as VP8 and accepted in one profile of each codec, VP8 first', () => {
+test('video is sent as VP8 and accepted in one profile of each codec, VP8 first, FEC behind them', () => {
   assert.deepEqual(names(preferredCodecs(CHROMIUM_VIDEO, 'video', 'send')), ['video/VP8', 'video/rtx']);
   const accepted = preferredCodecs(CHROMIUM_VIDEO, 'video', 'receive');
-  assert.deepEqual(names(accepted), ['video/VP8', 'video/VP9', 'video/H264', 'video/AV1', 'video/rtx']);
+  assert.deepEqual(names(accepted), ['video/VP8', 'video/VP9', 'video/H264', 'video/AV1', 'video/red', 'video/ulpfec', 'video/rtx']);
   assert.match(accepted[2].sdpFmtpLine, /packetization-mode=1;profile-level-id=42e01f/);
+});
+
+test('a camera is sent with the codec and the FEC that are wished for, or as VP8', () => {
+  const sent = (camera, capabilities = CHROMIUM_VIDEO) => names(preferredCodecs(capabilities, 'video', 'send', camera));
+  assert.deepEqual(sent({ codec: 'vp9' }), ['video/VP9', 'video/VP8', 'video/rtx']);
+  assert.deepEqual(sent({ codec: 'vp9', fec: true }), ['video/red', 'video/ulpfec', 'video/VP9', 'video/VP8', 'video/rtx']);
+  assert.deepEqual(sent({ codec: 'av1', fec: true }), ['video/AV1', 'video/VP8', 'video/rtx']);
+  assert.deepEqual(sent({ codec: 'av1' }, CHROMIUM_VIDEO.slice(0, 2)), ['video/VP8', 'video/rtx']);
+});
+
+test('VP9 and AV1 send one stream with sizes inside each other, where the browser knows how', () => {
+  for (const codec of ['vp9', 'av1']) assert.deepEqual(cameraEncodings(codec).map(({ scalabilityMode, rid }) => [scalabilityMode, rid]), [['L3T3_KEY', undefined]]);
+  assert.deepEqual(cameraEncodings('vp8').map(({ scalabilityMode }) => scalabilityMode), ['L1T3', 'L1T3', 'L1T3']);
+  assert.ok(cameraEncodings('vp9', false).every(({ scalabilityMode }) => scalabilityMode === undefined));
+  assert.equal(cameraEncodings('vp9', false).length, 3);
+});
+
+test('a microphone that is sent in RED is said to answer requests, and nothing else is', () => {
+  const section = (mid, red) => `m=audio 9 UDP/TLS/RTP/SAVPF 63 111\r\na=mid:${mid}\r\n${red ? 'a=rtpmap:63 red/48000/2\r\n' : ''}a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n`;
+  const offer = `v=0\r\n${section('0', true)}m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\n${section('4', true)}`;
+  const changed = withAudioRepair(offer, ['0', '1', null]);
+  assert.equal(changed.match(/rtcp-fb:111 nack/g)?.length, 1);
+  assert.ok(changed.indexOf('a=rtcp-fb:111 nack') < changed.indexOf('m=video'));
+  assert.equal(changed.replace('a=rtcp-fb:111 nack\r\n', ''), offer);
+  assert.equal(withAudioRepair(changed, ['0']), changed, 'once');
+  assert.equal(withAudioRepair(section('0', false), ['0']), section('0', false));
 });
 
 test('a browser without the codecs we know offers what it has', () => {
@@ -61,9 +87,11 @@ test('a browser without the codecs we know offers what it has', () => {
   assert.deepEqual(preferredCodecs(odd, 'video', 'send'), odd);
 });
 
-test('audio is Opus', () => {
+test('audio is Opus, sent in RED where there is RED', () => {
   const audio = [{ mimeType: 'audio/red', clockRate: 48000 }, { mimeType: 'audio/opus', clockRate: 48000, channels: 2 }, { mimeType: 'audio/PCMU', clockRate: 8000 }];
-  assert.deepEqual(names(preferredCodecs(audio, 'audio', 'receive')), ['audio/opus']);
+  assert.deepEqual(names(preferredCodecs(audio, 'audio', 'receive')), ['audio/opus', 'audio/red']);
+  assert.deepEqual(names(preferredCodecs(audio, 'audio', 'send')), ['audio/red', 'audio/opus']);
+  assert.deepEqual(names(preferredCodecs(audio.slice(1), 'audio', 'send')), ['audio/opus']);
 });
 
 test('three layers halve the size twice, smallest first', () => {

@@ -445,6 +445,9 @@ fn router_media() -> Seeds {
         ));
         call.extend(&pass);
     }
+    let shielded: Vec<u8> = (0..12u8)
+        .flat_map(|n| [step(14 | n % 2, &[&[n / 2, n % 4, if n > 7 { n } else { 0 }, n * 9][..], &[n; 40]].concat()), pass.clone()].concat())
+        .collect();
     let feedback: Vec<u8> = rtcp().iter().flat_map(|(_, bytes)| step(1, bytes)).collect();
     let nacks = [step(8, &[3, 2, 1, 0]), step(9, &[200, 7, 5, 3, 1])].concat();
     let rebind =
@@ -453,6 +456,7 @@ fn router_media() -> Seeds {
     named(vec![
         ("call", call.clone()),
         ("feedback", [&call[..], &feedback, &nacks, &pass, &nacks].concat()),
+        ("shielded", [&call[..], &step(4, &[1 | 1 << 2]), &shielded, &step(2, &[250])].concat()),
         ("rebind", [&call[..], &rebind, &call].concat()),
         ("raw", rtp().iter().flat_map(|(_, bytes)| step(0, bytes)).collect()),
     ])

@@ -8,14 +8,16 @@
 //! ```
 //! Packets of one source never overtake each other, so a receiver sees no reordering that the publisher did not send.
 
+use super::fec::RepairId;
 use super::kept::Kept;
 use super::pacer::{Class, Pacer};
 use super::red::Copies;
-use super::write::{write_media, write_padding};
-use super::{Ids, Session, SourceRef};
+use super::write::{write_fec, write_media, write_padding};
+use super::{Ids, Repair, Session, SourceRef};
 use crate::DropReason;
 use crate::uplink::Stored;
 use bwe::ProbeId;
+use packet::ext::PlayoutDelay;
 use packet::{Mid, PayloadType, RtpTime, SeqNo, Ssrc};
 use std::time::Instant;
 use transport::Transport;
@@ -39,6 +41,10 @@ pub(crate) struct Media {
     pub keep: bool,
     /// Earlier packets in the same one; then `pt` is that of RED.
     pub copies: Option<Copies>,
+    /// What the receiver is told to wait for before it shows it.
+    pub playout: Option<PlayoutDelay>,
+    /// FEC protects it as it is, so a batch adds nothing to it: it goes out inside RED, then `pt` is that of RED, as this.
+    pub red: Option<PayloadType>,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -52,6 +58,7 @@ pub(crate) enum Item {
     /// A packet of this stream that was sent before, encrypted as it was.
     Repeat(SeqNo),
     Padding(Padding),
+    Fec(Fec),
     Taken,
 }
 
@@ -60,6 +67,18 @@ pub(crate) enum Item {
 pub(crate) struct Padding {
     pub ssrc: Ssrc,
     pub pt: PayloadType,
+    pub seq: SeqNo,
+    pub timestamp: RtpTime,
+    pub mid: Mid,
+}
+
+/// A repair packet; its payload is kept by the queue.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Fec {
+    pub ssrc: Ssrc,
+    pub pt: PayloadType,
+    /// Of ULPFEC, inside RED.
+    pub inner: PayloadType,
     pub seq: SeqNo,
     pub timestamp: RtpTime,
     pub mid: Mid,
@@ -100,6 +119,10 @@ pub(crate) struct Departed {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     pub pacer: Pacer,
+    /// What may be spent on sending again, and on FEC.
+    pub repair: Repair,
+    /// Payloads of repair packets that wait.
+    fec: std::collections::BTreeMap<RepairId, Vec<u8>>,
     /// Released: leaves with this drain.
     waiting: Vec<Queued>,
     /// By stream; only those without RTX.
@@ -131,6 +154,7 @@ impl Queue {
     /// Forgets everything, also what the pacer holds.
     pub fn clear(&mut self) {
         self.pacer.clear();
+        self.fec.clear();
         self.drained();
     }
 
@@ -143,6 +167,13 @@ impl Queue {
 
     pub fn push(&mut self, queued: Queued) -> Result<(), DropReason> {
         self.pacer.push(queued)
+    }
+
+    /// Queues a repair packet in the line of the pictures whose numbers it shares.
+    pub fn push_fec(&mut self, stream: u8, len: usize, fec: Fec, payload: Vec<u8>) -> Result<(), DropReason> {
+        self.push(Queued { stream, class: Class::Base, probe: None, len, item: Item::Fec(fec) })?;
+        self.fec.insert(RepairId::new(stream, fec.seq), payload);
+        Ok(())
     }
 
     /// Queues a compound RTCP packet that `write` appends.
@@ -201,7 +232,8 @@ impl Queue {
         // Padding only pays for company: one packet alone keeps its size.
         let fits = |i: usize| {
             let q = &self.waiting[i];
-            q.len == size || q.len < size && opens_padded(i) && matches!(q.item, Item::Media(_))
+            let may_grow = matches!(q.item, Item::Media(media) if media.red.is_none());
+            q.len == size || q.len < size && opens_padded(i) && may_grow
         };
         let mut blocked = 0u128;
         let mut closer = None;
@@ -270,6 +302,8 @@ impl Queue {
             for &(i, padding) in plan.iter() {
                 let Queued { stream, class, probe, .. } = self.waiting[i];
                 let item = std::mem::replace(&mut self.waiting[i].item, Item::Taken);
+                // It waits with the pictures whose numbers it shares, and counts as what it is.
+                let class = if matches!(item, Item::Fec(_)) { Class::Fec } else { class };
                 let out = &mut buffer[batch.len..];
                 let number = self.transport_sequence;
                 let carries = match item {
@@ -309,6 +343,13 @@ impl Queue {
                     Item::Padding(padding) => {
                         write_padding(&padding, session, transport, &mut self.transport_sequence, out)
                     }
+                    Item::Fec(fec) => match self.fec.remove(&RepairId::new(stream, fec.seq)) {
+                        Some(payload) => {
+                            let number = &mut self.transport_sequence;
+                            write_fec(&fec, &payload, session, transport, number, out)
+                        }
+                        None => Err(DropReason::CacheMiss),
+                    },
                     Item::Rtcp { start, end } => {
                         out[..end - start].copy_from_slice(&self.rtcp[start..end]);
                         transport.protect_rtcp(out, end - start).map_err(|_| DropReason::Protect)
@@ -361,6 +402,8 @@ mod tests {
                 clock_offset: None,
                 keep: false,
                 copies: None,
+                playout: None,
+                red: None,
             };
             let item =
                 if stream == RTCP_STREAM { Item::Rtcp { start: 0, end: len } } else { Item::Media(media) };

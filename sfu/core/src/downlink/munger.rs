@@ -18,7 +18,7 @@ pub(crate) struct SeqMunger {
 }
 
 /// Packets left out on purpose are older than every retransmission after this many.
-const SHIFTS_MAX: usize = 32;
+const SHIFTS_MAX: usize = 64;
 
 impl SeqMunger {
     /// `before`: the number before the first one.
@@ -43,6 +43,24 @@ impl SeqMunger {
         let sent = source.checked_add_signed(shift)?;
         self.highest = self.highest.max(sent);
         Some(sent)
+    }
+
+    /// Numbers for `count` packets that the source does not have, after everything that was sent: the first of them. `None`
+    /// before the first packet.
+    pub fn insert(&mut self, count: u64) -> Option<u64> {
+        let &(from, shift) = self.shifts.last()?;
+        let first = self.highest + 1;
+        let next = first.checked_add_signed(-shift)?.max(from);
+        self.highest += count;
+        if let Some(last) = self.shifts.last_mut().filter(|(from, _)| *from == next) {
+            last.1 += count as i64;
+            return Some(first);
+        }
+        if self.shifts.len() == SHIFTS_MAX {
+            self.shifts.remove(0);
+        }
+        self.shifts.push((next, shift + count as i64));
+        Some(first)
     }
 
     /// The packet is not sent and the receiver must not miss it. Only the newest can be skipped; a late one has left a
@@ -308,6 +326,7 @@ mod tests {
             Switch(u64),
             Send(u64, Option<u16>),
             Skip(u64),
+            Insert(u64, u16),
         }
         use Step::*;
         for (name, before, steps) in [
@@ -363,6 +382,28 @@ mod tests {
                     Send(104, Some(14)),
                 ],
             ),
+            (
+                "what is inserted pushes on what comes after, across the wrap, and nothing before it",
+                65_531,
+                vec![
+                    Switch(100),
+                    Send(100, Some(65_532)),
+                    Send(102, Some(65_534)),
+                    Insert(2, 65_535),
+                    Send(101, Some(65_533)),
+                    Send(104, Some(2)),
+                    Send(103, Some(1)),
+                    Insert(1, 3),
+                    Insert(1, 4),
+                    Skip(105),
+                    Send(106, Some(5)),
+                    Send(102, Some(65_534)),
+                    Switch(7),
+                    Insert(1, 6),
+                    Send(7, Some(7)),
+                    Send(6, None),
+                ],
+            ),
             ("skipping the very first", 10, vec![Switch(100), Skip(100), Send(101, Some(11))]),
             (
                 "a late skip changes nothing",
@@ -378,6 +419,9 @@ mod tests {
                         assert_eq!(munger.next(source).map(|s| seq(s).0), expected, "{name} {i}")
                     }
                     Skip(source) => drop(munger.skip(source)),
+                    Insert(count, first) => {
+                        assert_eq!(munger.insert(count).map(|s| seq(s).0), Some(first), "{name} {i}")
+                    }
                 }
             }
         }

@@ -15,6 +15,8 @@ pub(crate) struct Repair {
     media: Bitrate,
     /// Share of the packets of this leg that feedback reports lost.
     loss: f64,
+    /// FEC for each byte of media: then losses are asked for only so that later pictures have what they refer to.
+    ahead: f64,
 }
 
 /// Of the media sent, without loss that would explain the requests. With what is saved up, a quarter over ten seconds.
@@ -38,7 +40,7 @@ const MEDIA_MIN: Bitrate = Bitrate::kbps(100);
 
 impl Default for Repair {
     fn default() -> Self {
-        Self { spent: Bucket::default(), rate: Bitrate::kbps(300), media: MEDIA_MIN, loss: 0.0 }
+        Self { spent: Bucket::default(), rate: Bitrate::kbps(300), media: MEDIA_MIN, loss: 0.0, ahead: 0.0 }
     }
 }
 
@@ -48,8 +50,16 @@ impl Repair {
         (self.rate, self.media, self.loss) = (rate, media.max(MEDIA_MIN), loss.clamp(0.0, 1.0));
     }
 
+    /// So much FEC for each byte of media from now on.
+    pub fn set_ahead(&mut self, overhead: f32) {
+        self.ahead = overhead.into();
+    }
+
     /// How often each packet that is asked for is sent.
     pub fn copies(&self) -> usize {
+        if self.ahead > 0.0 {
+            return 1;
+        }
         let room = |copies| self.rate.0 as f64 > self.media.0 as f64 * (1.0 + self.expected(copies));
         match self.loss {
             loss if loss > DOUBLED_FROM && room(3) => 3,
@@ -60,12 +70,16 @@ impl Repair {
 
     /// Repairs as a multiple of the media, with so many copies of each.
     fn expected(&self, copies: usize) -> f64 {
-        self.loss / (1.0 - self.loss.min(0.9)) * copies as f64 * MARGIN
+        self.loss / (1.0 - self.loss.min(0.9)) * copies as f64 * MARGIN + self.ahead * MARGIN
     }
 
     /// What a leg has to carry so that `media` arrives on it, repairs sent twice included.
     pub fn with_repairs(&self, media: Bitrate) -> Bitrate {
-        let share = if self.loss > NOTICED_FROM { self.expected(2).min(SHARE_MAX) } else { 0.0 };
+        let share = if self.loss > NOTICED_FROM {
+            self.expected(if self.ahead > 0.0 { 1 } else { 2 }).min(SHARE_MAX)
+        } else {
+            0.0
+        };
         Bitrate((media.0 as f64 * (1.0 + share)) as u64)
     }
 

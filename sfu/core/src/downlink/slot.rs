@@ -9,6 +9,7 @@
 //! there: `catching_up` is the next cached packet, and live ones wait behind it.
 
 mod extensions;
+mod fec;
 mod pause;
 mod report;
 mod resend;
@@ -17,6 +18,7 @@ mod start;
 pub(crate) use resend::Found;
 
 use super::egress::{Item, Media, Queue, Queued, stream_of};
+use super::fec::Group;
 use super::history::{History, Sent};
 use super::munger::{ActiveTargets, IdMunger, SeqMunger, TimeMunger, seq};
 use super::pacer::{Class, Pressure};
@@ -31,6 +33,7 @@ use crate::payloads::{Mapped, Payloads};
 use crate::random::Random;
 use crate::uplink::{Layer, Scheme, Stored, Track};
 use extensions::Shape;
+use packet::ext::PlayoutDelay;
 use packet::media::{Codec, MediaKind};
 use packet::rtcp::ReceptionReport;
 use packet::rtp::FIXED_HEADER_LEN;
@@ -113,6 +116,14 @@ pub(crate) struct Slot {
     /// Of sound, for a subscriber that negotiated RED: what its losses are worth, and what is sent.
     pub redundancy: Redundancy,
     depth: u8,
+    /// What its receiver was told to wait for, and how many more packets say that it need not any longer.
+    waits: Duration,
+    waits_ended: u8,
+    /// The picture being sent, where it is protected.
+    group: Group,
+    /// Repair packets sent, and those that the budget of repairs had no room for.
+    pub fec_packets: u64,
+    pub fec_unaffordable: u64,
     /// Publisher's payload type in the publisher's numbering, and what it is here.
     mapped: Option<(u32, PayloadType, Mapped)>,
     /// Sender report: when next, and how many since the line last moved.
@@ -130,6 +141,11 @@ pub(crate) struct Slot {
 
 /// Between frames that are sent together at a start.
 const FRAME_STEP: Duration = Duration::from_millis(1);
+
+/// Packets that say that there is nothing to wait for any more: more than are lost in a row.
+const WAITS_ENDED: u8 = 60;
+/// What browsers go by when nobody says anything.
+const PLAYOUT_MAX_MS: u32 = 10_000;
 
 impl Slot {
     pub fn new(index: usize, described: &packet::media::Slot, random: &mut Random) -> Self {
@@ -167,6 +183,11 @@ impl Slot {
             history: History::new(history),
             redundancy: Redundancy::default(),
             depth: 0,
+            waits: Duration::ZERO,
+            waits_ended: 0,
+            group: Group::default(),
+            fec_packets: 0,
+            fec_unaffordable: 0,
             mapped: None,
             next_report: None,
             reports: 0,
@@ -191,6 +212,7 @@ impl Slot {
         self.catching_up = None;
         self.announced = false;
         self.mapped = None;
+        self.group.clear();
         self.next_report = None;
         self.reports = 0;
     }
@@ -319,6 +341,7 @@ impl Slot {
                 }
             }
         };
+        self.end_group_before(now, stored, session, queue);
         let sent_seq = self.seq.next(stored.ext_seq).ok_or(DropReason::BeforeSwitch)?;
         let timestamp = self.time.next(stored.header.timestamp, ticks(FRAME_STEP, self.rate));
         let mut ids = self.ids.next(stored.ids);
@@ -329,6 +352,8 @@ impl Slot {
         });
         let reference = source.reference(layer);
         let (pt, copies) = self.copies(source.layer(layer), stored, mapped.pt, session);
+        let fec = session.fec(stored.codec).filter(|_| self.kind == MediaKind::Video);
+        let (pt, red) = fec.map_or((pt, None), |types| (types.red, Some(mapped.pt)));
         let media = Media {
             source: reference,
             source_seq: stored.ext_seq,
@@ -342,16 +367,18 @@ impl Slot {
             clock_offset: source.clock.offset(),
             keep: self.rtx.is_none() && self.kind == MediaKind::Audio && mapped.nack,
             copies,
+            playout: self.playout(source.layer(layer), stored),
+            red,
         };
         // Nearly every packet of a stream carries the same extensions: the walk through them is done once.
-        let shape = Shape::of(stored, &ids, media.clock_offset.is_some());
+        let shape = Shape::of(stored, &ids, media.playout.is_some(), media.clock_offset.is_some());
         let extensions_len = match self.extensions_len {
             Some((known, len)) if known == shape => len,
             _ => media.extensions_len(stored, session),
         };
         self.extensions_len = Some((shape, extensions_len));
-        let copied = copies.map_or(0, |copies| usize::from(copies.len));
-        let len = FIXED_HEADER_LEN + extensions_len + copied + payload_len + session.overhead;
+        let head = copies.map_or(usize::from(red.is_some()), |copies| usize::from(copies.len));
+        let len = FIXED_HEADER_LEN + extensions_len + head + payload_len + session.overhead;
         let class = match self.kind {
             MediaKind::Audio => Class::Audio,
             MediaKind::Video if admitted.enhancement => Class::Enhancement,
@@ -375,7 +402,28 @@ impl Slot {
         self.octets = self.octets.wrapping_add(payload_len as u32);
         self.meter.add(now, len);
         self.last_sent = Some(nanos);
+        if let Some(inner) = red {
+            let (_, packet) = source.layer(layer).cache.get(stored.ext_seq).ok_or(DropReason::CacheMiss)?;
+            self.protect(now, &media, inner, (stored, packet), session, queue);
+        }
         Ok(())
+    }
+
+    /// A receiver keeps to what it was told until it is told something else, so the end of it is told a few times. A publisher's own
+    /// wish stands.
+    fn playout(&mut self, from: &Layer, stored: &Stored) -> Option<PlayoutDelay> {
+        if self.kind != MediaKind::Video || stored.playout_delay.is_some() {
+            return None;
+        }
+        let waits = from.lateness.told();
+        if waits.is_zero() && !std::mem::replace(&mut self.waits, waits).is_zero() {
+            self.waits_ended = WAITS_ENDED;
+        }
+        self.waits = waits;
+        if waits.is_zero() {
+            self.waits_ended = self.waits_ended.checked_sub(1)?;
+        }
+        Some(PlayoutDelay { min_ms: waits.as_millis() as u32, max_ms: PLAYOUT_MAX_MS })
     }
 
     /// Payload type and copies of a packet of sound; those before the slot was bound stay unheard.

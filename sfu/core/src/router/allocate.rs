@@ -45,6 +45,9 @@ impl Router {
             self.apply(Subscriber { peer: index, slot }, verdict);
         }
         let downlink = &mut self.downlinks[index];
+        if outcome.slots.iter().any(|verdict| verdict.choice == Choice::Paused(PauseReason::Bandwidth)) {
+            downlink.give_way(self.now);
+        }
         outcome.decisions.iter().for_each(|decision| downlink.log.push(*decision));
         let has_video = inputs.slots.iter().any(|slot| slot.kind == MediaKind::Video);
         self.tell(index, &bound, &inputs, outcome);

@@ -34,8 +34,7 @@ impl Router {
     /// Sends again what feedback shows to be lost: the request for it may be lost too, and comes later.
     fn repeat_lost(&mut self, index: usize, feedback: &TransportFeedback) {
         let uplinks = &self.uplinks;
-        let Downlink { session, slots, queue, repair, departures, bandwidth, .. } =
-            &mut self.downlinks[index];
+        let Downlink { session, slots, queue, departures, bandwidth, .. } = &mut self.downlinks[index];
         if bandwidth.lost() <= WORTH_FROM {
             return departures.forget();
         }
@@ -57,7 +56,7 @@ impl Router {
         for (slot, seq) in lost {
             let Some(slot) = slots.get_mut(usize::from(slot)) else { continue };
             let found = |from, seq| cached(uplinks, from, seq);
-            match slot.repeat(self.now, seq, session, repair, found, queue) {
+            match slot.repeat(self.now, seq, session, found, queue) {
                 Ok(packets) => {
                     self.agenda.stats.retransmissions += packets as u64;
                     if let Some(link) = &mut self.links[index] {
@@ -81,7 +80,7 @@ impl Router {
 
     /// After anything that may have moved the estimate, and when a probe is out.
     pub(super) fn update_rate(&mut self, index: usize) {
-        let Downlink { session, slots, queue, bandwidth, repair, estimate, wanted, next_step, .. } =
+        let Downlink { session, slots, queue, bandwidth, estimate, wanted, next_step, .. } =
             &mut self.downlinks[index];
         let Some(link) = self.links[index].as_mut().filter(|_| session.connected) else { return };
         // Without feedback a probe teaches nothing, and without video there is nothing to spend its result on.
@@ -90,11 +89,11 @@ impl Router {
         if measurable {
             bandwidth.begin(self.now);
         }
-        bandwidth.set_wanted(self.now, repair.with_repairs(*wanted));
-        bandwidth.set_goal(next_step.map(|step| repair.with_repairs(step)));
+        bandwidth.set_wanted(self.now, queue.repair.with_repairs(*wanted));
+        bandwidth.set_goal(next_step.map(|step| queue.repair.with_repairs(step)));
         let rate = bandwidth.rate(self.now);
         queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)), Some(rate));
-        repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.lost());
+        queue.repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.lost());
         let before = std::mem::replace(estimate, bandwidth.media(self.now));
         let absent = bandwidth.absent_for(self.now).is_some_and(|time| time > ABSENT_LONG);
         let returned = std::mem::replace(&mut queue.pacer.absent, absent) && !absent;

@@ -95,6 +95,9 @@ impl Router {
         let nanos = self.nanos();
         let (received, start_feedback) =
             self.uplinks[index].receive(self.now, nanos, packet, &mut self.epochs);
+        let uplink = &mut self.uplinks[index];
+        self.agenda.stats.fec_received += std::mem::take(&mut uplink.fec_received);
+        self.agenda.stats.fec_recovered += std::mem::take(&mut uplink.fec_recovered);
         let owner = Owner::Peer(index);
         if start_feedback {
             let at = self.now + FEEDBACK_INTERVAL;

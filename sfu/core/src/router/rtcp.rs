@@ -8,6 +8,7 @@ use crate::clock::Nanos;
 use crate::downlink::Downlink;
 use crate::timers::Owner;
 use packet::Ssrc;
+use packet::media::MediaKind;
 use packet::rtcp::{Compound, Nack, Packet, ReceptionReport, SenderReport};
 use std::time::Duration;
 
@@ -75,6 +76,9 @@ impl Router {
                     if let Some(rtt) = report.round_trip(ntp).filter(|rtt| *rtt < ROUND_TRIP_MAX) {
                         downlink.on_round_trip(self.now, rtt);
                     }
+                    if downlink.slots[slot].kind == MediaKind::Video {
+                        downlink.on_loss(self.now, report.fraction_lost);
+                    }
                 }
                 Some((_, true)) => {}
                 None => self.agenda.dropped.count(DropReason::FeedbackUnknownSsrc),
@@ -88,14 +92,14 @@ impl Router {
         let Some((slot, false)) = downlink.by_ssrc(nack.media) else {
             return self.agenda.dropped.count(DropReason::FeedbackUnknownSsrc);
         };
-        let Downlink { session, slots, queue, repair, .. } = downlink;
+        let Downlink { session, slots, queue, .. } = downlink;
         for lost in nack.lost() {
             self.agenda.stats.nacks_received += 1;
             if *budget == 0 {
                 return self.agenda.dropped.count(DropReason::NackFlood);
             }
             let found = |from, seq| cached(uplinks, from, seq);
-            match slots[slot].resend(self.now, lost, session, repair, found, queue) {
+            match slots[slot].resend(self.now, lost, session, found, queue) {
                 Ok(packets) => {
                     *budget = budget.saturating_sub(packets);
                     self.agenda.stats.retransmissions += packets as u64;

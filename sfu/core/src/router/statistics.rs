@@ -51,6 +51,8 @@ impl Router {
                 jitter: Duration::from_nanos(u64::from(remote.jitter) * 1_000_000_000 / rate),
                 nacked: slot.nacked,
                 retransmitted: slot.retransmitted,
+                fec_packets: slot.fec_packets,
+                fec_unaffordable: slot.fec_unaffordable,
                 keyframe_requests: slot.keyframe_requests,
             }
         });
@@ -73,7 +75,7 @@ impl Router {
     }
 
     fn downlink_stats(&self, downlink: &Downlink) -> DownlinkStats {
-        let Downlink { queue, bandwidth, repair, .. } = downlink;
+        let Downlink { queue, bandwidth, .. } = downlink;
         let (estimate, stats) = (bandwidth.estimate(), bandwidth.stats());
         DownlinkStats {
             estimate: bandwidth.rate(self.now),
@@ -90,7 +92,7 @@ impl Router {
             network_queue: estimate.queue,
             pacer_queue: queue.pacer.delay(),
             repair: bandwidth.repair_rate(self.now),
-            repair_max: repair.budget(),
+            repair_max: queue.repair.budget(),
             probes: stats.probes,
             padding_bytes: bandwidth.padding_bytes,
             overuses: stats.overuses,

@@ -73,14 +73,18 @@ impl Router {
     }
 
     fn send_nacks(&mut self, index: usize) {
-        let rtt = self.downlinks[index].session.rtt;
+        let rtt = self.downlinks[index].session.rtt.or(self.uplinks[index].round_trip());
         let sender = self.downlinks[index].reporter();
+        let mut given_up = false;
         let mut messages = Vec::new();
         let mut lost: Vec<SeqNo> = Vec::new();
         let mut next = None;
         for layer in self.uplinks[index].tracks.iter_mut().flat_map(|t| &mut t.layers) {
             lost.clear();
-            layer.nack.due(self.now, rtt, &mut lost);
+            if layer.nack.due(self.now, rtt, layer.kind, &mut lost) {
+                layer.keyframes.want();
+                given_up = true;
+            }
             next = [next, layer.nack.next()].into_iter().flatten().min();
             if let Some(ssrc) = layer.ssrc.filter(|_| !lost.is_empty()) {
                 messages.push(Nack::new(sender, ssrc, lost.iter().copied()));
@@ -92,6 +96,9 @@ impl Router {
         }
         if let Some(at) = next {
             self.agenda.timers.set_no_later((Owner::Peer(index), TimeoutReason::Nack), at);
+        }
+        if given_up {
+            self.poll_keyframes(index);
         }
     }
 

@@ -21,6 +21,8 @@ pub(crate) struct Stored {
     pub arrived: Instant,
     pub codec: Codec,
     pub keyframe_start: bool,
+    /// As it was sent first: FEC can be computed with it.
+    pub verbatim: bool,
     pub ids: Ids,
     pub described: Described,
     pub audio_level: Option<AudioLevel>,
@@ -70,6 +72,7 @@ impl Stored {
             arrived,
             codec,
             keyframe_start: false,
+            verbatim: true,
             ids: Ids::default(),
             described: Described::default(),
             audio_level: None,
@@ -167,6 +170,13 @@ impl PacketCache {
         }
         let at = (stored.position % self.bytes.len() as u64) as usize;
         Some((stored, &self.bytes[at..at + usize::from(stored.len)]))
+    }
+
+    pub fn set_verbatim(&mut self, ext_seq: u64) {
+        if !self.entries.is_empty() {
+            let index = self.index(ext_seq);
+            self.entries[index].iter_mut().filter(|s| s.ext_seq == ext_seq).for_each(|s| s.verbatim = true);
+        }
     }
 
     pub fn contains(&self, ext_seq: u64) -> bool {

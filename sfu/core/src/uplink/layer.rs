@@ -3,7 +3,9 @@
 use super::alive::Frames;
 use super::cache::{PacketCache, Span, Stored};
 use super::describe::Describer;
+use super::fec::Repairs;
 use super::keyframe::KeyframeRequests;
+use super::lateness::Lateness;
 use super::nack::{Gap, NackGenerator};
 use super::rates::Rates;
 use super::reception::Reception;
@@ -39,12 +41,25 @@ pub(crate) struct Layer {
     pub meter: Meter,
     pub describer: Describer,
     pub rates: Rates,
+    /// How long its pictures take to be whole.
+    pub lateness: Lateness,
+    /// FEC that waits for the rest of its group.
+    pub repairs: Repairs,
     pub packets: u64,
     pub bytes: u64,
     pub recovered: u64,
     pub keyframe_count: u64,
     /// Timestamp of the newest keyframe: its other packets are not further keyframes.
     keyframe_timestamp: Option<RtpTime>,
+}
+
+/// How a packet came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Via {
+    Itself,
+    Rtx,
+    /// A copy inside another packet, or FEC.
+    Redundancy,
 }
 
 /// One packet, as itself or unwrapped from RTX.
@@ -54,7 +69,7 @@ pub(super) struct Arrived<'a> {
     pub header: RtpHeader,
     pub packet: &'a [u8],
     pub codec: Codec,
-    pub recovered: bool,
+    pub via: Via,
     /// Negotiated for its payload type.
     pub nack: bool,
     pub extensions: &'a ExtensionMap,
@@ -94,6 +109,8 @@ impl Layer {
             meter: Meter::default(),
             describer: Describer::default(),
             rates: Rates::default(),
+            lateness: Lateness::default(),
+            repairs: Repairs::default(),
             packets: 0,
             bytes: 0,
             recovered: 0,
@@ -112,6 +129,8 @@ impl Layer {
         self.clock = LayerClock::new(self.rate);
         self.group = None;
         self.describer.forget();
+        self.repairs.clear();
+        self.lateness = Lateness::default();
         self.keyframe_timestamp = None;
         self.frames = Frames::default();
     }
@@ -134,7 +153,8 @@ impl Layer {
         values: &Values,
         epochs: &mut u32,
     ) -> Result<Taken, DropReason> {
-        let Arrived { now, nanos, header, packet, codec, recovered, nack, extensions } = arrived;
+        let Arrived { now, nanos, header, packet, codec, via, nack, extensions } = arrived;
+        let recovered = via != Via::Itself;
         let mut ext_seq = self.reception.extend(header.seq);
         if let Some(highest) = self.reception.highest() {
             if ext_seq.abs_diff(highest) > RESTART_DISTANCE {
@@ -165,6 +185,7 @@ impl Layer {
         // A source that only pads (to measure the path) is no picture.
         let new_frame = !payload.is_empty() && self.frames.on_packet(now, header.timestamp);
         let mut stored = Stored::new(ext_seq, header, now, codec);
+        stored.verbatim = !recovered;
         stored.audio_level = values.audio_level;
         stored.video_orientation = values.video_orientation;
         stored.playout_delay = values.playout_delay.map(|delay| delay.bytes());
@@ -183,6 +204,7 @@ impl Layer {
             }
         }
         if self.kind == MediaKind::Video && !payload.is_empty() {
+            self.lateness.on_packet(now, header.timestamp);
             let frame = (codec, header.timestamp, keyframe_start);
             stored.described = self.describer.describe(now, frame, payload, descriptor);
             stored.ids = Ids::of(codec, payload);
@@ -198,7 +220,10 @@ impl Layer {
         if !self.cache.insert(stored, packet) {
             return Err(DropReason::MalformedRtp);
         }
-        let gap = nack.then(|| self.nack.on_packet(now, ext_seq, self.kind == MediaKind::Video));
+        let gap = nack.then(|| {
+            let (is_video, answer) = (self.kind == MediaKind::Video, via != Via::Redundancy);
+            self.nack.on_packet(now, ext_seq, is_video, answer)
+        });
         match gap {
             Some(Gap::Outage) if self.kind == MediaKind::Video => self.keyframes.want(),
             _ => {}

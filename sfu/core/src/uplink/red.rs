@@ -1,7 +1,7 @@
 //! Redundant sound that a publisher sends (RFC 2198): its copies replace what was lost before anybody asks for it, and what is
 //! kept and sent on is the plain packet. Each subscriber then gets as many copies as its own link needs.
 
-use super::{Layer, Place, Received, Uplink};
+use super::{Layer, Place, Received, Uplink, Via};
 use crate::DropReason;
 use crate::clock::Nanos;
 use packet::fec::red;
@@ -53,7 +53,8 @@ impl Uplink {
             set_ssrc(&mut plain, header.ssrc);
             plain[FIXED_HEADER_LEN..end].copy_from_slice(&packet[from..from + usize::from(copy.len)]);
             let Ok(header) = RtpHeader::parse(&plain[..end]) else { continue };
-            let done = self.on_media(now, nanos, place, header, &plain[..end], Codec::Opus, true, epochs);
+            let done =
+                self.on_media(now, nanos, place, header, &plain[..end], Codec::Opus, Via::Redundancy, epochs);
             self.restored.extend(done.ok());
         }
         // The primary is the end of the payload: the header moves up to it.
@@ -63,7 +64,7 @@ impl Uplink {
         plain[0] &= !0x20;
         set_payload_type(plain, opus);
         let header = RtpHeader::parse(plain).map_err(|_| DropReason::MalformedRed)?;
-        self.on_media(now, nanos, place, header, plain, Codec::Opus, false, epochs)
+        self.on_media(now, nanos, place, header, plain, Codec::Opus, Via::Itself, epochs)
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod call;
 mod ended_layers;
+mod fec;
 mod hostile;
 mod keyframes;
+mod large_rooms;
 mod layers;
 mod lip_sync;
 mod pacing;

@@ -49,6 +49,9 @@ pub struct Got {
     pub mid: Option<Mid>,
     pub audio_level: Option<u8>,
     pub payload: Vec<u8>,
+    /// All of it; of a retransmission, the original with its extensions.
+    pub bytes: Vec<u8>,
+    pub repaired: bool,
 }
 
 impl Got {
@@ -523,6 +526,8 @@ impl Peer {
             mid: values.mid,
             audio_level: values.audio_level.map(|l| l.minus_dbov),
             payload: header.payload(&packet).to_vec(),
+            repaired,
+            bytes: packet,
         });
     }
 

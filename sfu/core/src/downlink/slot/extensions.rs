@@ -25,7 +25,9 @@ impl Media {
             transport_sequence: feedback.then_some(TransportSequence(0)),
             // One of the two is enough for any estimator, and this one is longer.
             abs_send_time: (!feedback).then(Default::default),
-            playout_delay: stored.playout_delay.and_then(|bytes| PlayoutDelay::read(&bytes)),
+            playout_delay: self
+                .playout
+                .or_else(|| stored.playout_delay.and_then(|bytes| PlayoutDelay::read(&bytes))),
             video_orientation: stored.video_orientation,
             abs_capture_time,
             dependency_descriptor: stored.dependency_descriptor.bytes(packet),
@@ -66,11 +68,11 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    pub fn of(stored: &Stored, ids: &Ids, clock_known: bool) -> Self {
+    pub fn of(stored: &Stored, ids: &Ids, playout: bool, clock_known: bool) -> Self {
         Self {
             audio_level: stored.audio_level.is_some(),
             video_orientation: stored.video_orientation.is_some(),
-            playout_delay: stored.playout_delay.is_some(),
+            playout_delay: playout || stored.playout_delay.is_some(),
             capture_time: clock_known && !stored.abs_capture_time.is_empty(),
             dependency_descriptor: descriptor_len(stored, ids),
         }

@@ -4,7 +4,7 @@ use super::Slot;
 use crate::DropReason;
 use crate::downlink::egress::{Item, Media, Padding, Queue, Queued, stream_of};
 use crate::downlink::history::Sent;
-use crate::downlink::{Class, Repair, Session, SourceRef};
+use crate::downlink::{Class, Session, SourceRef};
 use crate::payloads::Payloads;
 use crate::uplink::Stored;
 use packet::media::MediaKind;
@@ -32,12 +32,11 @@ impl Slot {
         now: Instant,
         lost: SeqNo,
         session: &Session,
-        repair: &mut Repair,
         cached: impl FnOnce(SourceRef, u64) -> Found<'a>,
         queue: &mut Queue,
     ) -> Result<usize, DropReason> {
         self.nacked += 1;
-        self.repeat(now, lost, session, repair, cached, queue)
+        self.repeat(now, lost, session, cached, queue)
     }
 
     /// Feedback says that this packet, or a copy of it, arrived.
@@ -51,7 +50,6 @@ impl Slot {
         now: Instant,
         lost: SeqNo,
         session: &Session,
-        repair: &mut Repair,
         cached: impl FnOnce(SourceRef, u64) -> Found<'a>,
         queue: &mut Queue,
     ) -> Result<usize, DropReason> {
@@ -70,10 +68,10 @@ impl Slot {
         if sent.arrived {
             return Err(DropReason::NackRepeated);
         }
-        let copies = repair.copies();
+        let copies = queue.repair.copies();
         if self.rtx.is_none() {
             let len = queue.kept_len(stream_of(self.index, false), lost)?;
-            if !repair.spend(now, len * copies) {
+            if !queue.repair.spend(now, len * copies) {
                 return Err(DropReason::NackOverBudget);
             }
             for _ in 0..copies {
@@ -83,7 +81,7 @@ impl Slot {
             let (stored, payloads, clock) =
                 cached(sent.source, sent.source_seq).ok_or(DropReason::CacheMiss)?;
             let again = self.again(&sent, (stored, payloads, clock), session, Class::Rtx)?;
-            if !repair.spend(now, again.len * copies) {
+            if !queue.repair.spend(now, again.len * copies) {
                 return Err(DropReason::NackOverBudget);
             }
             self.push_rtx(again, |queued| queue.push(queued))?;
@@ -147,6 +145,8 @@ impl Slot {
             clock_offset,
             keep: false,
             copies: None,
+            playout: None,
+            red: None,
         };
         let len = media.len(stored, session);
         let stream = stream_of(self.index, true);

@@ -1,0 +1,264 @@
+//! FEC for one subscriber's pictures (ULPFEC, RFC 5109, inside RED, RFC 2198): where the round trip is too long for a lost
+//! packet to be asked for twice, what will be lost is sent ahead. How much follows the loss; a link that loses nothing, or
+//! answers soon enough, gets none.
+//!
+//! ```text
+//!   one frame:   RED{VP8} 7   RED{VP8} 8   RED{VP8} 9   RED{ULPFEC} 10 = 7^8   RED{ULPFEC} 11 = 8^9   | next frame: 12
+//! ```
+//! Repair packets take numbers of the slot's own stream: what comes after them is counted on.
+
+use packet::fec::ulpfec;
+use packet::{PayloadType, RtpTime, SeqNo};
+use std::time::{Duration, Instant};
+
+/// Whether one leg is protected, and how much of what it is sent is sent in repair packets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Protection {
+    /// 0.0-1.0: up at once, down slowly.
+    lost: f32,
+    is_on: bool,
+    /// Not before: there was no room for it.
+    held_until: Option<Instant>,
+}
+
+/// From capture to the screen, and what of it rendering takes: pictures that come later are not waited for.
+const LATENCY_BUDGET: Duration = Duration::from_millis(400);
+const RENDER: Duration = Duration::from_millis(20);
+/// Rounds of requests that make FEC unnecessary: what two of them leave at 30 % loss, one repair packet in three would.
+const ROUNDS: u32 = 2;
+/// Share of loss from which on there is FEC, and below which no longer.
+const LOST: (f32, f32) = (0.02, 0.01);
+/// Of the smoothed share that is kept with each better report.
+const KEPT: f32 = 0.7;
+/// Repair packets for each packet of media and each share of loss: at 10 % three for ten. Single losses of a group come back
+/// then, and two of three in a group at 30 %.
+const PER_LOSS: f32 = 3.0;
+/// Without FEC for so long after a picture had to be paused.
+const HELD: Duration = Duration::from_secs(30);
+/// More is better spent on a lower layer.
+const OVERHEAD_MAX: f32 = 1.0;
+
+impl Protection {
+    /// A report about what was lost on the link: as the receiver counts it (RFC 3550), 1/256.
+    pub fn on_report(&mut self, fraction_lost: u8) {
+        let lost = f32::from(fraction_lost) / 256.0;
+        self.lost = lost.max(self.lost * KEPT + lost * (1.0 - KEPT));
+    }
+
+    /// A picture is paused for want of bandwidth: it comes before its protection.
+    pub fn give_way(&mut self, now: Instant) {
+        self.held_until = Some(now + HELD);
+    }
+
+    /// Repair packets for each packet of media; 0.0: none at all.
+    pub fn overhead(&mut self, now: Instant, rtt: Option<Duration>) -> f32 {
+        if self.held_until.is_some_and(|until| now < until) {
+            return 0.0;
+        }
+        let enough_rounds = rtt.is_none_or(|rtt| rounds(rtt) >= ROUNDS);
+        let limit = if self.is_on { LOST.1 } else { LOST.0 };
+        self.is_on = self.lost >= limit && !enough_rounds;
+        if self.is_on { (self.lost * PER_LOSS).min(OVERHEAD_MAX) } else { 0.0 }
+    }
+}
+
+/// Rounds of asking and answering that fit the budget beside the way here itself.
+fn rounds(rtt: Duration) -> u32 {
+    let left = LATENCY_BUDGET.saturating_sub(RENDER + rtt / 2);
+    left.as_micros().checked_div(rtt.as_micros()).map_or(u32::MAX, |rounds| rounds as u32)
+}
+
+/// Payload types of a subscriber that takes ULPFEC.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct RedTypes {
+    pub red: PayloadType,
+    pub ulpfec: PayloadType,
+}
+
+/// Packets of one picture as they were sent, until it ends.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    /// Buffers are used again.
+    packets: Vec<Vec<u8>>,
+    len: usize,
+    /// Of the picture: as its publisher has it, and as it is sent.
+    pub timestamp: Option<(RtpTime, RtpTime)>,
+}
+
+/// A picture of more packets is protected in portions: the first of them need not wait for the last.
+const GROUP_MAX: usize = 24;
+/// Packets that repair packets see together. Longer parities are useless at high loss, since two of theirs are missing.
+const BLOCK_MAX: usize = 6;
+
+impl Group {
+    pub fn is_full(&self) -> bool {
+        self.len >= GROUP_MAX
+    }
+
+    pub fn clear(&mut self) {
+        (self.len, self.timestamp) = (0, None);
+    }
+
+    /// `write` writes the plain packet, without what is stamped on its way out, and says how long it is; 0: not at all.
+    pub fn push(&mut self, timestamp: (RtpTime, RtpTime), write: impl FnOnce(&mut Vec<u8>)) {
+        if self.packets.len() == self.len {
+            self.packets.push(Vec::new());
+        }
+        let packet = &mut self.packets[self.len];
+        packet.clear();
+        write(packet);
+        if !packet.is_empty() {
+            self.len += 1;
+            self.timestamp = Some(timestamp);
+        }
+    }
+
+    /// Repair payloads for everything in the group, each passed to `send`, which says whether there may be more.
+    pub fn protect(&mut self, overhead: f32, mut send: impl FnMut(Vec<u8>) -> bool) {
+        let packets = &self.packets[..self.len];
+        for mask in masks(packets.len(), overhead) {
+            let chosen: arrayvec::ArrayVec<&[u8], GROUP_MAX> =
+                mask.into_iter().filter_map(|n| packets.get(n)).map(Vec::as_slice).collect();
+            let mut payload = Vec::new();
+            if ulpfec::encode(&chosen, &mut payload).is_ok() && !send(payload) {
+                break;
+            }
+        }
+        self.clear();
+    }
+}
+
+/// Which of `count` packets each repair packet is made of. Blocks are interleaved, so that losses in a row hit several; within
+/// one, windows of neighbours that overlap: what one gives back the next can go on with.
+fn masks(count: usize, overhead: f32) -> impl Iterator<Item = arrayvec::ArrayVec<usize, BLOCK_MAX>> {
+    let blocks = count.div_ceil(BLOCK_MAX).max(1);
+    let wanted = (count as f32 * overhead).round() as usize;
+    let wanted = if count == 0 || overhead <= 0.0 { 0 } else { wanted.max(1) };
+    (0..wanted).map(move |n| {
+        let (block, row) = (n % blocks, n / blocks);
+        let len = (count - block).div_ceil(blocks);
+        let rows = (wanted - block).div_ceil(blocks);
+        let width = if rows == 1 { len } else { width(len, rows) };
+        let first = row * len / rows;
+        (0..width).map(|i| block + (first + i) % len * blocks).collect()
+    })
+}
+
+/// Packets in each of several parities over `len`: found by trying all losses of groups up to six at 10 and 30 %.
+fn width(len: usize, rows: usize) -> usize {
+    (len.div_ceil(rows) + 1).max(len.div_ceil(2)).min((len - 1).max(2)).min(len)
+}
+
+/// The number of a repair packet on its stream and what it is made of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct RepairId {
+    pub stream: u8,
+    pub seq: u16,
+}
+
+impl RepairId {
+    pub fn new(stream: u8, seq: SeqNo) -> Self {
+        Self { stream, seq: seq.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::start;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn only_a_long_and_lossy_way_is_protected_and_it_stops_on_a_clean_one() {
+        let with = |rtt_ms: u32, lost: f32| {
+            let mut protection = Protection::default();
+            protection.on_report((lost * 256.0) as u8);
+            protection.overhead(start(), Some(MS * rtt_ms))
+        };
+        for (rtt_ms, lost, expected) in [
+            (300, 0.3, 0.9),
+            (300, 0.1, 0.3),
+            (300, 0.5, 1.0),
+            (300, 0.015, 0.0),
+            (100, 0.3, 0.0),
+            (160, 0.3, 0.9),
+            (0, 1.0, 0.0),
+        ] {
+            assert!((with(rtt_ms, lost) - expected).abs() < 0.02, "{rtt_ms} ms, {lost}");
+        }
+        let mut protection = Protection::default();
+        let overhead = |protection: &mut Protection, rtt| protection.overhead(start(), rtt);
+        assert_eq!(overhead(&mut protection, None), 0.0);
+        protection.on_report(77);
+        assert_eq!(overhead(&mut protection, None), 0.0, "nobody knows whether requests would do");
+        assert!(overhead(&mut protection, Some(MS * 300)) > 0.8);
+        (0..10).for_each(|_| protection.on_report(0));
+        assert_eq!(overhead(&mut protection, Some(MS * 300)), 0.0);
+        protection.on_report(77);
+        protection.give_way(start());
+        assert_eq!(protection.overhead(start() + HELD - MS, Some(MS * 300)), 0.0, "the picture comes first");
+        assert!(protection.overhead(start() + HELD, Some(MS * 300)) > 0.8);
+    }
+
+    /// Share of groups of `count` packets that are not whole, of all that a line losing `lost` can do to them.
+    fn broken(count: usize, overhead: f32, lost: f32) -> f32 {
+        let rows: Vec<u32> =
+            masks(count, overhead).map(|m| m.iter().fold(0, |bits, n| bits | 1 << n)).collect();
+        let all = count + rows.len();
+        let mut share = 0.0;
+        for gone in 0..1u32 << all {
+            let n = gone.count_ones() as i32;
+            let mut missing = gone & ((1 << count) - 1);
+            while let Some(row) = rows
+                .iter()
+                .enumerate()
+                .find(|(i, row)| gone >> (count + i) & 1 == 0 && (**row & missing).count_ones() == 1)
+            {
+                missing &= !row.1;
+            }
+            if missing != 0 {
+                share += lost.powi(n) * (1.0 - lost).powi(all as i32 - n);
+            }
+        }
+        share
+    }
+
+    #[test]
+    fn most_pictures_are_whole_at_the_first_try() {
+        for (count, overhead, lost, most) in [
+            (1, 0.3, 0.1, 0.02),
+            (3, 0.3, 0.1, 0.06),
+            (6, 0.3, 0.1, 0.10),
+            (1, 0.9, 0.3, 0.10),
+            (2, 0.9, 0.3, 0.14),
+            (3, 0.9, 0.3, 0.12),
+            (4, 0.9, 0.3, 0.14),
+            (6, 0.9, 0.3, 0.20),
+        ] {
+            let broken = broken(count, overhead, lost);
+            assert!(broken < most, "{count} packets, {overhead}: {broken}");
+        }
+    }
+
+    #[test]
+    fn every_packet_of_a_picture_is_protected_and_as_often_as_asked_for() {
+        for count in 1..=GROUP_MAX {
+            for overhead in [0.05, 0.2, 0.34, 0.5, 0.9, 1.0] {
+                let masks: Vec<_> = masks(count, overhead).collect();
+                assert_eq!(masks.len(), ((count as f32 * overhead).round() as usize).max(1));
+                let blocks = count.div_ceil(BLOCK_MAX);
+                if masks.len() >= blocks {
+                    assert!((0..count).all(|n| masks.iter().any(|m| m.contains(&n))), "{count} {overhead}");
+                }
+                for mask in &masks {
+                    let mut sorted = mask.to_vec();
+                    sorted.sort_unstable();
+                    sorted.dedup();
+                    assert!(sorted.len() == mask.len() && sorted.iter().all(|n| *n < count), "{mask:?}");
+                }
+            }
+        }
+        assert_eq!(masks(0, 1.0).count() + masks(9, 0.0).count(), 0);
+    }
+}

@@ -1,0 +1,76 @@
+//! Repair packets of the picture that is being sent: gathered packet by packet, sent when it ends.
+
+use super::Slot;
+use crate::downlink::Session;
+use crate::downlink::egress::{Fec, Media, Queue, stream_of};
+use crate::downlink::munger::seq;
+use crate::downlink::write::write_plain;
+use crate::uplink::Stored;
+use packet::{PayloadType, SeqNo};
+use std::time::Instant;
+
+/// Longer packets than a network carries are not protected.
+const PACKET_LEN_MAX: usize = 1500;
+
+impl Slot {
+    /// A picture whose last packet was lost ends with the first of the next one.
+    pub(super) fn end_group_before(
+        &mut self,
+        now: Instant,
+        stored: &Stored,
+        session: &Session,
+        queue: &mut Queue,
+    ) {
+        // Also one that is late: its number is before those of the group's repairs.
+        if self.group.timestamp.is_some_and(|(of_group, _)| of_group != stored.header.timestamp) {
+            self.send_repairs(now, session, queue);
+        }
+    }
+
+    /// The packet was queued, and is part of what the next repair packets protect.
+    pub(super) fn protect(
+        &mut self,
+        now: Instant,
+        media: &Media,
+        inner: PayloadType,
+        stored: (&Stored, &[u8]),
+        session: &Session,
+        queue: &mut Queue,
+    ) {
+        self.group.push((stored.0.header.timestamp, media.timestamp), |out| {
+            out.resize(PACKET_LEN_MAX, 0);
+            let len = write_plain(media, inner, stored, session, out).unwrap_or(0);
+            out.truncate(len);
+        });
+        let ends = stored.0.header.marker || media.ids.ends_picture;
+        if ends || self.group.is_full() {
+            self.send_repairs(now, session, queue);
+        }
+    }
+
+    fn send_repairs(&mut self, now: Instant, session: &Session, queue: &mut Queue) {
+        let (Some((_, timestamp)), Some(types)) = (self.group.timestamp, session.fec_types()) else {
+            return self.group.clear();
+        };
+        let mut group = std::mem::take(&mut self.group);
+        let stream = stream_of(self.index, false);
+        let (ssrc, pt, inner, mid) = (self.ssrc, types.red, types.ulpfec, self.mid);
+        group.protect(session.fec_overhead, |payload| {
+            let mut fec = Fec { ssrc, pt, inner, seq: SeqNo(0), timestamp, mid };
+            let len = fec.len(payload.len(), session);
+            if !queue.repair.spend(now, len) {
+                self.fec_unaffordable += 1;
+                return false;
+            }
+            let Some(number) = self.seq.insert(1) else { return false };
+            fec.seq = seq(number);
+            let is_queued = queue.push_fec(stream, len, fec, payload).is_ok();
+            if is_queued {
+                self.fec_packets += 1;
+                self.meter.add(now, len);
+            }
+            is_queued
+        });
+        self.group = group;
+    }
+}
