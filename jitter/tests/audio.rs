@@ -238,7 +238,8 @@ fn an_hour_of_clock_drift_is_neither_overrun_nor_underrun() {
     for drift_ppm in [-500, 500] {
         let call = Call { drift_ppm, listened: false, ..Call::default() };
         let heard = call.play(60 * 60 * 50, &|_| Some(MS * 30));
-        assert!(heard.share(&[Rung::Primary]) > 0.9999, "{drift_ppm}: {:?}", heard.stats);
+        // The one with the fast clock ends 1.8 s before the other.
+        assert!(heard.share(&[Rung::Primary]) > 0.999, "{drift_ppm}: {:?}", heard.stats);
         assert!(heard.delay(0.99) <= MS * 80, "{drift_ppm}: {:?}", heard.delay(0.99));
         // 1.8 s in an hour, and no more: time is not added and removed in turn.
         let Stats { added, removed, .. } = heard.stats;
