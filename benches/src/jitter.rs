@@ -32,6 +32,9 @@ pub struct Options {
     /// Folder with recorded networks: loss/, arrival/, capacity/
     #[arg(long, default_value = "../shared/traces")]
     traces: PathBuf,
+    /// Also networks that the presets are not, on which nothing was tuned
+    #[arg(long)]
+    held_out: bool,
     /// Seconds of speech per call
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=3600))]
     seconds: u64,
@@ -83,6 +86,10 @@ pub fn run(options: &Options) -> Result<Report> {
 
 fn networks(options: &Options, report: &mut Report) -> Result<Vec<Network>> {
     let mut networks = network::presets();
+    // Named, they need no flag.
+    if options.held_out || !options.scenario.is_empty() {
+        networks.extend(network::held_out());
+    }
     match network::recorded(&options.traces) {
         Ok(recorded) => networks.extend(recorded),
         Err(error) => {

@@ -81,8 +81,8 @@ fn a_network_that_turns_bad_and_good_again_leaves_no_trace() {
             step("one walks out of the Wi-Fi", Do::ChangeNetwork { who: "p2", to: Network::Preset("S3") }),
             step("and talks on", Do::Run { ms: 5000 }),
             step("and comes back", Do::ChangeNetwork { who: "p2", to: Network::Near }),
-            // A buffer remembers for 20 s what a network took to repair.
-            step("to talk", Do::Run { ms: 25_000 }),
+            // A buffer believes in a good network after 8 s of it, and plays faster until it has caught up.
+            step("to talk", Do::Run { ms: 14_000 }),
             step(
                 "all is as before",
                 Do::Check(Check::Arrives { last_ms: 2500, audio_percent: 100.0, frames_percent: 100.0 }),

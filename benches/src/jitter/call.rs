@@ -126,7 +126,11 @@ pub fn play(speech: &Speech, setup: &Setup) -> Result<Heard> {
             forward.handle_datagram(tick, bytes, outgoing);
         }
         let now = tick + MS * 3;
-        deliver(&mut forward, now, &mut buffer);
+        for (at, nacks) in deliver(&mut forward, now, &mut buffer) {
+            let bytes = FEEDBACK + ADVICE + nacks.len() * 4;
+            heard.back_bytes += bytes as u64 + 28;
+            back.handle_datagram(at, bytes, Feedback { nacks, advice: buffer.advice() });
+        }
         let before = buffer.stats().heard;
         let mut out = [0.0; PULL];
         buffer.pull(now, &mut out);
@@ -167,7 +171,13 @@ fn deliver_back(back: &mut Link<Feedback>, until: Instant, sender: &mut AudioSen
     }
 }
 
-fn deliver(forward: &mut Link<Outgoing>, until: Instant, buffer: &mut AudioBuffer<OpusDecoder>) {
+/// What arrives, and what each arrival shows to be missing: it is asked for at once.
+fn deliver(
+    forward: &mut Link<Outgoing>,
+    until: Instant,
+    buffer: &mut AudioBuffer<OpusDecoder>,
+) -> Vec<(Instant, Vec<SeqNo>)> {
+    let mut asked = Vec::new();
     while let Some(at) = forward.poll_timeout().filter(|at| *at <= until) {
         while let Output::Deliver(outgoing) = forward.poll_output(at) {
             let Outgoing { seq, timestamp, ref payload, pt, retransmission, .. } = outgoing;
@@ -177,5 +187,8 @@ fn deliver(forward: &mut Link<Outgoing>, until: Instant, buffer: &mut AudioBuffe
                 _ => buffer.insert(at, packet),
             }
         }
+        asked.push((at, buffer.poll_nack(at)));
     }
+    asked.retain(|(_, nacks)| !nacks.is_empty());
+    asked
 }

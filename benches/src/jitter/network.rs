@@ -1,8 +1,10 @@
-//! The networks of the table: presets of `netem`, and recordings from a folder of traces.
+//! The networks of the table: presets of `netem`, others on which no constant was ever chosen, and recordings from a folder of traces.
 
 use anyhow::{Context, Result, bail};
 use netem::trace::PacketTrace;
-use netem::{Capacity, LinkConfig, Loss, Opportunities, PRESETS, QueueLimit, Segments};
+use netem::{
+    Capacity, GilbertElliott, Jitter, LinkConfig, Loss, Opportunities, PRESETS, QueueLimit, Segments,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +27,7 @@ pub struct Network {
 
 enum Source {
     Preset(&'static netem::Preset),
-    Recorded(Box<LinkConfig>),
+    Fixed(Box<LinkConfig>),
 }
 
 impl Network {
@@ -33,7 +35,7 @@ impl Network {
     pub fn link(&self, seed: u64) -> LinkConfig {
         match &self.source {
             Source::Preset(preset) => preset.link(seed),
-            Source::Recorded(link) => LinkConfig::clone(link),
+            Source::Fixed(link) => LinkConfig::clone(link),
         }
     }
 }
@@ -49,6 +51,35 @@ pub fn presets() -> Vec<Network> {
         source: Source::Preset(preset),
     };
     wanted.map(network).collect()
+}
+
+/// Networks that the presets are not: what is chosen on those has to hold here.
+pub fn held_out() -> Vec<Network> {
+    let fading = |enter, leave, loss_good, loss_bad| {
+        Loss::Bursts(GilbertElliott { enter, leave, loss_good, loss_bad })
+    };
+    let bursts = |share, packets| Loss::Bursts(GilbertElliott::bursts(share, packets));
+    let made = [
+        ("X1", "20 % loss, 80 ms", 80, Loss::Random(0.2), 0),
+        ("X2", "40 % loss, 120 ms", 120, Loss::Random(0.4), 0),
+        ("X3", "60 % loss, 60 ms", 60, Loss::Random(0.6), 0),
+        ("X4", "20 % loss in bursts of 3, 140 ms", 140, bursts(0.2, 3.0), 0),
+        ("X5", "40 % loss in bursts of 8, 60 ms", 60, bursts(0.4, 8.0), 0),
+        ("X6", "40 % loss, fading, 80 ms", 80, fading(0.02, 0.06, 0.25, 0.85), 0),
+        ("X7", "20 % loss, 220 ms", 220, Loss::Random(0.2), 0),
+        ("X8", "10 % loss in bursts of 3, jitter of 20 ms, 100 ms", 100, bursts(0.1, 3.0), 20),
+    ];
+    let network = |(id, about, round_trip_ms, loss, jitter_ms): (&str, &str, u64, Loss, u64)| {
+        let round_trip = Duration::from_millis(round_trip_ms);
+        let jitter = match jitter_ms {
+            0 => Jitter::None,
+            mean => Jitter::Exponential(Duration::from_millis(mean)),
+        };
+        let link = LinkConfig { delay: round_trip / 2, loss, jitter, ..LinkConfig::default() };
+        let source = Source::Fixed(Box::new(link));
+        Network { id: id.to_owned(), about: about.to_owned(), round_trip, source }
+    };
+    made.into_iter().map(network).collect()
 }
 
 /// Every recording in `folder`, or why there is none.
@@ -80,7 +111,7 @@ pub fn recorded(folder: &Path) -> Result<Vec<Network>> {
                 id: format!("{kind}_{}", name.replace(['.', '-'], "_")),
                 about: format!("{kind} trace {name}, 60 ms"),
                 round_trip: TRACE_ROUND_TRIP,
-                source: Source::Recorded(Box::new(link)),
+                source: Source::Fixed(Box::new(link)),
             });
         }
     }

@@ -293,7 +293,9 @@ impl Reception {
             Media::Pictures(pictures) if slot.owner().is_some() => pictures.buffer.poll_timeout(),
             _ => None,
         });
-        let play = self.play_at.map(|at| (at, Reason::Play));
+        let asks = |slot: &Receive| matches!(&slot.media, Media::Sound(sound) if sound.asks_now());
+        let play = if self.slots.iter().any(asks) { Some(self.now) } else { self.play_at };
+        let play = play.map(|at| (at, Reason::Play));
         pictures.min().map(|at| (at, Reason::Picture)).into_iter().chain(play).min()
     }
 

@@ -58,6 +58,8 @@ impl Sound {
             Codec::Red => self.buffer.insert_red(now, packet, opus),
             _ => self.buffer.insert(now, packet),
         }
+        // A gap is asked about when it shows, not with the next pull: a round of requests is short of milliseconds.
+        self.asks.extend(self.buffer.poll_nack(now));
     }
 
     /// The next 10 ms.
@@ -79,6 +81,10 @@ impl Sound {
             lost,
             frames,
         }
+    }
+
+    pub fn asks_now(&self) -> bool {
+        !self.asks.is_empty()
     }
 
     /// Packets to ask for now.

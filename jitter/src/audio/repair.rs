@@ -18,6 +18,9 @@ const NEVER: u8 = STEPS as u8;
 /// Frames remembered: 20 s of 20 ms. Fewer forgets the fades of a network that come every ten seconds, more holds an old network
 /// against the present one.
 const REMEMBERED: usize = 1000;
+/// So many frames in a row without any delay or loss (8 s of 20 ms), and what was before is another network: who comes out of a bad
+/// place need not wait for the memory to run out.
+const CALM: usize = 400;
 /// Frames waiting for their copies: with 2.5 ms frames 640 ms are 256.
 const PENDING_MAX: usize = 256;
 
@@ -34,6 +37,8 @@ pub struct Repair {
     /// Rising `at`.
     pending: VecDeque<Frame>,
     settled: VecDeque<(u8, u8)>,
+    /// Of the frames settled last, how many in a row were there at once.
+    calm: usize,
 }
 
 /// Shares of frames, 0.0-1.0, at one playout delay and without requests.
@@ -90,6 +95,10 @@ impl Repair {
                 self.settled.pop_front();
             }
             self.settled.push_back((frame.exact, frame.deep));
+            self.calm = if frame.exact == 0 { self.calm + 1 } else { 0 };
+            if self.calm == CALM {
+                self.settled.drain(..self.settled.len() - CALM);
+            }
         }
     }
 
@@ -163,6 +172,25 @@ mod tests {
         close(at(60), 0.0, 0.2);
         close(at(100), 0.1, 0.1);
         close(at(560), 0.1, 0.1);
+    }
+
+    #[test]
+    fn a_bad_network_is_forgotten_once_the_next_one_has_been_good_for_a_while() {
+        let mut repair = Repair::default();
+        let mut settle = |frames: std::ops::Range<i64>, every: i64| {
+            for n in frames {
+                repair.expect(n * FRAME);
+                if every == 0 || n % every != 0 {
+                    repair.exact(n * FRAME, MS);
+                }
+            }
+            repair.settle_before(i64::MAX);
+            repair.outcomes()[0].missing
+        };
+        assert!(settle(0..600, 2) > 0.4);
+        assert!(settle(600..999, 0) > 0.2, "it may be a pause of the losses");
+        assert_eq!(settle(999..1001, 0), 0.0);
+        assert!(settle(1001..2000, 300) > 0.0, "one loss in six seconds is remembered");
     }
 
     #[test]

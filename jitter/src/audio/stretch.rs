@@ -12,8 +12,11 @@ const DECIMATION: usize = 12;
 pub const LAG_MIN: usize = SAMPLE_RATE * 25 / 10_000;
 /// Longest period looked for: 15 ms (67 Hz).
 pub const LAG_MAX: usize = SAMPLE_RATE * 15 / 1_000;
-/// Samples per channel that `accelerate` and `expand` need: the longest period twice.
+/// Samples per channel with which `accelerate` and `expand` find every period: the longest one twice.
 pub const NEEDED: usize = 2 * LAG_MAX;
+/// With so many they find periods of 10 ms, which most voices have: a buffer that runs dry has no more than one frame of 20 ms, and must
+/// not wait for the longest period to grow again.
+pub const ENOUGH: usize = SAMPLE_RATE * 20 / 1_000;
 /// Mean power below which everything may be cut or repeated: -60 dBFS, quieter than any voice.
 const SILENCE_POWER: f32 = 1e-6;
 
@@ -24,7 +27,7 @@ pub enum Stretched {
     By(usize),
     /// Nothing in the signal repeats well enough: left as it is.
     NoPeriod,
-    /// Fewer than [`NEEDED`] samples.
+    /// Fewer than [`ENOUGH`] samples.
     TooShort,
 }
 
@@ -61,10 +64,11 @@ fn with_period(
     threshold: f32,
     change: impl FnOnce(&mut Vec<f32>, usize),
 ) -> Stretched {
-    if samples.len() < NEEDED * channels {
+    let there = (samples.len() / channels).min(NEEDED);
+    if there < ENOUGH {
         return Stretched::TooShort;
     }
-    let mono = mono(&samples[..NEEDED * channels], channels);
+    let mono = mono(&samples[..there * channels], channels);
     let (lag, similarity) = best_lag(&mono);
     let power = mono.iter().map(|s| s * s).sum::<f32>() / mono.len() as f32;
     if power > SILENCE_POWER && similarity < threshold {
@@ -80,15 +84,16 @@ fn mono(samples: &[f32], channels: usize) -> Vec<f32> {
 }
 
 /// The lag in `LAG_MIN..=LAG_MAX` at which the first `lag` samples look most like the following ones, and how much
-/// (normalised cross-correlation, -1.0 to 1.0). `mono` holds at least [`NEEDED`] samples.
+/// (normalised cross-correlation, -1.0 to 1.0); no longer than half of `mono`, which holds at least [`ENOUGH`] samples.
 fn best_lag(mono: &[f32]) -> (usize, f32) {
+    let lag_max = LAG_MAX.min(mono.len() / 2);
     let coarse: Vec<f32> =
         mono.chunks_exact(DECIMATION).map(|c| c.iter().sum::<f32>() / DECIMATION as f32).collect();
-    let rough = (LAG_MIN / DECIMATION..=LAG_MAX / DECIMATION)
+    let rough = (LAG_MIN / DECIMATION..=lag_max / DECIMATION)
         .max_by(|&a, &b| similarity(&coarse, a).total_cmp(&similarity(&coarse, b)))
         .unwrap_or(LAG_MIN / DECIMATION)
         * DECIMATION;
-    let fine = rough.saturating_sub(DECIMATION).max(LAG_MIN)..=(rough + DECIMATION).min(LAG_MAX);
+    let fine = rough.saturating_sub(DECIMATION).max(LAG_MIN)..=(rough + DECIMATION).min(lag_max);
     fine.map(|lag| (lag, similarity(mono, lag))).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((LAG_MIN, 0.0))
 }
 
@@ -168,8 +173,8 @@ mod tests {
 
     #[test]
     fn too_little_is_said_and_not_touched() {
-        let mut short = tone(100.0, NEEDED - 1, 1);
+        let mut short = tone(100.0, ENOUGH - 1, 1);
         assert_eq!(expand(&mut short, 1, 0.9), Stretched::TooShort);
-        assert_eq!(short.len(), NEEDED - 1);
+        assert_eq!(short.len(), ENOUGH - 1);
     }
 }

@@ -169,7 +169,8 @@ impl AudioSender {
         self.queue(Outgoing { seq, timestamp, pt, marker, payload, retransmission: false });
     }
 
-    /// The receiver asks for these packets. Answers go into the next packets; what no block can carry goes out at once.
+    /// The receiver asks for these packets. The first answer goes out at once where retransmissions were negotiated, the others go
+    /// into the next packets.
     pub fn on_nack(&mut self, now: Instant, seqs: impl IntoIterator<Item = SeqNo>) {
         let advice = self.advice(now);
         for seq in seqs {
@@ -177,8 +178,12 @@ impl AudioSender {
                 Asked::First => {
                     self.stats.requested += 1;
                     self.observed.requested();
+                    self.answer_at_once(seq);
                 }
-                Asked::Again => self.stats.requested_again += 1,
+                Asked::Again => {
+                    self.stats.requested_again += 1;
+                    self.answer_at_once(seq);
+                }
                 Asked::Repeated => self.stats.repeated += 1,
                 Asked::Unknown => self.stats.unknown += 1,
             }
@@ -194,6 +199,16 @@ impl AudioSender {
 
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// The first answer does not wait for the next frame: 10 ms on average, which decide whether one more round fits.
+    fn answer_at_once(&mut self, seq: SeqNo) {
+        if !self.config.rtx {
+            return;
+        }
+        let codec = self.config.codec;
+        let again = self.history.due().find(|sent| sent.seq == seq).map(|sent| sent.again(codec));
+        again.into_iter().for_each(|outgoing| self.queue_again(outgoing));
     }
 
     /// Timestamps of the frames that were asked for and fit into the packet of `timestamp`.
@@ -229,19 +244,9 @@ impl AudioSender {
                 self.stats.too_old += 1;
                 continue;
             }
-            sent.due -= 1;
-            self.stats.retransmissions += 1;
-            self.stats.redundant_bytes += sent.copy.len() as u64;
-            out.push(Outgoing {
-                seq: sent.seq,
-                timestamp: sent.timestamp,
-                pt: codec,
-                marker: false,
-                payload: sent.copy.clone(),
-                retransmission: true,
-            });
+            out.push(sent.again(codec));
         }
-        out.into_iter().for_each(|outgoing| self.queue(outgoing));
+        out.into_iter().for_each(|outgoing| self.queue_again(outgoing));
     }
 
     /// Adds the copies that the advice plans, nearest first.
@@ -285,6 +290,12 @@ impl AudioSender {
         let mut payload = Vec::with_capacity(self.config.payload_max);
         red::join(&blocks, &mut payload);
         payload
+    }
+
+    fn queue_again(&mut self, outgoing: Outgoing) {
+        self.stats.retransmissions += 1;
+        self.stats.redundant_bytes += outgoing.payload.len() as u64;
+        self.queue(outgoing);
     }
 
     fn queue(&mut self, outgoing: Outgoing) {

@@ -1,6 +1,7 @@
 //! The frames sent lately, and which of them somebody waits for.
 
-use packet::{RtpTime, SeqNo};
+use super::audio_sender::Outgoing;
+use packet::{PayloadType, RtpTime, SeqNo};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,21 @@ pub struct Sent {
     pub due: u8,
     /// When it was asked for last, as a request of its own.
     asked: Option<Instant>,
+}
+
+impl Sent {
+    /// One of the copies that are due, as a packet of its own.
+    pub fn again(&mut self, codec: PayloadType) -> Outgoing {
+        self.due = self.due.saturating_sub(1);
+        Outgoing {
+            seq: self.seq,
+            timestamp: self.timestamp,
+            pt: codec,
+            marker: false,
+            payload: self.copy.clone(),
+            retransmission: true,
+        }
+    }
 }
 
 /// What a request meant.

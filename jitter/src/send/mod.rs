@@ -6,8 +6,9 @@
 //!  advice ► planned copies ─────┘
 //! ```
 //!
-//! Headers dominate audio, so a lost frame is not sent again in a packet of its own: it rides in the next one. Only what is too
-//! old for a redundant block (341 ms at 48 kHz) goes out as a retransmission, where that was negotiated.
+//! Headers dominate audio, so copies and further answers ride in the next packets. The first answer to each request goes out at
+//! once as a retransmission, where that was negotiated: the 10 ms until the next frame decide whether one more round of requests fits
+//! into the playout delay. So does what is too old for a redundant block (341 ms at 48 kHz).
 //!
 //! How much redundancy there is follows the receiver's [`SenderAdvice`](crate::audio::SenderAdvice). It needs no message of its
 //! own: [`ObservedLoss`] gives the same from receiver reports and the requests themselves; where the application carries the

@@ -13,6 +13,7 @@
 //! skipped for it never comes. Everything else is asked for: [`VideoBuffer::poll_nack`], [`VideoBuffer::poll_keyframe`],
 //! and [`VideoBuffer::poll_timeout`] says when the next of these has something to say.
 
+mod arrive;
 mod assembly;
 mod buffer;
 mod config;
@@ -20,11 +21,13 @@ mod data;
 mod fec;
 mod freeze;
 mod jitter;
+mod judge;
 mod keyframe;
 mod nack;
 mod part;
 mod references;
 mod repair;
+mod show;
 mod stats;
 mod timeline;
 mod timing;

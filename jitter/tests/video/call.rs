@@ -3,12 +3,14 @@
 use crate::stream::{Encoder, Format, Told, extensions};
 use jitter::video::{Config, Freezes, Payload, Picture, Stats, Via, VideoBuffer};
 use netem::{Link, LinkConfig, Output};
-use packet::SeqNo;
-use packet::rtp::RtpHeader;
+use packet::fec::flexfec;
+use packet::rtp::{Outgoing, RtpHeader};
+use packet::{PayloadType, SeqNo, Ssrc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 pub const MS: Duration = Duration::from_millis(1);
+const FLEXFEC: PayloadType = PayloadType(120);
 const INTERVAL: Duration = Duration::from_millis(40);
 /// 600 kb/s at 25 frames a second: three packets each.
 const FRAME_BYTES: usize = 3000;
@@ -30,6 +32,8 @@ pub struct Setup {
     /// Each retransmission goes out so often.
     pub rtx_copies: u32,
     pub nack: bool,
+    /// FlexFEC packets for each picture; 0: it was not negotiated.
+    pub fec: usize,
 }
 
 /// What travels downwards: RTP and how it is sent.
@@ -58,6 +62,9 @@ pub struct Call {
     keyframe_wanted: bool,
     last_keyframe: Option<Instant>,
     cache: BTreeMap<u16, (Instant, Vec<u8>, Option<Instant>)>,
+    /// Packets of the picture before, for the repair packets of the next.
+    before: Vec<Vec<u8>>,
+    fec_seq: u16,
     /// When each frame was captured.
     captured: Vec<Instant>,
     decoded: BTreeSet<u32>,
@@ -73,7 +80,10 @@ impl Call {
         let start = Instant::now() + Duration::from_secs(3600);
         let round_trip = setup.down.delay + setup.up.delay;
         let config = Config {
-            payloads: vec![(setup.format.pt(), Payload::Codec(setup.format.codec()))],
+            payloads: vec![
+                (setup.format.pt(), Payload::Codec(setup.format.codec())),
+                (FLEXFEC, Payload::Flexfec),
+            ],
             extensions: extensions(),
             one_way: round_trip / 2,
             round_trip,
@@ -93,6 +103,8 @@ impl Call {
             keyframe_wanted: true,
             last_keyframe: None,
             cache: BTreeMap::new(),
+            before: Vec::new(),
+            fec_seq: 0,
             captured: Vec::new(),
             decoded: BTreeSet::new(),
             shown: Vec::new(),
@@ -168,11 +180,44 @@ impl Call {
         for _ in first..self.encoder.number {
             self.captured.push(self.now);
         }
+        let protected = self.protect(&packets);
         for rtp in packets {
             let seq = RtpHeader::parse(&rtp).unwrap().seq;
             self.cache.insert(seq.0, (self.now, rtp.clone(), None));
             self.send(rtp, Via::Media);
         }
+        for rtp in protected {
+            self.send(rtp, Via::Media);
+        }
+    }
+
+    /// One packet over the whole picture, the others each over a part of it and of the one before.
+    fn protect(&mut self, packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let count = self.setup.fec;
+        let mut protected = Vec::new();
+        for repair in 0..count {
+            let here = packets.iter().enumerate().filter(|(n, _)| repair == 0 || n % count != repair - 1);
+            let before = self.before.iter().enumerate().filter(|(n, _)| repair > 0 && n % count == repair);
+            let chosen: Vec<&[u8]> = before.chain(here).map(|(_, rtp)| &rtp[..]).collect();
+            let mut payload = Vec::new();
+            if flexfec::encode(&chosen, &mut payload).is_err() {
+                continue;
+            }
+            let outgoing = Outgoing {
+                pt: FLEXFEC,
+                seq: SeqNo(self.fec_seq),
+                ssrc: Ssrc(99),
+                payload: &payload,
+                ..Outgoing::default()
+            };
+            self.fec_seq = self.fec_seq.wrapping_add(1);
+            let mut rtp = vec![0; payload.len() + 100];
+            let len = outgoing.write(&extensions(), &mut rtp).unwrap().len;
+            rtp.truncate(len);
+            protected.push(rtp);
+        }
+        self.before = packets.to_vec();
+        protected
     }
 
     fn send(&mut self, rtp: Vec<u8>, via: Via) {

@@ -52,6 +52,7 @@ fn skews(loss: f64, audio_link: LinkConfig, synced: bool) -> (Vec<f64>, Duration
         seed: 5,
         rtx_copies: 1,
         nack: true,
+        fec: 0,
     });
     let mut sound = Link::new(audio_link, 6, call.start);
     let mut audio = AudioBuffer::new(Config::default(), Silence);

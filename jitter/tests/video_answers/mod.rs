@@ -139,11 +139,12 @@ impl Run {
                 self.send(pt, script.byte().is_multiple_of(2), &payload, extensions, Via::Media);
             }
             12 => drop(self.buffer.insert(self.now, &script.chunk(), Via::Media)),
-            13 => match script.byte() % 5 {
+            13 => match script.byte() % 6 {
                 0 => self.buffer.set_round_trip(Duration::from_millis(script.word().into())),
                 1 => self.buffer.decoded(Duration::from_millis(script.byte().into())),
                 2 => self.buffer.set_minimum_delay(Duration::from_millis(script.word().into())),
                 3 => self.buffer.pause(),
+                4 => self.buffer.begin_anew(),
                 _ => {
                     let (min_ms, max_ms) = (u32::from(script.word()), u32::from(script.word()));
                     let playout_delay = Some(PlayoutDelay { min_ms, max_ms });

@@ -40,6 +40,7 @@ fn main() -> std::io::Result<()> {
         ("network_trace", network_trace()),
         ("opus", opus()),
         ("router_media", router_media()),
+        ("video_buffer", video_buffer()),
     ] {
         let folder = corpus.join(target);
         std::fs::create_dir_all(&folder)?;
@@ -402,6 +403,29 @@ fn audio_buffer() -> Seeds {
         ("gaps", stream(0, &|n| if n % 7 > 3 { vec![0] } else { Vec::new() })),
         ("an_hour_passes", stream(0, &|n| if n == 40 { vec![4] } else { Vec::new() })),
         ("an_hour_back", stream(1, &|n| if n == 40 { vec![5] } else { Vec::new() })),
+    ])
+}
+
+/// Streams of VP8 in the script's own bytes: whole, with losses that come again, with another owner of the slot, with a storm.
+fn video_buffer() -> Seeds {
+    // A key frame, then frames of two packets; the moments are in the upper bits.
+    let stream = |step: &dyn Fn(usize) -> Vec<u8>| {
+        let mut script = vec![0xff, 0xf0, 3, 0b0111];
+        for n in 0..120 {
+            script.extend([3, 0b0_0001, 3, 0b0_0010, 0, 40]);
+            script.extend(step(n));
+        }
+        script
+    };
+    let sometimes = |n: usize, step: &[u8]| if n % 9 == 4 { step.to_vec() } else { Vec::new() };
+    named(vec![
+        ("steady", stream(&|_| Vec::new())),
+        // A frame that is lost, and the same packet again later.
+        ("losses", stream(&|n| sometimes(n, &[3, 0b0_1011, 8, 255, 0, 0, 0, 0b0_0011]))),
+        ("another_owner", stream(&|n| sometimes(n, &[13, 4, 3, 0b0111]))),
+        ("an_hour_passes", stream(&|n| sometimes(n, &[2, 0]))),
+        ("a_storm", stream(&|n| if n == 60 { vec![14, 0b0_0011, 200] } else { Vec::new() })),
+        ("red_and_fec", stream(&|n| sometimes(n, &[11, 4, 3, 96, 0x10, 1, 0, 0]))),
     ])
 }
 

@@ -87,6 +87,7 @@ pub fn audio_buffer(mut input: &[u8]) {
             3 => now += MS * u32::from(step >> 3),
             4 => now += MS * 3_600_000,
             5 => now = now.checked_sub(MS * 3_600_000).unwrap_or(now),
+            6 if step >> 3 == 31 => buffer.begin_anew(),
             6 => buffer.set_round_trip(MS * u32::from(step >> 3) * 100),
             _ => {
                 // Time stands still between the pulls of one step.

@@ -14,6 +14,8 @@ mod router;
 mod signaling;
 mod traces;
 mod transport;
+#[path = "../../../jitter/tests/video_answers/mod.rs"]
+mod video_answers;
 
 pub use self::audio::audio_buffer;
 pub use self::opus::opus;
@@ -43,6 +45,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("signaling_json", signaling_json),
     ("srtp_unprotect", srtp_unprotect),
     ("stun_demux", stun_demux),
+    ("video_buffer", video_buffer),
 ];
 
 /// A stream of descriptors, each behind a byte with its length; the structure of one is in force for the next.
@@ -60,6 +63,11 @@ pub fn dependency_descriptor(mut input: &[u8]) {
 /// What a sender does and what a peer reports, as steps; see `congestion::drive`.
 pub fn congestion_feedback(input: &[u8]) {
     congestion::drive(std::time::Instant::now(), input);
+}
+
+/// A script of packets, moments and settings; see `video_answers::video`.
+pub fn video_buffer(input: &[u8]) {
+    video_answers::video(input);
 }
 
 /// A repair payload, then packets, each behind two bytes with its length.
