@@ -213,6 +213,15 @@ impl Client {
             | ServerMessage::Pong { .. }
             | ServerMessage::Presence { .. }
             | ServerMessage::Permissions { .. }
+            | ServerMessage::Stopped { .. }
+            | ServerMessage::RoomChanged { .. }
+            | ServerMessage::Registered { .. }
+            | ServerMessage::Invited { .. }
+            | ServerMessage::Incoming { .. }
+            | ServerMessage::CallChanged { .. }
+            | ServerMessage::Posted { .. }
+            | ServerMessage::Messages { .. }
+            | ServerMessage::State { .. }
             | ServerMessage::Done { .. }
             | ServerMessage::Resumed { .. } => {}
             ServerMessage::Error { re, code, message } => {

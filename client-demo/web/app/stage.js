@@ -9,7 +9,7 @@ import { pauseWords } from './words.js';
 /** @import {ParticipantInfo, Share} from '../sdk/wire.js' */
 /** @import {LocalMedia} from './local.js' */
 
-/** @typedef {{root: HTMLLIElement, picture: HTMLElement, name: HTMLElement, muted: HTMLElement, status: HTMLElement, pin: HTMLButtonElement}} Tile */
+/** @typedef {{root: HTMLLIElement, picture: HTMLElement, name: HTMLElement, muted: HTMLElement, hand: HTMLElement, status: HTMLElement, pin: HTMLButtonElement}} Tile */
 
 const GAP = 10;
 
@@ -24,6 +24,8 @@ export class Stage {
   /** @type {string[]} */ #others = [];
   #speakerOn = true;
   #blocked;
+  /** @type {(participant: string) => boolean} */ #handOf = () => false;
+  /** @type {Call | null} Where we may moderate. */ #moderates = null;
   #pinChanged;
   /** @type {string | null} The tile that is pinned, by participant and share. */ #pinned = null;
 
@@ -46,8 +48,13 @@ export class Stage {
     }
   }
 
-  /** Everything as the call says it is now. @param {Call} call @param {LocalMedia} local @param {MediaStreamTrack | null} screen our own */
-  render(call, local, screen) {
+  /**
+   * Everything as the call says it is now.
+   * @param {Call} call @param {LocalMedia} local @param {MediaStreamTrack | null} screen our own
+   * @param {(participant: string) => boolean} handOf whose hand is raised
+   */
+  render(call, local, screen, handOf) {
+    this.#handOf = handOf;
     this.#dropElements(call);
     /** @type {Set<string>} */
     const wanted = new Set();
@@ -63,6 +70,7 @@ export class Stage {
     }
     this.#renderSelf(tile('self/person', this.#grid), call, local);
     for (const participant of call.participants) {
+      this.#moderates = call.grants?.moderate ? call : null;
       const key = `${participant.id}/person`;
       this.#renderOther(tile(key, key === this.#pinned ? this.#featured : this.#grid), call, participant, 'person');
     }
@@ -95,7 +103,7 @@ export class Stage {
     this.#own.classList.toggle('mirrored', !local.isGenerated('camera'));
     this.#describe(tile, {
       name: call.name, who: 'You', picture: track !== null && local.isOn('camera'), muted: !local.isOn('microphone'),
-      speaking: call.self !== null && call.speakers.includes(call.self), status: '',
+      speaking: call.self !== null && call.speakers.includes(call.self), status: '', hand: call.self !== null && this.#handOf(call.self),
     });
     tile.root.classList.add('own');
   }
@@ -117,6 +125,8 @@ export class Stage {
       // What is shared is what the call is about.
       view.priority = share === 'screen' ? 2 : 0;
     }
+    tile.root.classList.toggle('spotlight', share === 'person' && call.setting.spotlight === participant.id);
+    this.#showMenu(tile, participant, share);
     this.#showPin(tile, share === 'screen' ? `${participant.name}’s screen` : participant.name, pinned);
     const on = isOn(participant, share);
     const paused = on ? pauseWords(view?.quality?.paused ?? null) : '';
@@ -128,22 +138,50 @@ export class Stage {
       picture: on && view !== undefined && view.shown && !paused,
       muted: share === 'person' && (!microphone || !microphone.active || microphone.muted),
       speaking: share === 'person' && call.speakers.includes(participant.id),
+      hand: share === 'person' && this.#handOf(participant.id),
       status: participant.connected ? paused || (on && !view?.shown ? 'Connecting …' : '') : 'Connection lost. Waiting …', paused,
     });
   }
 
-  /** @param {Tile} tile @param {{name: string, who: string, picture: boolean, muted: boolean, speaking: boolean, status: string, paused?: string}} what */
-  #describe(tile, { name, who, picture, muted, speaking, status, paused = '' }) {
+  /** @param {Tile} tile @param {{name: string, who: string, picture: boolean, muted: boolean, speaking: boolean, status: string, paused?: string, hand?: boolean}} what */
+  #describe(tile, { name, who, picture, muted, speaking, status, paused = '', hand = false }) {
     tile.root.dataset.picture = picture ? 'shown' : 'hidden';
     tile.root.style.setProperty('--hue', String(Math.round(hueOf(name))));
     tile.root.classList.toggle('speaking', speaking);
     setText(tile.name, who);
     tile.muted.hidden = !muted;
+    tile.hand.hidden = !hand;
     setText(tile.status, status);
     const avatar = tile.root.querySelector('.avatar');
     if (avatar) setText(avatar, initials(name));
-    const words = [who, speaking && 'speaking', muted && 'microphone off', !picture && (paused || 'no picture')].filter(Boolean).join(', ');
+    const words = [who, speaking && 'speaking', hand && 'hand raised', muted && 'microphone off', !picture && (paused || 'no picture')].filter(Boolean).join(', ');
     if (tile.root.getAttribute('aria-label') !== words) tile.root.setAttribute('aria-label', words);
+  }
+
+  /** What a moderator can do to somebody. @param {Tile} tile @param {ParticipantInfo} participant @param {Share} share */
+  #showMenu(tile, participant, share) {
+    const shown = tile.root.querySelector('.tile-menu');
+    if (!this.#moderates || share !== 'person') return void shown?.remove();
+    if (shown) return;
+    const summary = make('summary', '', '⋯');
+    summary.setAttribute('aria-label', `Moderate ${participant.name}`);
+    const menu = make('details', 'menu tile-menu');
+    const act = (/** @type {string} */ words, /** @type {import('../sdk/wire.js').Action} */ action) => {
+      const button = make('button', '', words);
+      button.type = 'button';
+      button.addEventListener('click', () => {
+        menu.open = false;
+        this.#moderates?.moderate(action).catch(() => {}); // They may have left meanwhile.
+      });
+      return button;
+    };
+    const { id } = participant;
+    menu.append(summary, make('div', '',
+      act('Mute', { do: 'stop', participant: id, sources: ['microphone'] }),
+      act('Stop video', { do: 'stop', participant: id, sources: ['camera', 'screen', 'screen_audio'] }),
+      act('Spotlight', { do: 'spotlight', participant: id }),
+      act('Remove', { do: 'remove', participant: id, keep_out: true })));
+    tile.root.append(menu);
   }
 
   /** @param {Tile} tile @param {string} who @param {boolean} pinned */
@@ -171,6 +209,9 @@ export class Stage {
     const name = make('span', 'tile-name');
     const muted = make('span', 'tile-muted');
     muted.append(icon('microphone-off'));
+    const hand = make('span', 'tile-hand');
+    hand.append(icon('hand'));
+    hand.hidden = true;
     const status = make('span', 'tile-status');
     const picture = make('div', 'tile-picture');
     const avatar = make('div', 'avatar');
@@ -180,12 +221,12 @@ export class Stage {
     pin.hidden = true;
     pin.append(icon('pin'));
     pin.addEventListener('click', () => this.#togglePin(key));
-    const root = make('li', 'tile', avatar, picture, status, make('div', 'tile-label', muted, name), pin);
+    const root = make('li', 'tile', avatar, picture, status, make('div', 'tile-label', hand, muted, name), pin);
     // A second way for a mouse or a finger; the button is there for everybody else.
     picture.addEventListener('dblclick', () => pin.hidden || this.#togglePin(key));
     root.dataset.tile = key;
     if (key.endsWith('/screen')) root.classList.add('screen');
-    const tile = { root, picture, name, muted, status, pin };
+    const tile = { root, picture, name, muted, hand, status, pin };
     this.#tiles.set(key, tile);
     return tile;
   }

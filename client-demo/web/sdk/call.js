@@ -17,6 +17,7 @@ import { Backoff } from './backoff.js';
 import { CallError, isPassing } from './errors.js';
 import { Emitter } from './events.js';
 import { Link } from './link.js';
+import { MessageLog } from './messages.js';
 import { Peer, SENDERS } from './peer.js';
 import { Reach } from './reach.js';
 import { SLOT_STEP, SlotTable } from './slots.js';
@@ -41,6 +42,8 @@ import { SlotView } from './view.js';
  * @property {Stages} stages              how long connecting has taken so far
  * @property {LinkQuality} quality        what the link carries, and what is sent over it
  * @property {Grants} grants               what we may do has changed
+ * @property {Source[]} stopped            a moderator has stopped what we publish; we may begin again
+ * @property {{locked: boolean, spotlight: string | null}} room   how the room is set has changed
  * @property {boolean} reachable          whether the server answers (before the join, too)
  * @property {CallError} error            the call ended and will not come back by itself
  */
@@ -91,6 +94,7 @@ export class Call extends Emitter {
   /** @type {string[]} */ #speakers = [];
   /** @type {string | null} */ #self = null;
   /** @type {LinkQuality} */ #quality = { estimate_kbps: null, wanted_kbps: 0, decisions: [] };
+  /** What is said in the room. */ messages = new MessageLog();
   #tiles = new TileWatcher((slots) => {
     if (this.#state !== 'joined' || !this.#link) return false;
     this.#link.send({ type: 'prefer', slots });
@@ -105,6 +109,7 @@ export class Call extends Emitter {
   /** @type {string | null} What the server knows us by. */ #token = null;
   /** @type {string | undefined} What lets us in. */ #access = undefined;
   /** @type {Grants | null} */ #grants = null;
+  /** @type {{locked: boolean, spotlight: string | null}} */ #setting = { locked: false, spotlight: null };
   /** @type {any} */ #healing = null;
   /** @type {Promise<unknown>} Offers never overlap. */ #negotiation = Promise.resolve();
   /** @type {Stages} */ #stages = {};
@@ -158,6 +163,11 @@ export class Call extends Emitter {
 
   get name() {
     return this.#name;
+  }
+
+  /** How the room is set: whether it is locked, and whom everybody should look at. */
+  get setting() {
+    return this.#setting;
   }
 
   /** What we may do; null outside. @returns {Readonly<Grants> | null} */
@@ -398,13 +408,14 @@ export class Call extends Emitter {
       this.#addSlots(peer);
       media = { offer: /** @type {string} */ (offer), ...this.#describe(peer) };
     }
-    const resumed = await link.request({ type: 'resume', token, ...(media && { media }) });
+    const resumed = await link.request({ type: 'resume', token, history: this.messages.from, ...(media && { media }) });
     this.#catchUp(resumed);
     this.#permit(resumed.grants);
     if (resumed.answer !== null) await peer.accept(resumed.answer);
     this.#backoff.reset();
     this.#reason = null;
     this.#setState('joined');
+    this.messages.attach(link);
     this.#tiles.retell();
     for (const { source } of SENDERS) this.#announceIfChanged(source, peer);
     if (!resumed.media) return this.#renew();
@@ -443,13 +454,14 @@ export class Call extends Emitter {
     this.#addSlots(peer);
     const joined = await link.request({
       type: 'join', room: this.#room, name: this.#name, offer: /** @type {string} */ (offer), ...this.#describe(peer),
-      ...(this.#access !== undefined && { token: this.#access }),
+      ...(this.#access !== undefined && { token: this.#access }), history: this.messages.from,
     });
     clock.reach('signaling', performance.now());
     // The bindings first: the page has its elements ready when the tracks begin.
     this.#begin(joined);
     await peer.accept(joined.answer);
     this.#setState('joined');
+    this.messages.attach(link);
     this.#tiles.retell();
     for (const { source } of SENDERS) this.#announceIfChanged(source, peer);
     this.#grow(0);
@@ -537,6 +549,7 @@ export class Call extends Emitter {
     this.#report = null;
     this.#self = null;
     this.#grants = null;
+    this.#setting = { locked: false, spotlight: null };
     this.#speakers = [];
     this.#participants.clear();
     this.#slots = new SlotTable();
@@ -554,6 +567,7 @@ export class Call extends Emitter {
     this.#link?.finish();
     this.#clear();
     this.#tiles.close();
+    this.messages.close();
     this.#unlisten();
     this.#setState(state);
   }
@@ -681,8 +695,24 @@ export class Call extends Emitter {
         participant.tracks = [...participant.tracks.filter((track) => track.mid !== message.track.mid), message.track];
         return this.emit('participants', undefined);
       }
+      case 'stopped':
+        for (const source of message.sources) {
+          const published = /** @type {Published} */ (this.#published.get(source));
+          published.active = false;
+          this.#announced.set(source, `${published.muted}/false`);
+        }
+        this.emit('stopped', message.sources);
+        return this.emit('participants', undefined);
+      case 'room_changed':
+        this.#setting = { locked: message.locked, spotlight: message.spotlight };
+        this.emit('room', this.#setting);
+        return this.emit('participants', undefined);
       case 'permissions':
         return this.#permit(message.grants);
+      case 'messages':
+        return this.messages.receive(message);
+      case 'state':
+        return this.messages.emit('state', message);
       case 'presence': {
         const participant = this.#participants.get(message.participant);
         if (!participant) return;
