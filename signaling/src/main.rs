@@ -10,11 +10,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 mod cli;
-<<<<<<< HEAD
 mod keys;
-=======
 mod lab;
->>>>>>> 7ffb206 (Replay bad networks against the engine and against a peer: calls, joins, table, thresholds, report)
 
 /// Exit codes: a wrong command line, and anything else that kept the server from starting.
 const WRONG_USE: u8 = 2;

@@ -197,17 +197,11 @@ fn note(seen: Seen, number: u16, seed: u64, person: &Person, source: &mut Option
 }
 
 /// Candidates of an answer lead through the link.
-fn through(message: ServerMessage, link: SocketAddr) -> ServerMessage {
-    let rewritten =
-        |answer: &str| -> String { answer.split_inclusive('\n').map(|line| candidate(line, link)).collect() };
-    match message {
-        ServerMessage::Joined { re, participant, room, answer, participants, bindings, server_ms } => {
-            let answer = rewritten(&answer);
-            ServerMessage::Joined { re, participant, room, answer, participants, bindings, server_ms }
-        }
-        ServerMessage::Answer { re, answer } => ServerMessage::Answer { re, answer: rewritten(&answer) },
-        other => other,
+fn through(mut message: ServerMessage, link: SocketAddr) -> ServerMessage {
+    if let ServerMessage::Joined { answer, .. } | ServerMessage::Answer { answer, .. } = &mut message {
+        *answer = answer.split_inclusive('\n').map(|line| candidate(line, link)).collect();
     }
+    message
 }
 
 fn candidate(line: &str, link: SocketAddr) -> String {
