@@ -74,7 +74,7 @@ fn a_virtual_run_is_the_same_byte_for_byte_gates_and_can_be_reported_and_compare
         let limits = thresholds.to_str().expect("a name");
         let line =
             ["run", "S9", "--virtual", "--seconds", "5", "--seed", seed, "--joins", "2", "--no-scores"];
-        let output = lab(&[&line, &["--out", out, "--json", "--thresholds", limits], more].concat());
+        let output = lab(&[&line[..], &["--out", out, "--json", "--thresholds", limits], more].concat());
         (folder, output)
     };
     let (first, told) = run("first", "3", &[]);
