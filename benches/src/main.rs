@@ -9,6 +9,7 @@ mod connect;
 mod fanout;
 mod handshake;
 mod jitter;
+mod signaling;
 
 use clap::{Parser, Subcommand};
 use measure::{chromium, report};
@@ -38,6 +39,11 @@ enum Bench {
     Handshake(handshake::Options),
     /// Speech through encoder, bad networks and the jitter buffer: concealed share, delay, wire rate, speech scores
     Jitter(jitter::Options),
+    /// Joins, messages, idle connections, and phones whose network is cut again and again
+    Signaling(signaling::Options),
+    /// The server process that `signaling` measures
+    #[command(hide = true)]
+    SignalingServer,
     /// The server process that `fanout` measures
     #[command(hide = true)]
     FanoutServer(fanout::ServerOptions),
@@ -52,6 +58,8 @@ fn main() -> ExitCode {
         Bench::Fanout(options) => fanout::run(&options),
         Bench::Handshake(options) => handshake::run(&options),
         Bench::Jitter(options) => jitter::run(&options),
+        Bench::Signaling(options) => signaling::run(&options),
+        Bench::SignalingServer => return signaling::serve().map_or_else(failed, |()| ExitCode::SUCCESS),
         Bench::FanoutServer(options) => {
             return fanout::serve(&options).map_or_else(failed, |()| ExitCode::SUCCESS);
         }

@@ -105,7 +105,16 @@ pub async fn run(options: &Options, stop: impl Future<Output = ()>) -> Result<Re
     let ms = |at: Instant| at.saturating_duration_since(joining).as_secs_f64() * 1000.0;
     let (offer, tracks, slots) = peer.offer(options.slot_pairs).await?;
     let (room, name) = (options.room.clone(), options.name.clone());
-    connection.sender.send(ClientMessage::Join { id: 1, room, name, offer, tracks, slots, token: None })?;
+    connection.sender.send(ClientMessage::Join {
+        id: 1,
+        room,
+        name,
+        offer,
+        tracks,
+        slots,
+        token: None,
+        history: None,
+    })?;
 
     let mut stop = pin!(stop);
     let mut request = 1;

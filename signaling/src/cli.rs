@@ -52,6 +52,10 @@ pub struct Serve {
     #[arg(long, value_name = "FILE")]
     token_public_key: Vec<PathBuf>,
 
+    /// Keep messages here, across restarts [default: in memory]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+
     /// Let everybody who reaches the server into every room, to do everything there
     #[arg(long, conflicts_with_all = ["token_secret_file", "token_public_key"])]
     open: bool,
@@ -219,6 +223,7 @@ impl Serve {
         let mut options = Options {
             listen: http,
             keys: keys.map(Arc::new),
+            data: self.data.clone(),
             open: self.open,
             tls,
             joins: Rate { burst: self.join_rate.saturating_mul(10), per_second: f64::from(self.join_rate) },

@@ -46,6 +46,7 @@ impl World {
                 Output::Send { to, message } => self.sent.push((to.0, message)),
                 Output::Media { command, .. } => self.media.push(command),
                 Output::Close { connection, code } => self.closed.push((connection.0, code)),
+                Output::Load { .. } | Output::Store(_) | Output::Revoked(_) => {}
                 Output::Timeout(_) => return,
             }
         }
@@ -110,7 +111,7 @@ fn with_token(id: u64, room: &str, token: Option<String>) -> ClientMessage {
     let ClientMessage::Join { name, offer, tracks, slots, .. } = join(id, room, &format!("n{id}"), 4) else {
         unreachable!()
     };
-    ClientMessage::Join { id, room: room.into(), name, offer, tracks, slots, token }
+    ClientMessage::Join { id, room: room.into(), name, offer, tracks, slots, token, history: None }
 }
 
 fn moderator() -> GrantClaims {
@@ -313,7 +314,8 @@ fn who_was_removed_stays_out_on_every_device_and_across_a_restart() {
     assert_eq!(world.sessions.stats().participants, 1);
 
     world.open(4);
-    let answer = world.say(4, ClientMessage::Resume { id: 6, token: resume.token, media: None });
+    let answer =
+        world.say(4, ClientMessage::Resume { id: 6, token: resume.token, media: None, history: None });
     assert_eq!(code_of(&answer), Some(ErrorCode::ResumeRefused));
     let fresh = Claims { jti: Some("another".into()), ..ben.clone() };
     assert_eq!(code_of(&world.enter(5, &fresh)), Some(ErrorCode::AccessDenied));

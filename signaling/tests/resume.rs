@@ -35,6 +35,7 @@ impl World {
                 Output::Send { to, message } => self.sent.push((to.0, message)),
                 Output::Media { command, .. } => self.media.push(command),
                 Output::Close { connection, code } => self.closed.push((connection.0, code)),
+                Output::Load { .. } | Output::Store(_) | Output::Revoked(_) => {}
                 Output::Timeout(_) => return,
             }
         }
@@ -75,7 +76,7 @@ impl World {
 
     fn resume(&mut self, connection: u64, token: &str, media: Option<MediaOffer>) {
         self.open(connection);
-        self.say(connection, ClientMessage::Resume { id: 7, token: token.into(), media });
+        self.say(connection, ClientMessage::Resume { id: 7, token: token.into(), media, history: None });
     }
 
     fn clear(&mut self) {
@@ -166,7 +167,7 @@ fn a_connection_whose_loss_is_not_noticed_yet_is_taken_over() {
     world.wait(GRACE * 2);
     assert_eq!(world.sessions.stats().participants, 2, "the end of the old one means nothing");
     world.clear();
-    world.say(3, ClientMessage::Resume { id: 9, token, media: None });
+    world.say(3, ClientMessage::Resume { id: 9, token, media: None, history: None });
     assert!(matches!(world.to(3)[..], [ServerMessage::Error { code: ErrorCode::WrongState, .. }]));
 }
 

@@ -62,6 +62,7 @@ impl World {
                 Output::Close { connection, .. } => {
                     assert!(self.open.remove(&connection.0).is_some(), "closed what is not open");
                 }
+                Output::Load { .. } | Output::Store(_) | Output::Revoked(_) => {}
                 Output::Timeout(_) => return,
             }
         }
@@ -117,6 +118,13 @@ impl World {
             ServerMessage::Layers { .. }
             | ServerMessage::Quality { .. }
             | ServerMessage::Permissions { .. }
+            | ServerMessage::Registered { .. }
+            | ServerMessage::Invited { .. }
+            | ServerMessage::Incoming { .. }
+            | ServerMessage::CallChanged { .. }
+            | ServerMessage::Posted { .. }
+            | ServerMessage::Messages { .. }
+            | ServerMessage::State { .. }
             | ServerMessage::Done { .. }
             | ServerMessage::Pong { .. }
             | ServerMessage::Error { .. } => {}
@@ -211,7 +219,7 @@ impl World {
                     let offer = offer_of(slots, ufrag, random.below(2) as u8);
                     MediaOffer { offer, tracks: tracks(), slots: pairs(slots) }
                 });
-                self.say(id, &ClientMessage::Resume { id: 3, token, media }, random);
+                self.say(id, &ClientMessage::Resume { id: 3, token, media, history: None }, random);
             }
             (18, Some(id)) => {
                 self.open.remove(&id);

@@ -53,6 +53,7 @@ impl World {
                 Output::Send { to, message } => self.sent.push((to.0, message)),
                 Output::Media { worker, command } => self.media.push((worker, command)),
                 Output::Close { connection, code } => self.closed.push((connection.0, code)),
+                Output::Load { .. } | Output::Store(_) | Output::Revoked(_) => {}
                 Output::Timeout(_) => return,
             }
         }
@@ -218,7 +219,10 @@ fn a_failed_join_touches_nobody_and_may_be_repeated() {
         world.clear();
         let before = world.sessions.stats();
         let Wish { room, name, offer, tracks, slots } = wish;
-        world.say(3, ClientMessage::Join { id: 5, room, name, offer, tracks, slots, token: None });
+        world.say(
+            3,
+            ClientMessage::Join { id: 5, room, name, offer, tracks, slots, token: None, history: None },
+        );
         assert_eq!(world.error(3), (Some(5), expected), "case {index}");
         assert!(world.media.is_empty() && world.sent.len() == 1 && world.closed.is_empty(), "case {index}");
         let after = world.sessions.stats();

@@ -13,6 +13,8 @@ pub const CORES: &[&str] = &[
     "bwe",
     "rooms",
     "access",
+    "history",
+    "ring-core",
     "sfu-core",
     "jitter",
     "sdp",

@@ -65,6 +65,7 @@ impl Peer {
             tracks: tracks.clone(),
             slots: slots.clone(),
             token: None,
+            history: None,
         };
         Self {
             rtc,

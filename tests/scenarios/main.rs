@@ -7,3 +7,4 @@ mod determinism;
 mod hostile;
 mod networks;
 mod people;
+mod phones;

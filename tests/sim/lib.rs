@@ -22,6 +22,7 @@ pub mod media;
 pub mod meter;
 pub mod native;
 pub mod participant;
+pub mod phones;
 pub mod picture;
 pub mod pipe;
 pub mod proxy;

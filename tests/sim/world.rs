@@ -422,6 +422,9 @@ impl World {
                         person.state = State::Left;
                     }
                 }
+                // Nobody here says anything that would have to be kept.
+                sessions::Output::Load { .. } | sessions::Output::Store(_) | sessions::Output::Revoked(_) => {
+                }
                 sessions::Output::Timeout(next) => {
                     self.sessions_wake = next.map(|(at, _)| at);
                     return told;

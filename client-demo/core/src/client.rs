@@ -213,6 +213,13 @@ impl Client {
             | ServerMessage::Pong { .. }
             | ServerMessage::Presence { .. }
             | ServerMessage::Permissions { .. }
+            | ServerMessage::Registered { .. }
+            | ServerMessage::Invited { .. }
+            | ServerMessage::Incoming { .. }
+            | ServerMessage::CallChanged { .. }
+            | ServerMessage::Posted { .. }
+            | ServerMessage::Messages { .. }
+            | ServerMessage::State { .. }
             | ServerMessage::Done { .. }
             | ServerMessage::Resumed { .. } => {}
             ServerMessage::Error { re, code, message } => {

@@ -104,6 +104,7 @@ impl Session {
             tracks: self.infos.clone(),
             slots: self.slots(),
             token: None,
+            history: None,
         }
     }
 

@@ -22,8 +22,11 @@ export class Lobby {
   /** @type {(() => void) | null} */ #stopMeter = null;
   #environment = checkEnvironment();
 
-  /** @param {LocalMedia} local @param {(room: string, name: string) => void} join called on Join with both filled in */
-  constructor(local, join) {
+  /**
+   * @param {LocalMedia} local @param {(room: string, name: string) => void} join called on Join with both filled in
+   * @param {(name: string) => void} renamed called when another name was given
+   */
+  constructor(local, join, renamed) {
     this.#local = local;
     const asked = new URLSearchParams(location.search);
     this.#name.value = asked.get('name') ?? remembered('sampan-name') ?? BIRDS[Math.floor(Math.random() * BIRDS.length)];
@@ -39,6 +42,7 @@ export class Lobby {
     this.#name.addEventListener('change', () => {
       remember('sampan-name', this.#name.value.trim());
       local.rename(this.#name.value.trim());
+      renamed(this.#name.value.trim());
     });
     this.#room.addEventListener('change', () => remember('sampan-room', this.#room.value.trim()));
     byId('preview-microphone').addEventListener('click', () => local.set('microphone', !local.isOn('microphone')));
@@ -53,6 +57,10 @@ export class Lobby {
     const impossible = environmentWords(this.#environment);
     if (impossible) this.fail(impossible);
     this.render();
+  }
+
+  get name() {
+    return this.#name.value.trim();
   }
 
   get environment() {

@@ -1,15 +1,17 @@
 /** The demo page: the lobby, the call, and what leads from one to the other. */
 
 import { CallError, MediaProblem, openScreen } from '../sdk/index.js';
+import { Chat } from './chat.js';
 import { byId, notice, setPressed, setText } from './dom.js';
 import { LocalMedia } from './local.js';
 import { Lobby } from './lobby.js';
 import { Quality } from './quality.js';
+import { Ringing } from './ring.js';
 import { Stage } from './stage.js';
 import { OtherTabs } from './tabs.js';
 import { callWords, countWords, reconnectWords } from './words.js';
 
-/** @import {Call} from '../sdk/index.js' */
+/** @import {Call, Phone, Ring} from '../sdk/index.js' */
 
 /** What lets us in, where the application has put it into the address. */
 const TOKEN = new URLSearchParams(location.search).get('token');
@@ -17,19 +19,21 @@ const TOKEN = new URLSearchParams(location.search).get('token');
 /** The pill says at once that something is wrong; what and why comes when it lasts. */
 const EXPLAIN_AFTER_MS = 2_000;
 
-/** @param {{createCall: () => Call}} options where calls come from */
-export function start({ createCall }) {
-  const page = new Page(createCall);
+/** @param {{createCall: () => Call, createPhone?: (identity: string, name: string) => Phone | null}} options where calls come from */
+export function start({ createCall, createPhone = () => null }) {
+  const page = new Page(createCall, createPhone);
   page.openLobby();
 }
 
 class Page {
   #createCall;
+  #ringing;
   /** @type {Call | null} */ #call = null;
   #local = new LocalMedia();
   #lobby;
   #stage = new Stage(() => this.#soundBlocked(), (pinned) => this.#pinChanged(pinned));
   #quality = new Quality();
+  #chat = new Chat(() => this.#render());
   #tabs = new OtherTabs();
   #speakerOn = true;
   /** @type {{video: MediaStreamTrack, audio: MediaStreamTrack | null} | null} */ #screen = null;
@@ -37,10 +41,11 @@ class Page {
   /** @type {any} */ #explaining = null;
   #wasReconnecting = false;
 
-  /** @param {() => Call} createCall */
-  constructor(createCall) {
+  /** @param {() => Call} createCall @param {(identity: string, name: string) => Phone | null} createPhone */
+  constructor(createCall, createPhone) {
+    this.#ringing = new Ringing(createPhone, (ring) => this.#enterRing(ring));
     this.#createCall = createCall;
-    this.#lobby = new Lobby(this.#local, (room, name) => this.#join(room, name));
+    this.#lobby = new Lobby(this.#local, (room, name) => this.#join(room, name), (name) => this.#ringing.listen(name));
     this.#local.on('changed', () => this.#render());
     byId('toggle-microphone').addEventListener('click', () => this.#local.set('microphone', !this.#local.isOn('microphone')));
     byId('toggle-camera').addEventListener('click', () => this.#local.set('camera', !this.#local.isOn('camera')));
@@ -64,6 +69,7 @@ class Page {
     const call = this.#createCall();
     this.#call = call;
     const mine = (/** @type {() => void} */ run) => () => call === this.#call && run();
+    this.#chat.use(call);
     call.on('reachable', (reachable) => call === this.#call && this.#lobby.reachable(reachable));
     call.on('participants', mine(() => this.#render()));
     call.on('grants', (grants) => {
@@ -86,12 +92,22 @@ class Page {
     call.on('state', mine(() => this.#stateChanged()));
     call.on('error', (error) => call === this.#call && this.#ended(callWords(error)));
     call.prepare();
+    this.#ringing.listen(this.#lobby.name);
     // After the offer: nothing of it depends on what the person answers.
     if (!this.#local.track('camera') && !this.#local.track('microphone')) void this.#local.start();
   }
 
-  /** @param {string} room @param {string} name */
-  async #join(room, name) {
+  /** Both sides are ready: the PeerConnection was prepared while it rang. @param {Ring} ring */
+  async #enterRing(ring) {
+    await this.#join(ring.room, this.#lobby.name, ring);
+    if (this.#call?.state !== 'joined') return this.#ringing.hangUp();
+    ring.on('state', (state) => {
+      if (state === 'ended' && this.#call?.room === ring.room) this.#call.leave();
+    });
+  }
+
+  /** @param {string} room @param {string} name @param {Ring | null} [ring] */
+  async #join(room, name, ring = null) {
     const start_ms = performance.now();
     const call = this.#call;
     if (!call) return;
@@ -99,19 +115,22 @@ class Page {
     this.#lobby.busy(true);
     this.#local.use(call);
     try {
-      await call.join({ room, name, start_ms, ...(TOKEN && { token: TOKEN }) });
+      const token = ring?.token ?? TOKEN;
+      await call.join({ room, name, start_ms, ...(token && { token }) });
     } catch (error) {
       this.#local.use(null);
       this.#lobby.busy(false);
       this.#lobby.fail(callWords(/** @type {CallError} */ (error)));
       return;
     }
-    const address = new URL(location.href);
-    address.searchParams.set('room', room);
-    history.replaceState(null, '', address);
+    if (!ring) {
+      const address = new URL(location.href);
+      address.searchParams.set('room', room);
+      history.replaceState(null, '', address);
+    }
     const second = this.#tabs.inCall;
     this.#tabs.enter();
-    this.#openCall(room, second);
+    this.#openCall(ring ? ring.name : room, second);
   }
 
   /** @param {string} room @param {boolean} second another tab of this browser is in a call */
@@ -155,9 +174,11 @@ class Page {
     byId('call-state').hidden = true;
     this.#wasReconnecting = false;
     this.#tabs.leave();
+    this.#ringing.hangUp();
     this.#releaseScreen();
     this.#local.use(null);
     this.#quality.use(null);
+    this.#chat.use(null);
     this.#stage.clear();
     this.#call = null;
     this.openLobby();
@@ -242,7 +263,7 @@ class Page {
         button.title = button.disabled ? 'Not allowed in this call' : '';
       }
       byId('toggle-screen').setAttribute('aria-pressed', String(this.#screen !== null));
-      this.#stage.render(call, this.#local, this.#screen?.video ?? null);
+      this.#stage.render(call, this.#local, this.#screen?.video ?? null, (participant) => this.#chat.handOf(participant));
     });
   }
 

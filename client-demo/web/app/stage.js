@@ -9,7 +9,7 @@ import { pauseWords } from './words.js';
 /** @import {ParticipantInfo, Share} from '../sdk/wire.js' */
 /** @import {LocalMedia} from './local.js' */
 
-/** @typedef {{root: HTMLLIElement, picture: HTMLElement, name: HTMLElement, muted: HTMLElement, status: HTMLElement, pin: HTMLButtonElement}} Tile */
+/** @typedef {{root: HTMLLIElement, picture: HTMLElement, name: HTMLElement, muted: HTMLElement, hand: HTMLElement, status: HTMLElement, pin: HTMLButtonElement}} Tile */
 
 const GAP = 10;
 
@@ -24,6 +24,7 @@ export class Stage {
   /** @type {string[]} */ #others = [];
   #speakerOn = true;
   #blocked;
+  /** @type {(participant: string) => boolean} */ #handOf = () => false;
   #pinChanged;
   /** @type {string | null} The tile that is pinned, by participant and share. */ #pinned = null;
 
@@ -46,8 +47,13 @@ export class Stage {
     }
   }
 
-  /** Everything as the call says it is now. @param {Call} call @param {LocalMedia} local @param {MediaStreamTrack | null} screen our own */
-  render(call, local, screen) {
+  /**
+   * Everything as the call says it is now.
+   * @param {Call} call @param {LocalMedia} local @param {MediaStreamTrack | null} screen our own
+   * @param {(participant: string) => boolean} handOf whose hand is raised
+   */
+  render(call, local, screen, handOf) {
+    this.#handOf = handOf;
     this.#dropElements(call);
     /** @type {Set<string>} */
     const wanted = new Set();
@@ -95,7 +101,7 @@ export class Stage {
     this.#own.classList.toggle('mirrored', !local.isGenerated('camera'));
     this.#describe(tile, {
       name: call.name, who: 'You', picture: track !== null && local.isOn('camera'), muted: !local.isOn('microphone'),
-      speaking: call.self !== null && call.speakers.includes(call.self), status: '',
+      speaking: call.self !== null && call.speakers.includes(call.self), status: '', hand: call.self !== null && this.#handOf(call.self),
     });
     tile.root.classList.add('own');
   }
@@ -128,21 +134,23 @@ export class Stage {
       picture: on && view !== undefined && view.shown && !paused,
       muted: share === 'person' && (!microphone || !microphone.active || microphone.muted),
       speaking: share === 'person' && call.speakers.includes(participant.id),
+      hand: share === 'person' && this.#handOf(participant.id),
       status: participant.connected ? paused || (on && !view?.shown ? 'Connecting …' : '') : 'Connection lost. Waiting …', paused,
     });
   }
 
-  /** @param {Tile} tile @param {{name: string, who: string, picture: boolean, muted: boolean, speaking: boolean, status: string, paused?: string}} what */
-  #describe(tile, { name, who, picture, muted, speaking, status, paused = '' }) {
+  /** @param {Tile} tile @param {{name: string, who: string, picture: boolean, muted: boolean, speaking: boolean, status: string, paused?: string, hand?: boolean}} what */
+  #describe(tile, { name, who, picture, muted, speaking, status, paused = '', hand = false }) {
     tile.root.dataset.picture = picture ? 'shown' : 'hidden';
     tile.root.style.setProperty('--hue', String(Math.round(hueOf(name))));
     tile.root.classList.toggle('speaking', speaking);
     setText(tile.name, who);
     tile.muted.hidden = !muted;
+    tile.hand.hidden = !hand;
     setText(tile.status, status);
     const avatar = tile.root.querySelector('.avatar');
     if (avatar) setText(avatar, initials(name));
-    const words = [who, speaking && 'speaking', muted && 'microphone off', !picture && (paused || 'no picture')].filter(Boolean).join(', ');
+    const words = [who, speaking && 'speaking', hand && 'hand raised', muted && 'microphone off', !picture && (paused || 'no picture')].filter(Boolean).join(', ');
     if (tile.root.getAttribute('aria-label') !== words) tile.root.setAttribute('aria-label', words);
   }
 
@@ -171,6 +179,9 @@ export class Stage {
     const name = make('span', 'tile-name');
     const muted = make('span', 'tile-muted');
     muted.append(icon('microphone-off'));
+    const hand = make('span', 'tile-hand');
+    hand.append(icon('hand'));
+    hand.hidden = true;
     const status = make('span', 'tile-status');
     const picture = make('div', 'tile-picture');
     const avatar = make('div', 'avatar');
@@ -180,12 +191,12 @@ export class Stage {
     pin.hidden = true;
     pin.append(icon('pin'));
     pin.addEventListener('click', () => this.#togglePin(key));
-    const root = make('li', 'tile', avatar, picture, status, make('div', 'tile-label', muted, name), pin);
+    const root = make('li', 'tile', avatar, picture, status, make('div', 'tile-label', hand, muted, name), pin);
     // A second way for a mouse or a finger; the button is there for everybody else.
     picture.addEventListener('dblclick', () => pin.hidden || this.#togglePin(key));
     root.dataset.tile = key;
     if (key.endsWith('/screen')) root.classList.add('screen');
-    const tile = { root, picture, name, muted, status, pin };
+    const tile = { root, picture, name, muted, hand, status, pin };
     this.#tiles.set(key, tile);
     return tile;
   }

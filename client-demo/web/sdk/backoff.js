@@ -6,7 +6,7 @@
 /** The first retry comes soon: a server that is restarted is back in under a second. */
 export const FIRST_WAIT_MS = 250;
 /** While the loss is fresh nobody waits longer than this after the server is back. */
-export const FRESH_WAIT_MS = 700;
+export const FRESH_WAIT_MS = 500;
 /** The way through a tunnel or a lift. */
 export const FRESH_FOR_MS = 60_000;
 /** A person who watches the page should not wait longer than this after the server is back. */

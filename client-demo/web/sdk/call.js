@@ -17,6 +17,7 @@ import { Backoff } from './backoff.js';
 import { CallError, isPassing } from './errors.js';
 import { Emitter } from './events.js';
 import { Link } from './link.js';
+import { MessageLog } from './messages.js';
 import { Peer, SENDERS } from './peer.js';
 import { Reach } from './reach.js';
 import { SLOT_STEP, SlotTable } from './slots.js';
@@ -91,6 +92,7 @@ export class Call extends Emitter {
   /** @type {string[]} */ #speakers = [];
   /** @type {string | null} */ #self = null;
   /** @type {LinkQuality} */ #quality = { estimate_kbps: null, wanted_kbps: 0, decisions: [] };
+  /** What is said in the room. */ messages = new MessageLog();
   #tiles = new TileWatcher((slots) => {
     if (this.#state !== 'joined' || !this.#link) return false;
     this.#link.send({ type: 'prefer', slots });
@@ -398,13 +400,14 @@ export class Call extends Emitter {
       this.#addSlots(peer);
       media = { offer: /** @type {string} */ (offer), ...this.#describe(peer) };
     }
-    const resumed = await link.request({ type: 'resume', token, ...(media && { media }) });
+    const resumed = await link.request({ type: 'resume', token, history: this.messages.from, ...(media && { media }) });
     this.#catchUp(resumed);
     this.#permit(resumed.grants);
     if (resumed.answer !== null) await peer.accept(resumed.answer);
     this.#backoff.reset();
     this.#reason = null;
     this.#setState('joined');
+    this.messages.attach(link);
     this.#tiles.retell();
     for (const { source } of SENDERS) this.#announceIfChanged(source, peer);
     if (!resumed.media) return this.#renew();
@@ -443,13 +446,14 @@ export class Call extends Emitter {
     this.#addSlots(peer);
     const joined = await link.request({
       type: 'join', room: this.#room, name: this.#name, offer: /** @type {string} */ (offer), ...this.#describe(peer),
-      ...(this.#access !== undefined && { token: this.#access }),
+      ...(this.#access !== undefined && { token: this.#access }), history: this.messages.from,
     });
     clock.reach('signaling', performance.now());
     // The bindings first: the page has its elements ready when the tracks begin.
     this.#begin(joined);
     await peer.accept(joined.answer);
     this.#setState('joined');
+    this.messages.attach(link);
     this.#tiles.retell();
     for (const { source } of SENDERS) this.#announceIfChanged(source, peer);
     this.#grow(0);
@@ -554,6 +558,7 @@ export class Call extends Emitter {
     this.#link?.finish();
     this.#clear();
     this.#tiles.close();
+    this.messages.close();
     this.#unlisten();
     this.#setState(state);
   }
@@ -683,6 +688,10 @@ export class Call extends Emitter {
       }
       case 'permissions':
         return this.#permit(message.grants);
+      case 'messages':
+        return this.messages.receive(message);
+      case 'state':
+        return this.messages.emit('state', message);
       case 'presence': {
         const participant = this.#participants.get(message.participant);
         if (!participant) return;

@@ -7,6 +7,8 @@ export { Call } from './call.js';
 export { Emitter } from './events.js';
 export { CallError } from './errors.js';
 export { checkEnvironment } from './environment.js';
+export { Phone, Ring, goesOn } from './phone.js';
+export { MessageLog } from './messages.js';
 export { MediaProblem, listDevices, openCamera, openCameraAndMicrophone, openMicrophone, openScreen } from './devices.js';
 export { generatedPicture, generatedTone, hueOf } from './generated.js';
 export { SlotView } from './view.js';

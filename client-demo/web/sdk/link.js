@@ -4,7 +4,7 @@ import { CallError } from './errors.js';
 import { Emitter } from './events.js';
 import { parseServerMessage, writeClientMessage } from './wire.js';
 
-/** @import {Answer, ClientMessage, Done, Joined, Pong, Resumed, ServerMessage} from './wire.js' */
+/** @import {Answer, ClientMessage, Done, Invited, Joined, Pong, Posted, Registered, Resumed, ServerMessage} from './wire.js' */
 /** @typedef {Extract<ClientMessage, {id: number}>} Request */
 /** Without its id, which the link chooses. @typedef {Request extends infer R ? R extends Request ? Omit<R, 'id'> : never : never} NewRequest */
 
@@ -76,6 +76,10 @@ export class Link extends Emitter {
   /**
    * @overload @param {Extract<NewRequest, {type: 'join'}>} message @returns {Promise<Joined>}
    * @overload @param {Extract<NewRequest, {type: 'resume'}>} message @returns {Promise<Resumed>}
+   * @overload @param {Extract<NewRequest, {type: 'register'}>} message @returns {Promise<Registered>}
+   * @overload @param {Extract<NewRequest, {type: 'invite'}>} message @returns {Promise<Invited>}
+   * @overload @param {Extract<NewRequest, {type: 'respond'}>} message @returns {Promise<Done>}
+   * @overload @param {Extract<NewRequest, {type: 'post'}>} message @returns {Promise<Posted>}
    * @overload @param {Extract<NewRequest, {type: 'moderate'}>} message @returns {Promise<Done>}
    * @overload @param {Extract<NewRequest, {type: 'offer'}>} message @returns {Promise<Answer>}
    * @overload @param {Extract<NewRequest, {type: 'ping'}>} message @returns {Promise<Pong>}

@@ -59,19 +59,48 @@
  * @typedef {{do: 'grant', participant: string, grants: Grants}
  *   | {do: 'remove', participant: string, keep_out?: boolean}} Action  What a moderator can do.
  *
+ * @typedef {'ringing' | 'accepted' | 'rejected' | 'busy' | 'cancelled' | 'missed' | 'answered_elsewhere'
+ *   | 'rejected_elsewhere' | 'ended'} RingState  The first two go on, the others are how it ended.
+ *
+ * @typedef {object} CallInfo  A call that rings or goes on, as one side sees it.
+ * @property {string} call
+ * @property {'caller' | 'callee'} role
+ * @property {RingState} state
+ * @property {string} other     identity of the other one
+ * @property {string} [name]    what they go by
+ * @property {string} room      where the two meet
+ * @property {string} token     what opens it
+ *
+ * @typedef {{newest: number} | {log: string, after: number}} HistoryFrom  Where to begin reading the room's messages.
+ *
+ * @typedef {object} Message  Something that was said in the room.
+ * @property {number} seq           from 1 on, in the order in which everybody gets them
+ * @property {number} at_ms         since 1970, of the server's clock
+ * @property {string} participant   who said it: they may have left
+ * @property {string} [identity]
+ * @property {string} name          as it was then
+ * @property {string} topic
+ * @property {string} body
+ *
  * @typedef {{offer: string, tracks: TrackInfo[], slots: SlotPair[]}} MediaOffer
  * @typedef {{token: string, grace_ms: number}} ResumeTicket  A secret: whoever has it is this participant.
  *
  * @typedef {'bad_message' | 'unknown_message' | 'message_too_large' | 'wrong_state' | 'bad_name' | 'bad_room'
- *   | 'bad_sdp' | 'bad_tracks' | 'access_denied' | 'not_allowed' | 'unknown_participant' | 'removed' | 'room_full' | 'too_many_rooms' | 'too_many_joins' | 'too_many_messages'
+ *   | 'bad_sdp' | 'bad_tracks' | 'access_denied' | 'not_allowed' | 'unknown_participant' | 'bad_identity' | 'too_many_devices' | 'in_call' | 'unknown_call' | 'bad_post' | 'not_stored' | 'busy' | 'removed' | 'room_full' | 'too_many_rooms' | 'too_many_joins' | 'too_many_messages'
  *   | 'resume_refused' | 'replaced' | 'join_timeout' | 'media_lost' | 'slow_consumer' | 'shutting_down' | 'internal'} ErrorCode
  *
- * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[], token?: string}
- *   | {type: 'resume', id: number, token: string, media?: MediaOffer}
+ * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[], token?: string, history?: HistoryFrom}
+ *   | {type: 'resume', id: number, token: string, media?: MediaOffer, history?: HistoryFrom}
  *   | {type: 'offer', id: number, offer: string, tracks: TrackInfo[], slots: SlotPair[]}
  *   | {type: 'track', track: TrackInfo}
  *   | {type: 'prefer', slots: Preference[]}
  *   | {type: 'stages', stages: Stages}
+ *   | {type: 'register', id: number, identity: string, name: string, device: string, token?: string}
+ *   | {type: 'invite', id: number, to: string, room?: string}
+ *   | {type: 'respond', id: number, call: string, act: 'accept' | 'reject' | 'end'}
+ *   | {type: 'post', id: number, key: string, topic: string, body: string}
+ *   | {type: 'received', seq: number}
+ *   | {type: 'state', key: string, value: string}
  *   | {type: 'moderate', id: number, action: Action}
  *   | {type: 'ping', id: number}
  *   | {type: 'leave'}} ClientMessage
@@ -82,14 +111,21 @@
  *   participants: ParticipantInfo[], bindings: Binding[], grants: Grants}} Resumed
  * @typedef {{type: 'answer', re: number, answer: string}} Answer
  * @typedef {{type: 'done', re: number}} Done
+ * @typedef {{type: 'registered', re: number, calls: CallInfo[]}} Registered
+ * @typedef {{type: 'invited', re: number, call: CallInfo}} Invited
+ * @typedef {{type: 'posted', re: number, seq: number}} Posted
+ * @typedef {{type: 'messages', log: string, messages: Message[], gap: boolean}} Messages
  * @typedef {{type: 'pong', re: number}} Pong
  * @typedef {{type: 'error', re?: number, code: ErrorCode, message: string}} ErrorMessage
  * @typedef {{type: 'layers', mid: string, active: EncodingActive[]}} Layers
  * @typedef {{type: 'quality', estimate_kbps: number | null, wanted_kbps: number, slots: SlotQuality[], decisions: Decision[]}} Quality
- * @typedef {Joined | Resumed | Answer | Done | Pong | ErrorMessage | Layers | Quality
+ * @typedef {Joined | Resumed | Answer | Done | Registered | Invited | Posted | Messages | Pong | ErrorMessage | Layers | Quality
  *   | {type: 'participant_joined', participant: ParticipantInfo}
  *   | {type: 'participant_left', participant: string}
  *   | {type: 'track_changed', participant: string, track: TrackInfo}
+ *   | {type: 'incoming', call: CallInfo}
+ *   | {type: 'call_changed', call: string, state: RingState}
+ *   | {type: 'state', participant: string, key: string, value: string}
  *   | {type: 'permissions', grants: Grants}
  *   | {type: 'presence', participant: string, connected: boolean}
  *   | {type: 'bindings', bindings: Binding[]}
@@ -101,7 +137,7 @@
 /** @type {readonly ErrorCode[]} Every code the server can answer with; what people read about each is in the page. */
 export const ERROR_CODES = [
   'bad_message', 'unknown_message', 'message_too_large', 'too_many_messages', 'wrong_state', 'bad_name', 'bad_room',
-  'bad_sdp', 'bad_tracks', 'access_denied', 'not_allowed', 'unknown_participant', 'removed', 'room_full', 'too_many_rooms', 'too_many_joins', 'resume_refused', 'replaced', 'join_timeout', 'media_lost',
+  'bad_sdp', 'bad_tracks', 'access_denied', 'not_allowed', 'unknown_participant', 'bad_identity', 'too_many_devices', 'in_call', 'unknown_call', 'bad_post', 'not_stored', 'busy', 'removed', 'room_full', 'too_many_rooms', 'too_many_joins', 'resume_refused', 'replaced', 'join_timeout', 'media_lost',
   'slow_consumer', 'shutting_down', 'internal',
 ];
 
@@ -150,6 +186,13 @@ const grants = object({
   publish: list(oneOf('microphone', 'camera', 'screen', 'screen_audio')),
   subscribe: flag, data: flag, moderate: flag, hidden: flag, record: flag,
 });
+const ringState = oneOf(
+  'ringing', 'accepted', 'rejected', 'busy', 'cancelled', 'missed', 'answered_elsewhere', 'rejected_elsewhere', 'ended',
+);
+const ring = object({ call: text, role: oneOf('caller', 'callee'), state: ringState, other: text, name: optional(text), room: text, token: text });
+const message = object({ seq: number, at_ms: number, participant: text, identity: optional(text), name: text, topic: text, body: text });
+/** @type {Check} */
+const from = (value) => object({ newest: number })(value) && object({ log: text, after: number })(value);
 const ticket = object({ token: text, grace_ms: number });
 const binding = object({ slot, participant: optional(text), share: oneOf('person', 'screen') });
 const encoding = object({ rid: optional(text), active: flag });
@@ -175,6 +218,13 @@ const SERVER = {
     bindings: list(binding), grants,
   }),
   done: object({ re: number }),
+  registered: object({ re: number, calls: list(ring) }),
+  invited: object({ re: number, call: ring }),
+  incoming: object({ call: ring }),
+  call_changed: object({ call: text, state: ringState }),
+  posted: object({ re: number, seq: number }),
+  messages: object({ log: text, messages: list(message), gap: optional(flag) }),
+  state: object({ participant: text, key: text, value: text }),
   permissions: object({ grants }),
   answer: object({ re: number, answer: text }),
   participant_joined: object({ participant }),
@@ -193,12 +243,20 @@ const SERVER = {
 
 /** @type {Record<ClientMessage['type'], Check>} */
 const CLIENT = {
-  join: object({ id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot), token: optional(text) }),
-  resume: object({ id: number, token: text, media: optional(object({ offer: text, tracks: list(track), slots: list(slot) })) }),
+  join: object({ id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot), token: optional(text), history: optional(from) }),
+  resume: object({
+    id: number, token: text, media: optional(object({ offer: text, tracks: list(track), slots: list(slot) })), history: optional(from),
+  }),
   offer: object({ id: number, offer: text, tracks: list(track), slots: list(slot) }),
   track: object({ track }),
   prefer: object({ slots: list(preference) }),
   stages: object({ stages }),
+  register: object({ id: number, identity: text, name: text, device: text, token: optional(text) }),
+  invite: object({ id: number, to: text, room: optional(text) }),
+  respond: object({ id: number, call: text, act: oneOf('accept', 'reject', 'end') }),
+  post: object({ id: number, key: text, topic: text, body: text }),
+  received: object({ seq: number }),
+  state: object({ key: text, value: text }),
   moderate: object({ id: number, action: object({ do: text }) }),
   ping: object({ id: number }),
   leave: object({}),

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use wire::ServerMessage;
 
 use super::outbox::{Ending, Outbox};
+use super::store::{Answer, Job};
 use crate::sessions::{ConnectionId, Output, Sessions, Stats};
 
 /// From the WebSockets and the HTTP side.
@@ -37,6 +38,7 @@ pub(super) enum Input {
         connection: ConnectionId,
         lost: Option<Instant>,
     },
+    Stored(Answer),
     Stats(oneshot::Sender<Stats>),
     ShutDown,
 }
@@ -48,6 +50,8 @@ pub(super) struct Engine {
     pub sessions: Sessions,
     pub sfu: Arc<Sfu>,
     pub outboxes: HashMap<ConnectionId, Outbox>,
+    /// Never full: every room has one batch under way at most.
+    pub store: std::sync::mpsc::Sender<Job>,
 }
 
 impl Engine {
@@ -101,6 +105,8 @@ impl Engine {
                 }
                 self.outboxes.remove(&connection);
             }
+            Input::Stored(Answer::Loaded(room, loaded)) => self.sessions.handle_loaded(&room, loaded),
+            Input::Stored(Answer::Stored(room, result)) => self.sessions.handle_stored(&room, result),
             Input::Stats(reply) => drop(reply.send(self.sessions.stats())),
             Input::ShutDown => self.sessions.shut_down(),
         }
@@ -118,6 +124,9 @@ impl Engine {
                     self.send(to, &message);
                 }
                 Output::Media { worker, command } => self.sfu.send(worker, command),
+                Output::Load { room } => drop(self.store.send(Job::Load(room))),
+                Output::Store(batch) => drop(self.store.send(Job::Store(batch))),
+                Output::Revoked(state) => drop(self.store.send(Job::Revoked(state))),
                 Output::Close { connection, code } => {
                     if let Some(outbox) = self.outboxes.remove(&connection) {
                         outbox.end(code.map_or(Ending::Left, Ending::Error));

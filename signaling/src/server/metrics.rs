@@ -44,7 +44,21 @@ fn signaling(page: &mut Page, sessions: &Stats, cap: &ConnectionCap) {
         sessions.resumes,
     );
     page.counter("sampan_given_up_total", "Participants that did not come back in time.", sessions.given_up);
+    page.gauge("sampan_calls", "Calls that ring or go on.", sessions.calls);
+    page.gauge("sampan_devices", "Devices that would ring.", sessions.devices);
+    page.counter("sampan_invitations_total", "Calls that began to ring.", sessions.invitations);
+    page.counter("sampan_missed_calls_total", "Calls that nobody answered.", sessions.missed_calls);
     page.counter("sampan_messages_total", "Messages from clients.", sessions.messages);
+    page.counter(
+        "sampan_posts_total",
+        "Messages of rooms that were stored and acknowledged.",
+        sessions.posts,
+    );
+    page.counter(
+        "sampan_not_stored_total",
+        "Batches of messages that could not be stored.",
+        sessions.not_stored,
+    );
     page.family("sampan_errors_total", "counter", "Errors told to clients, by code.");
     for code in ErrorCode::ALL {
         let count = sessions.errors.get(&code).copied().unwrap_or_default();

@@ -18,6 +18,7 @@ mod options;
 mod outbox;
 mod pages;
 mod start;
+pub mod store;
 mod tls;
 mod websocket;
 

@@ -15,6 +15,8 @@ pub struct Options {
     pub keys: Option<Arc<access::VerifyingKeys>>,
     /// Serve without keys on addresses that others can reach.
     pub open: bool,
+    /// Where messages, and what was revoked, are kept; None: in memory, until the process ends.
+    pub data: Option<PathBuf>,
     pub media: sfu::Config,
     pub rooms: rooms::Limits,
     /// Joins from one network address.
@@ -53,6 +55,7 @@ impl Default for Options {
         Self {
             listen: Listen::Everywhere(8080),
             tls: Tls::Off,
+            data: None,
             keys: None,
             open: false,
             media: sfu::Config::default(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use history::StoreError;
 use sfu::Sfu;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -17,6 +18,7 @@ use super::limits::ConnectionCap;
 use super::listen::{Accept, TURNING_AWAY_MAX};
 use super::options::{Options, Tls};
 use super::pages::Pages;
+use super::store::{self, Disk, Memory, Store};
 use super::tls::{self, TlsError};
 use crate::sessions::{Config, Sessions};
 
@@ -33,10 +35,16 @@ pub enum StartError {
     OpenToAll { address: SocketAddr },
     #[error("there is no folder {0} to serve the page from: check --web")]
     NoWebFolder(String),
+    #[error(
+        "messages cannot be kept in {folder}: {error}; check --data, and that no other server uses the folder"
+    )]
+    Store { folder: String, error: StoreError },
     #[error(transparent)]
     Media(#[from] sfu::StartError),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error("cannot start a thread: {0}; raise `ulimit -u`")]
+    Thread(io::Error),
     #[error("the system gives no random numbers: {0}")]
     Random(getrandom::Error),
 }
@@ -91,7 +99,26 @@ impl Server {
         config.grace = options.grace;
         let sfu = Arc::new(sfu);
         let (engine_in, inputs) = mpsc::channel(INPUT_QUEUE);
-        let engine = Engine { sessions: Sessions::new(config), sfu: sfu.clone(), outboxes: HashMap::new() };
+        let mut store: Box<dyn Store> = match &options.data {
+            Some(folder) => {
+                let named = |error| StartError::Store { folder: folder.display().to_string(), error };
+                Box::new(Disk::open(folder).map_err(named)?)
+            }
+            None => Box::new(Memory::default()),
+        };
+        let mut sessions = Sessions::new(config);
+        let folder = || options.data.as_ref().map(|f| f.display().to_string()).unwrap_or_default();
+        let named = |error| StartError::Store { folder: folder(), error };
+        sessions.import_revoked(store.revoked().map_err(named)?);
+        let (store_in, jobs) = std::sync::mpsc::channel();
+        let answers = engine_in.clone();
+        std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || {
+                store::run(store, &jobs, |answer| answers.blocking_send(Input::Stored(answer)).is_ok())
+            })
+            .map_err(StartError::Thread)?;
+        let engine = Engine { sessions, sfu: sfu.clone(), outboxes: HashMap::new(), store: store_in };
         let engine = tokio::spawn(engine.run(inputs, events));
 
         let is_tls = options.tls != Tls::Off;

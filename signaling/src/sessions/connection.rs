@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use history::ReaderId;
 use packet::{PeerId, media::PeerMedia};
+use ring_core::Device;
 use transport::{Fingerprint, IceCredentials};
 use wire::limits::{MESSAGES_BURST, MESSAGES_PER_SECOND};
 
@@ -25,6 +27,8 @@ pub(super) struct Connection {
     pub address: IpAddr,
     pub state: State,
     pub join_by: Instant,
+    /// Rings when somebody calls.
+    pub device: Option<Device>,
     pub messages: Bucket,
     /// Messages answered with an error so far.
     pub refusals: u32,
@@ -33,7 +37,14 @@ pub(super) struct Connection {
 impl Connection {
     pub fn new(now: Instant, address: IpAddr, join_by: Instant) -> Self {
         let rate = Rate { burst: MESSAGES_BURST, per_second: f64::from(MESSAGES_PER_SECOND) };
-        Self { address, state: State::Idle, join_by, messages: Bucket::new(rate, now), refusals: 0 }
+        Self {
+            address,
+            state: State::Idle,
+            join_by,
+            device: None,
+            messages: Bucket::new(rate, now),
+            refusals: 0,
+        }
     }
 
     pub fn peer(&self) -> Option<PeerId> {
@@ -54,6 +65,8 @@ pub(super) struct Peer {
     pub away_until: Option<Instant>,
     /// The token it came in with, to find it when that is revoked.
     pub jti: Option<String>,
+    /// Its place in the room's messages, while it wants them and is connected.
+    pub reader: Option<ReaderId>,
     /// Whoever knows it may take the session over.
     pub token: String,
     /// As the others know it on the wire.

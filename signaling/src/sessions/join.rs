@@ -21,6 +21,7 @@ pub(super) struct Wanted {
     pub tracks: Vec<TrackInfo>,
     pub slots: Vec<wire::SlotPair>,
     pub token: Option<String>,
+    pub history: Option<wire::HistoryFrom>,
 }
 
 impl Sessions {
@@ -76,6 +77,7 @@ impl Sessions {
             connection: Some(connection),
             away_until: None,
             jti: bearer.jti,
+            reader: None,
             token: token.clone(),
             id: participant.clone(),
             worker,
@@ -109,6 +111,8 @@ impl Sessions {
         };
         self.send(connection, message);
         self.drain_rooms();
+        self.open_history(room);
+        self.subscribe(peer, wanted.history);
         Ok(())
     }
 
@@ -180,8 +184,15 @@ impl Sessions {
     /// Out of the room and out of the media plane.
     pub(super) fn leave(&mut self, peer: PeerId) {
         let Some(room) = self.rooms.participant(peer).map(|p| p.room()) else { return };
+        let name = self.rooms.room_name(room).unwrap_or_default().to_owned();
+        self.unsubscribe(peer);
         self.rooms.leave(peer);
         self.place.leave(room);
+        if self.rooms.room_name(room).is_none() {
+            self.histories.close(&name);
+            self.calls.room_ended(&name);
+            self.drain_calls();
+        }
         self.stats.leaves += 1;
         // The others' messages still name the one who leaves.
         self.drain_rooms();

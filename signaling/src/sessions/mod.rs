@@ -12,8 +12,10 @@ mod bearer;
 mod connection;
 mod join;
 mod media;
+mod messages;
 mod moderate;
 mod output;
+mod phones;
 mod place;
 mod rate;
 mod resume;
@@ -49,6 +51,8 @@ pub struct Config {
     pub keys: Option<Arc<access::VerifyingKeys>>,
     /// An instant, and how long after 1970 that was: what expires is written in that clock.
     pub epoch: (Instant, Duration),
+    pub calls: ring_core::Limits,
+    pub history: history::Limits,
     /// Joins from one network address (IPv6: one /64).
     pub joins: Rate,
     /// The candidates of each worker of the media plane; at least one worker.
@@ -73,6 +77,8 @@ impl Config {
     ) -> Self {
         Self {
             limits: rooms::Limits::default(),
+            calls: ring_core::Limits::default(),
+            history: history::Limits::default(),
             keys: None,
             epoch,
             joins: Rate { burst: 100, per_second: 10.0 },
@@ -95,6 +101,14 @@ pub struct Sessions {
     joins: rate::PerAddress,
     connections: BTreeMap<ConnectionId, Connection>,
     revoked: access::Revoked,
+    calls: ring_core::Calls,
+    phones: phones::Phones,
+    histories: history::Histories,
+    readers: BTreeMap<history::ReaderId, PeerId>,
+    next_reader: u64,
+    /// Whose request waits for the store.
+    tickets: BTreeMap<u64, (ConnectionId, u64)>,
+    next_ticket: u64,
     peers: BTreeMap<PeerId, Peer>,
     tokens: BTreeMap<String, PeerId>,
     /// Who is waited for, until when.
@@ -128,6 +142,13 @@ impl Sessions {
             joins: rate::PerAddress::new(config.joins),
             connections: BTreeMap::new(),
             revoked: access::Revoked::default(),
+            calls: ring_core::Calls::new(config.calls.clone()),
+            phones: phones::Phones::default(),
+            histories: history::Histories::new(config.history.clone()),
+            readers: BTreeMap::new(),
+            next_reader: 0,
+            tickets: BTreeMap::new(),
+            next_ticket: 0,
             peers: BTreeMap::new(),
             tokens: BTreeMap::new(),
             away: BTreeSet::new(),
@@ -170,12 +191,12 @@ impl Sessions {
             return;
         }
         let (re, result) = match message {
-            ClientMessage::Join { id, room, name, offer, tracks, slots, token } => {
-                let wanted = join::Wanted { room, name, offer, tracks, slots, token };
+            ClientMessage::Join { id, room, name, offer, tracks, slots, token, history } => {
+                let wanted = join::Wanted { room, name, offer, tracks, slots, token, history };
                 (Some(id), self.join(now, connection, id, wanted))
             }
-            ClientMessage::Resume { id, token, media } => {
-                (Some(id), self.resume(now, connection, id, &token, media))
+            ClientMessage::Resume { id, token, media, history } => {
+                (Some(id), self.resume(now, connection, id, &token, media, history))
             }
             ClientMessage::Offer { id, offer, tracks, slots } => {
                 (Some(id), self.offer(connection, id, &MediaOffer { offer, tracks, slots }))
@@ -183,6 +204,17 @@ impl Sessions {
             ClientMessage::Track { track } => (None, self.track(connection, &track)),
             ClientMessage::Prefer { slots } => (None, self.prefer(connection, &slots)),
             ClientMessage::Stages { stages } => (None, self.stages(connection, &stages)),
+            ClientMessage::Register { id, identity, name, device, token } => {
+                let wanted = phones::Wanted { identity, name, device, token };
+                (Some(id), self.register(now, connection, id, wanted))
+            }
+            ClientMessage::Invite { id, to, room } => (Some(id), self.invite(now, connection, id, &to, room)),
+            ClientMessage::Respond { id, call, act } => (Some(id), self.respond(connection, id, &call, act)),
+            ClientMessage::Post { id, key, topic, body } => {
+                (Some(id), self.post(now, connection, id, messages::Said { key, topic, body }))
+            }
+            ClientMessage::Received { seq } => (None, self.received(connection, seq)),
+            ClientMessage::State { key, value } => (None, self.state(connection, key, value)),
             ClientMessage::Moderate { id, action } => (Some(id), self.moderate(now, connection, id, action)),
             ClientMessage::Ping { id } => {
                 self.send(connection, ServerMessage::Pong { re: id });
@@ -240,6 +272,8 @@ impl Sessions {
             self.stats.given_up += 1;
             self.leave(peer);
         }
+        self.calls.handle_timeout(now);
+        self.drain_calls();
     }
 
     /// Tells everybody and closes every connection. New ones are refused from now on.
@@ -260,7 +294,8 @@ impl Sessions {
         let timeout = || {
             let join = self.join_deadlines.first().map(|&(at, _)| (at, TimeoutReason::Join));
             let away = self.away.first().map(|&(at, _)| (at, TimeoutReason::Away));
-            join.into_iter().chain(away).min_by_key(|(at, _)| *at)
+            let ring = self.calls.poll_timeout().map(|at| (at, TimeoutReason::Ring));
+            join.into_iter().chain(away).chain(ring).min_by_key(|(at, _)| *at)
         };
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(timeout()))
     }
@@ -272,6 +307,8 @@ impl Sessions {
             rooms: rooms.rooms,
             participants: rooms.participants,
             away: self.away.len(),
+            calls: self.calls.count(),
+            devices: self.phones.count(),
             ..self.stats.clone()
         }
     }
@@ -325,15 +362,20 @@ impl Sessions {
     fn forget(&mut self, connection: ConnectionId) {
         let Some(state) = self.connections.remove(&connection) else { return };
         self.join_deadlines.remove(&(state.join_by, connection));
+        self.unregister(connection, state.device);
         if let State::Joined(peer) = state.state {
             self.leave(peer);
         }
     }
 
-    /// Seconds since 1970.
-    fn wall_s(&self, now: Instant) -> u64 {
+    /// Since 1970.
+    fn wall(&self, now: Instant) -> Duration {
         let (at, since_1970) = self.config.epoch;
-        (since_1970 + now.saturating_duration_since(at)).as_secs()
+        since_1970 + now.saturating_duration_since(at)
+    }
+
+    fn wall_s(&self, now: Instant) -> u64 {
+        self.wall(now).as_secs()
     }
 
     fn send(&mut self, to: ConnectionId, message: ServerMessage) {

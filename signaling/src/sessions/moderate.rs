@@ -62,6 +62,7 @@ impl Sessions {
             going.extend(others.filter(|p| p.identity() == Some(&identity)).map(|p| p.peer()));
             let until_s = self.wall_s(now) + KEEP_OUT_S;
             self.revoked.ban(Ban { room, identity, until_s });
+            self.outputs.push_back(super::Output::Revoked(self.revoked.export()));
         }
         for peer in going {
             self.end(peer, "you were removed from this room");
@@ -71,6 +72,7 @@ impl Sessions {
     /// The token lets nobody in any more, and whoever came in with it is out. `until_s`: when it expires anyway.
     pub fn revoke(&mut self, jti: &str, until_s: u64) {
         self.revoked.revoke(jti, until_s);
+        self.outputs.push_back(super::Output::Revoked(self.revoked.export()));
         let holders = self.peers.values().filter(|p| p.jti.as_deref() == Some(jti)).map(|p| p.peer);
         for peer in holders.collect::<Vec<_>>() {
             self.end(peer, "your access to this room was taken back");

@@ -20,6 +20,14 @@ pub enum Output {
         worker: usize,
         command: sfu_core::Command,
     },
+    /// Read the messages of a room; answer with [`super::Sessions::handle_loaded`].
+    Load {
+        room: String,
+    },
+    /// Store messages, whole or not at all; answer with [`super::Sessions::handle_stored`].
+    Store(history::Batch),
+    /// What was taken back so far: keep it, in place of what was kept before.
+    Revoked(access::RevokedState),
     /// End the connection after what was sent before. None: the client wanted to leave. Nothing about this connection
     /// follows, and it need not be reported as closed.
     Close {
@@ -34,6 +42,8 @@ pub enum Output {
 pub enum TimeoutReason {
     /// A connection that has not joined yet.
     Join,
+    /// A call that rings.
+    Ring,
     /// Somebody whose connection was lost, and who has not come back.
     Away,
 }

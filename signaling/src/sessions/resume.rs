@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use packet::PeerId;
 use sfu_core::Command;
-use wire::{Binding, ErrorCode, MediaOffer, ParticipantInfo, ServerMessage};
+use wire::{Binding, ErrorCode, HistoryFrom, MediaOffer, ParticipantInfo, ServerMessage};
 
 use super::connection::State;
 use super::{ConnectionId, Output, Refused, Sessions, translate};
@@ -15,8 +15,10 @@ impl Sessions {
     pub(super) fn wait_for(&mut self, connection: ConnectionId, heard_at: Instant) {
         let Some(state) = self.connections.remove(&connection) else { return };
         self.join_deadlines.remove(&(state.join_by, connection));
+        self.unregister(connection, state.device);
         let State::Joined(peer_id) = state.state else { return };
         let until = heard_at + self.config.grace;
+        self.unsubscribe(peer_id);
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
         peer.connection = None;
         peer.away_until = Some(until);
@@ -34,6 +36,7 @@ impl Sessions {
         id: u64,
         token: &str,
         media: Option<MediaOffer>,
+        history: Option<HistoryFrom>,
     ) -> Result<(), Refused> {
         let Some(state) = self.connections.get(&connection) else { return Ok(()) };
         if state.state != State::Idle {
@@ -74,6 +77,7 @@ impl Sessions {
             && let Some(gone) = self.connections.remove(&lost)
         {
             self.join_deadlines.remove(&(gone.join_by, lost));
+            self.unregister(lost, gone.device);
             self.outputs.push_back(Output::Close { connection: lost, code: Some(ErrorCode::Replaced) });
         }
         if let Some(state) = self.connections.get_mut(&connection) {
@@ -106,6 +110,8 @@ impl Sessions {
         }
         self.rooms.set_connected(peer_id, true);
         self.drain_rooms();
+        self.unsubscribe(peer_id);
+        self.subscribe(peer_id, history);
         Ok(())
     }
 
@@ -144,6 +150,9 @@ impl Sessions {
         }
         if let Some(state) = peer.connection.and_then(|c| self.connections.get_mut(&c)) {
             state.state = State::Joined(new);
+        }
+        if let Some(reader) = peer.reader {
+            self.readers.insert(reader, new);
         }
         self.tokens.insert(peer.token.clone(), new);
         (peer.peer, peer.local, peer.remote, peer.fingerprint) = (new, local, ice, fingerprint);

@@ -27,6 +27,17 @@ impl Secret {
         std::iter::once('r').chain(characters).collect()
     }
 
+    /// Opens one room to one side of a call: 130 bits.
+    pub fn call_token(&mut self) -> String {
+        self.token().replacen('r', "c", 1)
+    }
+
+    /// Of a log of messages.
+    pub fn log_id(&mut self) -> String {
+        let characters = (0..12).map(|_| char::from(ALPHABET[(self.0.next_u32() % 32) as usize]));
+        std::iter::once('h').chain(characters).collect()
+    }
+
     /// The ufrag names the worker, so that any worker can tell whose a first datagram is.
     pub fn credentials(&mut self, worker: usize) -> IceCredentials {
         let mut random = [0; sfu::CREDENTIALS_ENTROPY];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wire::ErrorCode;
 
-/// Plain numbers; all but the first four only grow.
+/// Plain numbers; all but the first six only grow.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     pub connections: usize,
@@ -13,6 +13,10 @@ pub struct Stats {
     pub participants: usize,
     /// Participants whose connection is lost, and who are waited for.
     pub away: usize,
+    /// That ring or go on.
+    pub calls: usize,
+    /// That would ring.
+    pub devices: usize,
     pub joins: u64,
     pub leaves: u64,
     /// Came back on a new connection.
@@ -20,10 +24,16 @@ pub struct Stats {
     /// Left because they did not come back in time.
     pub given_up: u64,
     pub messages: u64,
+    /// Messages of rooms that were stored, repeated ones counted again.
+    pub posts: u64,
+    /// Batches of messages that could not be stored.
+    pub not_stored: u64,
     /// Answers and cuts by code.
     pub errors: BTreeMap<ErrorCode, u64>,
     /// Tokens that were refused, by what was wrong with them.
     pub denied: BTreeMap<access::Denied, u64>,
+    pub invitations: u64,
+    pub missed_calls: u64,
     /// Media sessions that ended by themselves, by reason.
     pub media_closed: BTreeMap<&'static str, u64>,
     /// Connect stages as clients report them, by stage.

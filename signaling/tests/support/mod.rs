@@ -72,5 +72,6 @@ pub fn join(id: u64, room: &str, name: &str, slots: usize) -> ClientMessage {
         tracks: tracks(),
         slots: pairs(slots),
         token: None,
+        history: None,
     }
 }

@@ -24,6 +24,20 @@ pub enum ErrorCode {
     NotAllowed,
     /// Nobody of that name is in this room.
     UnknownParticipant,
+    /// Nobody can call themselves, nor under an identity that is empty or too long.
+    BadIdentity,
+    /// The person has as many devices as the server allows.
+    TooManyDevices,
+    /// One device rings at one person at a time.
+    InCall,
+    /// There is no such call, or it is over.
+    UnknownCall,
+    /// A message that cannot be posted: its key, topic or body is too long or too short.
+    BadPost,
+    /// The message could not be stored. Nobody has seen it.
+    NotStored,
+    /// Too many messages wait to be stored.
+    Busy,
     /// A moderator, or the application, has ended the session.
     Removed,
     RoomFull,
@@ -44,7 +58,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 30] = [
         Self::BadMessage,
         Self::UnknownMessage,
         Self::MessageTooLarge,
@@ -57,6 +71,13 @@ impl ErrorCode {
         Self::AccessDenied,
         Self::NotAllowed,
         Self::UnknownParticipant,
+        Self::BadIdentity,
+        Self::TooManyDevices,
+        Self::InCall,
+        Self::UnknownCall,
+        Self::BadPost,
+        Self::NotStored,
+        Self::Busy,
         Self::Removed,
         Self::RoomFull,
         Self::TooManyRooms,
@@ -85,6 +106,13 @@ impl ErrorCode {
             Self::AccessDenied => "access_denied",
             Self::NotAllowed => "not_allowed",
             Self::UnknownParticipant => "unknown_participant",
+            Self::BadIdentity => "bad_identity",
+            Self::TooManyDevices => "too_many_devices",
+            Self::InCall => "in_call",
+            Self::UnknownCall => "unknown_call",
+            Self::BadPost => "bad_post",
+            Self::NotStored => "not_stored",
+            Self::Busy => "busy",
             Self::Removed => "removed",
             Self::RoomFull => "room_full",
             Self::TooManyRooms => "too_many_rooms",

@@ -34,6 +34,9 @@ pub enum ClientMessage {
         /// What lets the client in; left out where the server asks for none.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         token: Option<String>,
+        /// From where the room's messages are wanted; left out: none are.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        history: Option<HistoryFrom>,
     },
     /// First message of a connection that takes over a session whose own connection was lost. Answer: `resumed`.
     Resume {
@@ -43,6 +46,8 @@ pub enum ClientMessage {
         /// Where the media path was lost, too: an ICE restart, or the offer of a new PeerConnection.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         media: Option<MediaOffer>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        history: Option<HistoryFrom>,
     },
     /// A new offer in an ongoing session: more slots, an ICE restart (new ufrag in the offer), or a new PeerConnection (new
     /// DTLS fingerprint), which takes the place of the old one. Answer: `answer`.
@@ -63,6 +68,51 @@ pub enum ClientMessage {
     /// The connect stages as measured by the client, once per join; for logs, metrics and the quality panel.
     Stages {
         stages: Stages,
+    },
+    /// This connection is a device of somebody who can be called, and can call. Answer: `registered`.
+    Register {
+        id: u64,
+        /// On a server with tokens the one of the token.
+        identity: String,
+        /// What others read.
+        name: String,
+        /// Kept by the device: who comes back with the same is the same.
+        device: String,
+        /// A token for the room `*`.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        token: Option<String>,
+    },
+    /// Rings at somebody. Answer: `invited`.
+    Invite {
+        id: u64,
+        to: String,
+        /// The room one is in, to invite somebody else there; left out: a new one.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        room: Option<String>,
+    },
+    /// Something done to a call. Answer: `done`.
+    Respond {
+        id: u64,
+        call: String,
+        act: CallAct,
+    },
+    /// Says something in the room. Answer: `posted`, once it is stored. Send it again with the same key when in doubt.
+    Post {
+        id: u64,
+        /// 16 to 64 characters, chosen at random: what is posted twice is said once. Shown to nobody.
+        key: String,
+        /// What it is about: `chat`, `hand`, or what the application likes.
+        topic: String,
+        body: String,
+    },
+    /// Everything up to `seq` was received: more may come. No answer.
+    Received {
+        seq: u64,
+    },
+    /// What is true only now (typing, a pointer): told to whoever is there, kept nowhere. No answer.
+    State {
+        key: String,
+        value: String,
     },
     /// Something done to the room or to others in it. Answer: `done`.
     Moderate {
@@ -119,6 +169,43 @@ pub enum ServerMessage {
     /// What was asked for has been done.
     Done {
         re: u64,
+    },
+    /// To `register`, with the calls that ring or go on.
+    Registered {
+        re: u64,
+        calls: Vec<CallInfo>,
+    },
+    Invited {
+        re: u64,
+        call: CallInfo,
+    },
+    /// Somebody calls.
+    Incoming {
+        call: CallInfo,
+    },
+    CallChanged {
+        call: String,
+        state: CallState,
+    },
+    /// It is stored, and everybody who wants messages gets it.
+    Posted {
+        re: u64,
+        seq: u64,
+    },
+    /// Messages of the room, in their order, one's own among them.
+    Messages {
+        /// Id of the room's log; another one begins anew.
+        log: String,
+        messages: Vec<Message>,
+        /// True: some before these are not kept any more.
+        #[serde(default)]
+        gap: bool,
+    },
+    /// What somebody says is true of them now.
+    State {
+        participant: ParticipantId,
+        key: String,
+        value: String,
     },
     /// What the client may do has changed. What it may not publish any more is already heard and seen by nobody.
     Permissions {
@@ -296,6 +383,79 @@ pub struct ParticipantInfo {
     /// False: their connection is lost, and the room waits for them.
     #[serde(default = "yes")]
     pub connected: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallAct {
+    Accept,
+    Reject,
+    /// Gives up while it rings, hangs up afterwards.
+    End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallRole {
+    Caller,
+    Callee,
+}
+
+/// The first two go on, the others are how it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    Ringing,
+    Accepted,
+    Rejected,
+    Busy,
+    Cancelled,
+    Missed,
+    AnsweredElsewhere,
+    RejectedElsewhere,
+    Ended,
+}
+
+/// A call, as one side sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallInfo {
+    pub call: String,
+    pub role: CallRole,
+    pub state: CallState,
+    /// Identity of the other one, and the name they go by.
+    pub other: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
+    /// Where the two meet: `join` it with this token, the callee once it is accepted.
+    pub room: String,
+    pub token: String,
+}
+
+/// Where to begin reading the room's messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum HistoryFrom {
+    /// After this one: as `messages` told.
+    After { log: String, after: u64 },
+    /// With the newest so many.
+    Newest { newest: u32 },
+}
+
+/// Something that was said in the room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// From 1 on, in the order in which everybody gets them.
+    pub seq: u64,
+    /// Milliseconds since 1970, of the server's clock.
+    pub at_ms: u64,
+    /// Who said it: they may have left.
+    pub participant: ParticipantId,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub identity: Option<String>,
+    /// As it was then.
+    pub name: String,
+    pub topic: String,
+    pub body: String,
 }
 
 /// What a participant may do.

@@ -18,3 +18,12 @@ pub const PREFERENCES_MAX: usize = 64;
 /// Seconds from the opening of the connection to the first `join`. A warm page opens the connection before the click and
 /// may wait in the lobby for a while; a page that needs longer opens a new one.
 pub const JOIN_TIMEOUT_S: u64 = 3600;
+
+/// Of a `post`.
+pub const POST_BODY_BYTES_MAX: usize = 8 * 1024;
+pub const POST_TOPIC_BYTES_MAX: usize = 32;
+pub const POST_KEY_BYTES_MAX: usize = 64;
+
+/// Of a `state`.
+pub const STATE_KEY_BYTES_MAX: usize = 32;
+pub const STATE_VALUE_BYTES_MAX: usize = 1024;

@@ -22,8 +22,10 @@ struct Envelope {
 }
 
 /// The types of [`ClientMessage`], as they are written in `type`.
-const TYPES: [&str; 9] =
-    ["join", "resume", "offer", "track", "prefer", "stages", "moderate", "ping", "leave"];
+const TYPES: [&str; 15] = [
+    "join", "resume", "offer", "track", "prefer", "stages", "register", "invite", "respond", "post",
+    "received", "state", "moderate", "ping", "leave",
+];
 
 /// Reads one text frame of a client. Never panics; the nesting is bounded by `serde_json`.
 pub fn parse(text: &str) -> Result<ClientMessage, Refusal> {

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use serde_json::Value;
 use wire::{
-    Action, Binding, ClientMessage, EncodingActive, ErrorCode, Grants, Kind, MediaOffer, ParticipantInfo,
-    PauseReason, Preference, ResumeTicket, ServerMessage, Share, SlotPair, SlotQuality, Source, Stages,
-    TrackInfo,
+    Action, Binding, CallAct, CallInfo, CallRole, CallState, ClientMessage, EncodingActive, ErrorCode,
+    Grants, HistoryFrom, Kind, MediaOffer, ParticipantInfo, PauseReason, Preference, ResumeTicket,
+    ServerMessage, Share, SlotPair, SlotQuality, Source, Stages, TrackInfo,
 };
 
 fn track(mid: &str, kind: Kind, source: Source) -> TrackInfo {
@@ -50,6 +50,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 tracks: tracks(),
                 slots: vec![pair("3", "4"), pair("5", "6")],
                 token: None,
+                history: None,
             },
         ),
         (
@@ -61,6 +62,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 offer: OFFER.into(),
                 tracks: tracks(),
                 slots: Vec::new(),
+                history: Some(HistoryFrom::Newest { newest: 100 }),
                 token: Some("eyJhbGciOiJIUzI1NiJ9.eyJyb29tIjoiZGVtbyJ9.c2lnbmF0dXJl".into()),
             },
         ),
@@ -73,7 +75,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 slots: vec![pair("3", "4"), pair("5", "6"), pair("7", "8")],
             },
         ),
-        ("resume", ClientMessage::Resume { id: 3, token: TOKEN.into(), media: None }),
+        ("resume", ClientMessage::Resume { id: 3, token: TOKEN.into(), media: None, history: None }),
         (
             "resume_media",
             ClientMessage::Resume {
@@ -84,6 +86,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                     tracks: tracks(),
                     slots: vec![pair("3", "4"), pair("5", "6")],
                 }),
+                history: Some(HistoryFrom::After { log: "h3kq9".into(), after: 17 }),
             },
         ),
         (
@@ -117,6 +120,29 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         ),
         ("stages", ClientMessage::Stages { stages }),
         (
+            "register",
+            ClientMessage::Register {
+                id: 8,
+                identity: "user-17".into(),
+                name: "Zoë".into(),
+                device: "d5t2wq8zr1yd7mbh".into(),
+                token: None,
+            },
+        ),
+        ("invite", ClientMessage::Invite { id: 9, to: "user-18".into(), room: None }),
+        ("respond", ClientMessage::Respond { id: 10, call: "c12".into(), act: CallAct::Accept }),
+        (
+            "post",
+            ClientMessage::Post {
+                id: 7,
+                key: "k5t2wq8zr1yd7mbh".into(),
+                topic: "chat".into(),
+                body: "Good morning".into(),
+            },
+        ),
+        ("received", ClientMessage::Received { seq: 17 }),
+        ("state", ClientMessage::State { key: "typing".into(), value: "true".into() }),
+        (
             "moderate_grant",
             ClientMessage::Moderate {
                 id: 5,
@@ -138,6 +164,18 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
 /// Sees, hears and writes.
 fn listener() -> Grants {
     Grants { subscribe: true, data: true, ..Grants::default() }
+}
+
+fn call(role: CallRole) -> CallInfo {
+    CallInfo {
+        call: "c12".into(),
+        role,
+        state: CallState::Ringing,
+        other: "user-18".into(),
+        name: Some("Ben".into()),
+        room: "call h3kq9mv2xw4a".into(),
+        token: TOKEN.into(),
+    }
 }
 
 fn server_messages() -> Vec<(&'static str, ServerMessage)> {
@@ -189,6 +227,44 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         ),
         ("presence", ServerMessage::Presence { participant: ann.id.clone(), connected: false }),
         ("done", ServerMessage::Done { re: 5 }),
+        (
+            "registered",
+            ServerMessage::Registered {
+                re: 8,
+                calls: vec![CallInfo { state: CallState::Accepted, ..call(CallRole::Callee) }],
+            },
+        ),
+        ("invited", ServerMessage::Invited { re: 9, call: call(CallRole::Caller) }),
+        ("incoming", ServerMessage::Incoming { call: call(CallRole::Callee) }),
+        (
+            "call_changed",
+            ServerMessage::CallChanged { call: "c12".into(), state: CallState::AnsweredElsewhere },
+        ),
+        ("posted", ServerMessage::Posted { re: 7, seq: 18 }),
+        (
+            "messages",
+            ServerMessage::Messages {
+                log: "h3kq9".into(),
+                messages: vec![wire::Message {
+                    seq: 18,
+                    at_ms: 1_800_000_000_123,
+                    participant: ann.id.clone(),
+                    identity: Some("user-17".into()),
+                    name: "Ann".into(),
+                    topic: "chat".into(),
+                    body: "Good morning".into(),
+                }],
+                gap: false,
+            },
+        ),
+        (
+            "state",
+            ServerMessage::State {
+                participant: ann.id.clone(),
+                key: "typing".into(),
+                value: "true".into(),
+            },
+        ),
         ("permissions", ServerMessage::Permissions { grants: listener() }),
         ("answer", ServerMessage::Answer { re: 2, answer: ANSWER.into() }),
         ("participant_joined", ServerMessage::ParticipantJoined { participant: ann.clone() }),
@@ -345,6 +421,12 @@ fn client_type(message: &ClientMessage) -> &'static str {
         ClientMessage::Track { .. } => "track",
         ClientMessage::Prefer { .. } => "prefer",
         ClientMessage::Stages { .. } => "stages",
+        ClientMessage::Register { .. } => "register",
+        ClientMessage::Invite { .. } => "invite",
+        ClientMessage::Respond { .. } => "respond",
+        ClientMessage::Post { .. } => "post",
+        ClientMessage::Received { .. } => "received",
+        ClientMessage::State { .. } => "state",
         ClientMessage::Moderate { .. } => "moderate",
         ClientMessage::Ping { .. } => "ping",
         ClientMessage::Leave {} => "leave",
@@ -357,6 +439,13 @@ fn server_type(message: &ServerMessage) -> &'static str {
         ServerMessage::Resumed { .. } => "resumed",
         ServerMessage::Answer { .. } => "answer",
         ServerMessage::Done { .. } => "done",
+        ServerMessage::Registered { .. } => "registered",
+        ServerMessage::Invited { .. } => "invited",
+        ServerMessage::Incoming { .. } => "incoming",
+        ServerMessage::CallChanged { .. } => "call_changed",
+        ServerMessage::Posted { .. } => "posted",
+        ServerMessage::Messages { .. } => "messages",
+        ServerMessage::State { .. } => "state",
         ServerMessage::Permissions { .. } => "permissions",
         ServerMessage::ParticipantJoined { .. } => "participant_joined",
         ServerMessage::ParticipantLeft { .. } => "participant_left",
@@ -378,7 +467,7 @@ fn fixtures_cover_every_message_and_the_document_describes_it() {
     let document = include_str!("../PROTOCOL.md");
     let client: BTreeSet<_> = client_messages().iter().map(|(_, m)| client_type(m)).collect();
     let server: BTreeSet<_> = server_messages().iter().map(|(_, m)| server_type(m)).collect();
-    assert_eq!((client.len(), server.len()), (9, 17), "one of the message types has no fixture");
+    assert_eq!((client.len(), server.len()), (15, 24), "one of the message types has no fixture");
     for (_, message) in client_messages() {
         assert_eq!(serde_json::to_value(&message).unwrap()["type"], client_type(&message));
     }
@@ -416,6 +505,9 @@ fn the_document_states_the_limits() {
         format!("{} a second", wire::limits::MESSAGES_PER_SECOND),
         format!("{} refused messages", wire::limits::REFUSALS_MAX),
         format!("{} s", wire::limits::JOIN_TIMEOUT_S),
+        format!("| body of a message | {} KiB |", wire::limits::POST_BODY_BYTES_MAX / 1024),
+        format!("| topic of a message | {} bytes |", wire::limits::POST_TOPIC_BYTES_MAX),
+        format!("| value of a state | {} bytes |", wire::limits::STATE_VALUE_BYTES_MAX),
     ];
     for limit in limits {
         assert!(document.contains(&limit), "PROTOCOL.md does not say `{limit}`");

@@ -53,7 +53,27 @@ class MockView extends Emitter {
   }
 }
 
+class MockMessages extends Emitter {
+  list = [];
+  waiting = [];
+
+  say(participant, name, topic, body) {
+    const message = { seq: this.list.length + 1, at_ms: Date.UTC(2026, 0, 5, 9, this.list.length), participant, name, topic, body };
+    this.list.push(message);
+    this.emit('message', message);
+    this.emit('changed', undefined);
+  }
+
+  async post(topic, body) {
+    this.say('me', 'Grace', topic, body);
+    return this.list.length;
+  }
+
+  setState() {}
+}
+
 class MockCall extends Emitter {
+  messages = new MockMessages();
   state = 'idle';
   self = null;
   participants = [];
@@ -95,6 +115,15 @@ class MockCall extends Emitter {
       this.participants.push({ id, name: NAMES[i % NAMES.length], tracks, connected: !(asked.has('away') && i === 2) });
     }
     this.speakers = count > 0 ? ['p0'] : [];
+    if (asked.has('chat')) {
+      this.messages.say('p0', NAMES[0], 'chat', 'Good morning! Can everybody see the slides?');
+      this.messages.say('me', 'Grace', 'chat', 'Yes, very well.');
+      this.messages.say('p1', NAMES[1], 'chat', 'The link of last week is at https://example.org/a-rather-long-address/that-does-not-fit-on-one-line-of-a-phone');
+      this.messages.say('p1', NAMES[1], 'hand', 'up');
+      this.messages.say('p2', NAMES[2], 'chat', '大家好，声音很清楚。');
+      this.messages.waiting.push({ key: 'k', topic: 'chat', body: 'One moment, my connection is bad' });
+      setTimeout(() => this.messages.emit('state', { participant: 'p0', key: 'typing', value: 'true' }), 100);
+    }
     this.state = asked.get('state') ?? 'joined';
     for (const view of this.views) this.emit('bound', view);
     setTimeout(() => this.emit('state', this.state), 50);

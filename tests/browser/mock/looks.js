@@ -23,6 +23,8 @@ const SHOTS = [
   ['call-pinned-20', 'name=Grace&room=harbour&mock=19&paused=1', { join: true, pin: 'p4/person' }],
   ['call-screen', 'name=Grace&room=harbour&mock=5&screen=1', { join: true }],
   ['call-quality', 'name=Grace&room=harbour&mock=5', { join: true, quality: true }],
+  ['call-chat', 'name=Grace&room=harbour&mock=5&chat=1', { join: true, chat: true }],
+  ['call-unread', 'name=Grace&room=harbour&mock=2&chat=1&away=1', { join: true }],
   ['call-reconnecting', 'name=Grace&room=harbour&mock=0&state=reconnecting', { join: true }],
 ];
 
@@ -48,6 +50,7 @@ for (const [device, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP
         await page.focus(`[data-tile="${what.pin}"] .tile-pin`);
         await page.keyboard.press('Enter');
       }
+      if (what.chat) await page.click('#toggle-chat');
       if (what.quality) await page.click('#toggle-quality');
       await page.waitForTimeout(700); // Pictures for eyes: nothing depends on this time.
       await page.screenshot({ path: `${output}${name}-${device}-${colorScheme}.png` });

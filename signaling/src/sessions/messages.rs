@@ -1,0 +1,187 @@
+//! What is said in a room: messages that are kept, and what is true only now.
+
+use std::time::Instant;
+
+use history::{Cursor, Loaded, PostError, ReaderId, StoreError};
+use packet::{PeerId, RoomId};
+use wire::limits::{STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX};
+use wire::{ErrorCode, HistoryFrom, Message, ServerMessage};
+
+use super::{ConnectionId, Output, Refused, Sessions};
+
+/// What a `post` carries.
+pub(super) struct Said {
+    pub key: String,
+    pub topic: String,
+    pub body: String,
+}
+
+impl Sessions {
+    /// The store has answered [`Output::Load`].
+    pub fn handle_loaded(&mut self, room: &str, loaded: Result<Loaded, StoreError>) {
+        let fresh = self.secret.log_id();
+        self.histories.handle_loaded(room, loaded, fresh);
+        self.drain_histories();
+    }
+
+    /// The store has answered [`Output::Store`].
+    pub fn handle_stored(&mut self, room: &str, result: Result<(), StoreError>) {
+        if result.is_err() {
+            self.stats.not_stored += 1;
+        }
+        self.histories.handle_stored(room, result);
+        self.drain_histories();
+    }
+
+    pub(super) fn post(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        id: u64,
+        said: Said,
+    ) -> Result<(), Refused> {
+        let peer = self.may_speak(connection)?;
+        let Some(participant) = self.rooms.participant(peer) else { return Ok(()) };
+        let room = self.rooms.room_name(participant.room()).unwrap_or_default().to_owned();
+        let Said { key, topic, body } = said;
+        let post = history::Post {
+            key,
+            from: self.peers.get(&peer).map(|p| p.id.clone()).unwrap_or_default(),
+            identity: participant.identity().map(str::to_owned),
+            name: participant.name().to_owned(),
+            topic,
+            body,
+        };
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.tickets.insert(ticket, (connection, id));
+        let now_ms = u64::try_from(self.wall(now).as_millis()).unwrap_or(u64::MAX);
+        self.histories.post(now_ms, &room, ticket, post);
+        self.drain_histories();
+        Ok(())
+    }
+
+    pub(super) fn received(&mut self, connection: ConnectionId, seq: u64) -> Result<(), Refused> {
+        let peer = self.joined(connection)?;
+        if let Some(reader) = self.peers.get(&peer).and_then(|p| p.reader) {
+            self.histories.received(reader, seq);
+            self.drain_histories();
+        }
+        Ok(())
+    }
+
+    /// To everybody else who is there at the moment.
+    pub(super) fn state(
+        &mut self,
+        connection: ConnectionId,
+        key: String,
+        value: String,
+    ) -> Result<(), Refused> {
+        let peer = self.may_speak(connection)?;
+        if key.is_empty() || key.len() > STATE_KEY_BYTES_MAX || value.len() > STATE_VALUE_BYTES_MAX {
+            let message = format!(
+                "a state has a key of 1 to {STATE_KEY_BYTES_MAX} and a value of at most {STATE_VALUE_BYTES_MAX} bytes"
+            );
+            return Err(Refused::new(ErrorCode::BadPost, message));
+        }
+        let Some(participant) = self.rooms.participant(peer) else { return Ok(()) };
+        let Some(id) = self.peers.get(&peer).map(|p| p.id.clone()) else { return Ok(()) };
+        let others = self.rooms.participants(participant.room()).filter(|p| p.peer() != peer);
+        let others: Vec<_> = others.filter(|_| !participant.grants().hidden).map(|p| p.peer()).collect();
+        for other in others {
+            let message =
+                ServerMessage::State { participant: id.clone(), key: key.clone(), value: value.clone() };
+            self.tell(other, message);
+        }
+        Ok(())
+    }
+
+    fn may_speak(&self, connection: ConnectionId) -> Result<PeerId, Refused> {
+        let peer = self.joined(connection)?;
+        match self.rooms.participant(peer).is_some_and(|p| p.grants().data) {
+            true => Ok(peer),
+            false => Err(Refused::new(ErrorCode::NotAllowed, "you may not send messages here")),
+        }
+    }
+
+    /// The room's log is there from its first participant on.
+    pub(super) fn open_history(&mut self, room: RoomId) {
+        if let Some(name) = self.rooms.room_name(room) {
+            self.histories.open(name);
+            self.drain_histories();
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, peer: PeerId, from: Option<HistoryFrom>) {
+        let Some(from) = from else { return };
+        let Some(room) = self.rooms.participant(peer).map(|p| p.room()) else { return };
+        let Some(name) = self.rooms.room_name(room) else { return };
+        let Some(entry) = self.peers.get_mut(&peer) else { return };
+        let reader = ReaderId(self.next_reader);
+        self.next_reader += 1;
+        entry.reader = Some(reader);
+        self.readers.insert(reader, peer);
+        let cursor = match from {
+            HistoryFrom::After { log, after } => Cursor::After { log, seq: after },
+            HistoryFrom::Newest { newest } => Cursor::Newest(newest as usize),
+        };
+        self.histories.subscribe(reader, name, cursor);
+        self.drain_histories();
+    }
+
+    pub(super) fn unsubscribe(&mut self, peer: PeerId) {
+        if let Some(reader) = self.peers.get_mut(&peer).and_then(|p| p.reader.take()) {
+            self.readers.remove(&reader);
+            self.histories.unsubscribe(reader);
+        }
+    }
+
+    fn drain_histories(&mut self) {
+        while let Some(output) = self.histories.poll_output() {
+            match output {
+                history::Output::Load { room } => self.outputs.push_back(Output::Load { room }),
+                history::Output::Store(batch) => self.outputs.push_back(Output::Store(batch)),
+                history::Output::Deliver { to, log, entries, gap } => {
+                    let Some(peer) = self.readers.get(&to) else { continue };
+                    let Some(connection) = self.peers.get(peer).and_then(|p| p.connection) else { continue };
+                    let messages = entries.into_iter().map(to_wire).collect();
+                    self.send(connection, ServerMessage::Messages { log, messages, gap });
+                }
+                history::Output::Posted { ticket, seq } => {
+                    if let Some((connection, re)) = self.tickets.remove(&ticket)
+                        && self.connections.contains_key(&connection)
+                    {
+                        self.stats.posts += 1;
+                        self.send(connection, ServerMessage::Posted { re, seq });
+                    }
+                }
+                history::Output::Failed { ticket, error } => {
+                    let Some((connection, re)) = self.tickets.remove(&ticket) else { continue };
+                    let code = match error {
+                        PostError::TooLarge(_) | PostError::BadTopic(_) | PostError::BadKey(_) => {
+                            ErrorCode::BadPost
+                        }
+                        PostError::Busy => ErrorCode::Busy,
+                        PostError::NotStored(_) => ErrorCode::NotStored,
+                    };
+                    // A store that does not work is not the client's fault.
+                    match code {
+                        ErrorCode::BadPost => self.refuse(connection, Some(re), Refused::new(code, error)),
+                        _ if self.connections.contains_key(&connection) => {
+                            *self.stats.errors.entry(code).or_default() += 1;
+                            let message = error.to_string();
+                            self.send(connection, ServerMessage::Error { re: Some(re), code, message });
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn to_wire(entry: history::Entry) -> Message {
+    let history::Entry { seq, at_ms, post } = entry;
+    let history::Post { from, identity, name, topic, body, .. } = post;
+    Message { seq, at_ms, participant: from, identity, name, topic, body }
+}

@@ -1,0 +1,288 @@
+//! Calls that ring: devices, invitations, and the rooms that the two sides of a call may enter.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use ring_core::{ActError, CallId, Device, Event, InviteError, Outcome, Role, Stage};
+use rooms::Grants;
+use wire::{CallAct, CallInfo, CallRole, CallState, ErrorCode, ServerMessage};
+
+use super::bearer::Bearer;
+use super::{ConnectionId, Refused, Sessions};
+
+/// What a `register` carries.
+pub(super) struct Wanted {
+    pub identity: String,
+    pub name: String,
+    pub device: String,
+    pub token: Option<String>,
+}
+
+/// Bytes of an identity, and of the id of a device.
+const IDENTITY_BYTES_MAX: usize = 128;
+
+#[derive(Debug, Default)]
+pub(super) struct Phones {
+    connections: BTreeMap<Device, ConnectionId>,
+    /// What people go by, as their last device said.
+    names: BTreeMap<String, String>,
+    /// Of each side of a call that rings or goes on.
+    tokens: BTreeMap<(CallId, String), String>,
+    sides: BTreeMap<String, (CallId, String)>,
+    rooms: BTreeMap<CallId, String>,
+}
+
+impl Phones {
+    pub fn count(&self) -> usize {
+        self.connections.len()
+    }
+
+    fn forget_call(&mut self, call: CallId) {
+        self.rooms.remove(&call);
+        let of_call = self.tokens.keys().filter(|(id, _)| *id == call).cloned().collect::<Vec<_>>();
+        for key in of_call {
+            if let Some(token) = self.tokens.remove(&key) {
+                self.sides.remove(&token);
+            }
+        }
+    }
+}
+
+impl Sessions {
+    pub(super) fn register(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        id: u64,
+        wanted: Wanted,
+    ) -> Result<(), Refused> {
+        let Wanted { identity, name, device, token } = wanted;
+        let is_good = |text: &str| !text.is_empty() && text.len() <= IDENTITY_BYTES_MAX;
+        if !is_good(&identity) || !is_good(&device) {
+            let message = format!("identity and device have 1 to {IDENTITY_BYTES_MAX} bytes");
+            return Err(Refused::new(ErrorCode::BadIdentity, message));
+        }
+        let limit = self.rooms.limits().participant_name_chars;
+        let name = rooms::clean_name(&name, limit).map_err(|e| Refused::new(ErrorCode::BadName, e))?;
+        let Some(state) = self.connections.get(&connection) else { return Ok(()) };
+        let (address, join_by, before) = (state.address, state.join_by, state.device.clone());
+        if !self.joins.take(now, address) {
+            return Err(Refused::new(ErrorCode::TooManyJoins, "too many registrations from your network"));
+        }
+        let identity = self.identity(now, &identity, token.as_deref())?;
+        self.unregister(connection, before);
+        let device = Device { identity, device };
+        let Some(infos) = self.calls.register(&device) else {
+            return Err(Refused::new(ErrorCode::TooManyDevices, "you have too many devices: close some"));
+        };
+        self.phones.names.insert(device.identity.clone(), name);
+        self.phones.connections.insert(device.clone(), connection);
+        if let Some(state) = self.connections.get_mut(&connection) {
+            state.device = Some(device.clone());
+            // A phone waits for as long as it likes.
+            self.join_deadlines.remove(&(join_by, connection));
+        }
+        let calls = infos.into_iter().filter_map(|info| self.call_to_wire(&device, info)).collect();
+        self.send(connection, ServerMessage::Registered { re: id, calls });
+        self.drain_calls();
+        Ok(())
+    }
+
+    pub(super) fn unregister(&mut self, connection: ConnectionId, device: Option<Device>) {
+        let Some(device) = device else { return };
+        // Another connection of the same device may have come meanwhile.
+        if self.phones.connections.get(&device) == Some(&connection) {
+            self.phones.connections.remove(&device);
+            self.calls.unregister(&device);
+            if !self.phones.connections.keys().any(|other| other.identity == device.identity) {
+                self.phones.names.remove(&device.identity);
+            }
+        }
+    }
+
+    pub(super) fn invite(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        id: u64,
+        to: &str,
+        room: Option<String>,
+    ) -> Result<(), Refused> {
+        let device = self.device(connection)?;
+        if to.is_empty() || to.len() > IDENTITY_BYTES_MAX {
+            return Err(Refused::new(ErrorCode::BadIdentity, "nobody has this identity"));
+        }
+        let room = match room {
+            Some(room) if self.may_invite_to(&device, &room) => room,
+            Some(_) => return Err(Refused::new(ErrorCode::NotAllowed, "you are in no call in this room")),
+            None => format!("call {}", self.secret.log_id()),
+        };
+        let call = self.calls.invite(now, &device, to, room.clone())?;
+        let room = self.phones.rooms.entry(call).or_insert(room).clone();
+        for identity in [&device.identity, to] {
+            self.ensure_token(call, identity);
+        }
+        let info = ring_core::CallInfo {
+            call,
+            role: Role::Caller,
+            stage: Stage::Ringing,
+            other: to.to_owned(),
+            room,
+        };
+        if let Some(call) = self.call_to_wire(&device, info) {
+            self.send(connection, ServerMessage::Invited { re: id, call });
+        }
+        self.drain_calls();
+        Ok(())
+    }
+
+    pub(super) fn respond(
+        &mut self,
+        connection: ConnectionId,
+        id: u64,
+        call: &str,
+        act: CallAct,
+    ) -> Result<(), Refused> {
+        let device = self.device(connection)?;
+        let unknown = || Refused::new(ErrorCode::UnknownCall, ActError::Unknown);
+        let call = call.strip_prefix('c').and_then(|number| number.parse().ok()).map(CallId);
+        let call = call.ok_or_else(unknown)?;
+        match act {
+            CallAct::Accept => self.calls.accept(&device, call)?,
+            CallAct::Reject => self.calls.reject(&device, call)?,
+            CallAct::End => self.calls.end(&device, call)?,
+        }
+        self.send(connection, ServerMessage::Done { re: id });
+        self.drain_calls();
+        Ok(())
+    }
+
+    /// The side of a call that this token opens the room to: the caller from the start, the callee once they have accepted.
+    pub(super) fn bearer_of_call(&self, room: &str, token: &str) -> Option<Bearer> {
+        let (call, identity) = self.phones.sides.get(token)?;
+        if self.phones.rooms.get(call)? != room.trim() || !self.calls.may_enter(*call, identity) {
+            return None;
+        }
+        let grants = Grants { moderate: false, record: false, ..Grants::ALL };
+        let name = self.phones.names.get(identity).cloned();
+        Some(Bearer { identity: Some(identity.clone()), name, grants, jti: None })
+    }
+
+    pub(super) fn drain_calls(&mut self) {
+        while let Some(event) = self.calls.poll_event() {
+            match event {
+                Event::Incoming { to, call, from, room } => {
+                    let info = ring_core::CallInfo {
+                        call,
+                        role: Role::Callee,
+                        stage: Stage::Ringing,
+                        other: from,
+                        room,
+                    };
+                    if let Some(call) = self.call_to_wire(&to, info) {
+                        self.tell_device(&to, ServerMessage::Incoming { call });
+                    }
+                }
+                Event::Ringing { to, call } => self.tell_call(&to, call, CallState::Ringing),
+                Event::Accepted { to, call } => self.tell_call(&to, call, CallState::Accepted),
+                Event::Over { to, call, outcome } => {
+                    self.tell_call(&to, call, outcome_to_wire(outcome));
+                    if !self.calls.contains(call) {
+                        self.phones.forget_call(call);
+                    }
+                }
+                Event::Missed { .. } => self.stats.missed_calls += 1,
+                Event::Invited { .. } => self.stats.invitations += 1,
+            }
+        }
+    }
+
+    fn ensure_token(&mut self, call: CallId, identity: &str) {
+        let key = (call, identity.to_owned());
+        if !self.phones.tokens.contains_key(&key) {
+            let token = self.secret.call_token();
+            self.phones.sides.insert(token.clone(), key.clone());
+            self.phones.tokens.insert(key, token);
+        }
+    }
+
+    fn tell_call(&mut self, to: &Device, call: CallId, state: CallState) {
+        self.tell_device(to, ServerMessage::CallChanged { call: name_of(call), state });
+    }
+
+    fn tell_device(&mut self, to: &Device, message: ServerMessage) {
+        if let Some(connection) = self.phones.connections.get(to).copied() {
+            self.send(connection, message);
+        }
+    }
+
+    fn device(&self, connection: ConnectionId) -> Result<Device, Refused> {
+        let device = self.connections.get(&connection).and_then(|c| c.device.clone());
+        device.ok_or_else(|| Refused::new(ErrorCode::WrongState, "register first"))
+    }
+
+    /// Into a call that one is in oneself, or into any room where there are no keys.
+    fn may_invite_to(&self, device: &Device, room: &str) -> bool {
+        let own = |(call, of): (&CallId, &String)| {
+            of == room && self.phones.tokens.contains_key(&(*call, device.identity.clone()))
+        };
+        self.config.keys.is_none() || self.phones.rooms.iter().any(own)
+    }
+
+    fn call_to_wire(&self, device: &Device, info: ring_core::CallInfo) -> Option<CallInfo> {
+        let token = self.phones.tokens.get(&(info.call, device.identity.clone()))?.clone();
+        Some(CallInfo {
+            call: name_of(info.call),
+            role: match info.role {
+                Role::Caller => CallRole::Caller,
+                Role::Callee => CallRole::Callee,
+            },
+            state: match info.stage {
+                Stage::Ringing => CallState::Ringing,
+                Stage::Accepted => CallState::Accepted,
+            },
+            name: self.phones.names.get(&info.other).cloned(),
+            other: info.other,
+            room: info.room,
+            token,
+        })
+    }
+}
+
+fn name_of(call: CallId) -> String {
+    format!("c{}", call.0)
+}
+
+fn outcome_to_wire(outcome: Outcome) -> CallState {
+    match outcome {
+        Outcome::Rejected => CallState::Rejected,
+        Outcome::Busy => CallState::Busy,
+        Outcome::Cancelled => CallState::Cancelled,
+        Outcome::Missed => CallState::Missed,
+        Outcome::AnsweredElsewhere => CallState::AnsweredElsewhere,
+        Outcome::RejectedElsewhere => CallState::RejectedElsewhere,
+        Outcome::Ended => CallState::Ended,
+    }
+}
+
+impl From<InviteError> for Refused {
+    fn from(error: InviteError) -> Self {
+        let code = match error {
+            InviteError::NotRegistered => ErrorCode::WrongState,
+            InviteError::Oneself => ErrorCode::BadIdentity,
+            InviteError::InCall => ErrorCode::InCall,
+            InviteError::TooMany => ErrorCode::Busy,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<ActError> for Refused {
+    fn from(error: ActError) -> Self {
+        let code = match error {
+            ActError::Unknown => ErrorCode::UnknownCall,
+            ActError::WrongState => ErrorCode::WrongState,
+        };
+        Self::new(code, error)
+    }
+}
