@@ -89,7 +89,11 @@ fn in_virtual_time(options: &Options, report: &mut Report) {
     report.figure("resume_p50_ms", p50, "from a whole link to the answer of `resume` or `join`");
     report.figure("resume_p99_ms", p99, "goal: 1000");
     report.figure("resumed", outcome.resumed as f64, "sessions that went on");
-    report.figure("joined_anew", outcome.joined_anew as f64, "first joins, and those that came after the grace time");
+    report.figure(
+        "joined_anew",
+        outcome.joined_anew as f64,
+        "first joins, and those that came after the grace time",
+    );
 }
 
 async fn on_sockets(options: &Options, report: &mut Report) -> anyhow::Result<()> {
@@ -142,7 +146,12 @@ async fn on_sockets(options: &Options, report: &mut Report) -> anyhow::Result<()
 }
 
 /// One after the other says something, and everybody reads it.
-async fn talk(options: &Options, report: &mut Report, server: &Server, join: &ClientMessage) -> anyhow::Result<()> {
+async fn talk(
+    options: &Options,
+    report: &mut Report,
+    server: &Server,
+    join: &ClientMessage,
+) -> anyhow::Result<()> {
     eprintln!("a room of {}", options.room);
     let mut people = Vec::new();
     for _ in 0..options.room {
@@ -176,7 +185,8 @@ async fn talk(options: &Options, report: &mut Report, server: &Server, join: &Cl
     for index in 0..options.messages {
         let said = Instant::now();
         let key = format!("key of message {index:08}");
-        let post = ClientMessage::Post { id: index as u64 + 10, key, topic: "chat".into(), body: "x".repeat(100) };
+        let post =
+            ClientMessage::Post { id: index as u64 + 10, key, topic: "chat".into(), body: "x".repeat(100) };
         speaker.say(&post).await?;
         for _ in 0..listeners {
             let (_, at) = tokio::time::timeout(PATIENCE, read.recv()).await?.expect("listeners");
@@ -188,8 +198,16 @@ async fn talk(options: &Options, report: &mut Report, server: &Server, join: &Cl
     }
     let seconds = began.elapsed().as_secs_f64();
     ensure!(latencies.len() == listeners * options.messages, "somebody did not read everything");
-    report.figure("message_p50_ms", percentile(&mut latencies, 0.50), format!("from `post` to each of {listeners} readers"));
+    report.figure(
+        "message_p50_ms",
+        percentile(&mut latencies, 0.50),
+        format!("from `post` to each of {listeners} readers"),
+    );
     report.figure("message_p99_ms", percentile(&mut latencies, 0.99), "the same");
-    report.figure("messages_per_s", latencies.len() as f64 / seconds, "deliveries, with pauses between messages");
+    report.figure(
+        "messages_per_s",
+        latencies.len() as f64 / seconds,
+        "deliveries, with pauses between messages",
+    );
     Ok(())
 }

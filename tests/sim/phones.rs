@@ -77,6 +77,7 @@ const HANDSHAKE_ROUND_TRIPS: u32 = 3;
 const SYN_AGAIN: Duration = Duration::from_secs(1);
 /// The server's: a connection from which nothing was heard is gone.
 const SILENCE: Duration = Duration::from_secs(15);
+const PING_EVERY: Duration = Duration::from_secs(5);
 const RECEIVED_EVERY: Duration = Duration::from_millis(250);
 
 /// What is due, and when.
@@ -91,8 +92,8 @@ enum Due {
     CutEnds(usize),
     /// The phone asked for a sign of life and got none; of that connection.
     Noticed(usize, ConnectionId),
-    /// The server has heard nothing from that connection since.
-    Silent(ConnectionId, Instant),
+    /// The server looks whether that connection is alive: a whole one has answered its pings.
+    Silent(ConnectionId),
     Says(usize),
     Acknowledges(usize),
 }
@@ -226,9 +227,10 @@ impl World {
             self.now = self.now.max(at);
             self.step(due);
             self.drain();
-            let is_calm = self.phones.iter().all(|p| {
-                p.cuts_left == 0 && p.whole && p.is_joined && p.unacknowledged.is_empty()
-            });
+            let is_calm = self
+                .phones
+                .iter()
+                .all(|p| p.cuts_left == 0 && p.whole && p.is_joined && p.unacknowledged.is_empty());
             match (is_calm, calm_since) {
                 (false, _) => calm_since = None,
                 (true, None) => calm_since = Some(self.now),
@@ -273,21 +275,26 @@ impl World {
                     self.reconnect(phone);
                 }
             }
-            Due::Silent(connection, since) => {
-                match self.heard.get(&connection).copied() {
-                    Some(heard) if heard > since => self.at(heard + SILENCE - self.now, Due::Silent(connection, heard)),
-                    Some(heard) => {
-                        self.heard.remove(&connection);
-                        self.sessions.handle_lost(connection, heard);
-                    }
-                    None => {}
+            Due::Silent(connection) => {
+                let is_alive = self.owners.get(&connection).is_some_and(|phone| self.phones[*phone].whole);
+                let Some(heard) = self.heard.get_mut(&connection) else { return };
+                if is_alive {
+                    *heard = self.now;
+                }
+                let heard = *heard;
+                if self.now >= heard + SILENCE {
+                    self.heard.remove(&connection);
+                    self.sessions.handle_lost(connection, heard);
+                } else {
+                    self.at(PING_EVERY, Due::Silent(connection));
                 }
             }
             Due::Says(phone) => {
                 // Who has been cut for the last time says a last word and then listens.
                 if self.phones[phone].cuts_left > 0 {
                     self.say(phone);
-                    let wait = Duration::from_secs_f64(self.unit() * 2.0 * self.setup.says_every.as_secs_f64());
+                    let wait =
+                        Duration::from_secs_f64(self.unit() * 2.0 * self.setup.says_every.as_secs_f64());
                     self.at(wait, Due::Says(phone));
                 }
             }
@@ -305,9 +312,7 @@ impl World {
     /// The link is gone: what is on its way is lost, and neither end is told.
     fn cut(&mut self, phone: usize) {
         let length = self.setup.cut_min
-            + Duration::from_secs_f64(
-                self.unit() * (self.setup.cut_max - self.setup.cut_min).as_secs_f64(),
-            );
+            + Duration::from_secs_f64(self.unit() * (self.setup.cut_max - self.setup.cut_min).as_secs_f64());
         let p = &mut self.phones[phone];
         p.cuts_left -= 1;
         p.whole = false;
@@ -387,7 +392,7 @@ impl World {
         let address = p.address;
         self.sessions.handle_open(self.now, connection, address);
         self.heard.insert(connection, self.now);
-        self.at(SILENCE, Due::Silent(connection, self.now));
+        self.at(PING_EVERY, Due::Silent(connection));
         self.enter(phone, connection);
     }
 

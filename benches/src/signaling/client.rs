@@ -59,8 +59,17 @@ impl Client {
             slots.clear();
         }
         let (room, name) = (into.to_owned(), "bench".to_owned());
-        self.say(&ClientMessage::Join { id: 1, room, name, offer, tracks, slots, token: None, history: from })
-            .await?;
+        self.say(&ClientMessage::Join {
+            id: 1,
+            room,
+            name,
+            offer,
+            tracks,
+            slots,
+            token: None,
+            history: from,
+        })
+        .await?;
         loop {
             match self.hear().await? {
                 ServerMessage::Joined { .. } => return Ok(()),

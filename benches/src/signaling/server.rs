@@ -1,8 +1,8 @@
 //! The server in a process of its own.
 
-use anyhow::Context;
 use ::signaling::server::{Listen, Options, Server as Signaling};
 use ::signaling::sessions::Rate;
+use anyhow::Context;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
