@@ -17,7 +17,7 @@ use signaling::sessions::Rate;
 ///
 /// Without any option: the demo page on http://localhost:8080, for this machine alone, and everybody may enter every room.
 /// Others get in with tokens (--token-secret-file, --token-public-key; `sampan token` makes them) or without (--open). Browsers
-/// give camera and microphone only to pages from localhost or from HTTPS (--tls).
+/// give camera and microphone only to pages from localhost or from HTTPS (--tls). `sampan lab` starts the weak-network lab.
 #[derive(Parser, Debug)]
 #[command(name = "sampan", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub struct Args {

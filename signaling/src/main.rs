@@ -11,12 +11,17 @@ use tracing_subscriber::prelude::*;
 
 mod cli;
 mod keys;
+mod lab;
 
 /// Exit codes: a wrong command line, and anything else that kept the server from starting.
 const WRONG_USE: u8 = 2;
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
+    if let Some(arguments) = lab::asked(std::env::args_os()) {
+        let own = std::env::current_exe().unwrap_or_default();
+        return complain(&lab::start(&own, &arguments), FAILED);
+    }
     let args = match cli::Args::try_parse() {
         Ok(args) => args,
         // `--help` and `--version`.
