@@ -5,6 +5,9 @@ use crate::thresholds::{self, Threshold, Verdict};
 use measure::report::percentile;
 use std::collections::BTreeMap;
 
+/// Opus at 32 kb/s in 50 packets a second with 50 bytes of headers each.
+const PLAIN_KBPS: f64 = 52.0;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     /// Ends with its unit.
@@ -122,6 +125,8 @@ fn figures(prefix: &str, client: Client, calls: &[&Call], joins: Option<&Joins>)
     };
     tell("m2e_p50_ms", mean(&|c| c.audio.m2e_p50_ms), m2e);
     tell("m2e_p95_ms", mean(&|c| c.audio.m2e_p95_ms), m2e);
+    let of_plain = |c: &Call| c.audio.wire_kbps.map(|kbps| kbps / PLAIN_KBPS);
+    tell("wire_x", mean(&of_plain), "of the 52 kb/s that 32 kb/s of Opus and its headers take");
     tell(
         "wire_kbps",
         mean(&|c| c.audio.wire_kbps),

@@ -40,7 +40,9 @@ pub fn watched(
     timeline.freezes = freezes.iter().map(|(at, ms)| (hundredth(at / 1000.0), ms.round())).collect();
     Video {
         shown_pct: hundredth((100.0 * in_time as f64 / captured.max(1) as f64).min(100.0)),
-        frozen_pct: hundredth(100.0 * freezes.iter().map(|(_, ms)| ms).sum::<f64>() / lasts_ms),
+        frozen_pct: hundredth(
+            100.0 * freezes.iter().map(|(_, ms)| ms).fold(0.0, |sum, ms| sum + ms) / lasts_ms,
+        ),
         freezes: freezes.len() as u64,
         longest_freeze_ms: freezes.iter().map(|(_, ms)| *ms).fold(0.0, f64::max).round(),
         g2g_p50_ms: p50.is_finite().then(|| hundredth(p50)),
@@ -116,7 +118,7 @@ mod tests {
         assert_eq!((video.freezes, video.longest_freeze_ms), (1, 1000.0));
         assert!((video.frozen_pct - 11.1).abs() < 0.5, "{video:?}");
         assert!((timeline.freezes[0].0 - 2.98).abs() < 0.05, "{timeline:?}");
-        let (video, _) = watch(&pictures(|at| (at as u64 / 40) % 3 != 0));
+        let (video, _) = watch(&pictures(|at| !(at as u64 / 40).is_multiple_of(3)));
         assert_eq!(video.freezes, 0, "80 ms between some pictures are no freeze");
     }
 

@@ -119,6 +119,7 @@ async function page({ sender_url, sender_media, watcher_url, watcher_media, room
 
 /** Without a server for media. */
 async function direct(order, screen) {
+  window.RTCPeerConnection = Native;
   const { sound, picture } = studio;
   const link = (a, b) => new Promise((resolve) => {
     links.push(resolve);

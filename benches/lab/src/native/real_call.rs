@@ -4,9 +4,6 @@ use super::measured::{self, Observed};
 use super::person::{Codec, Notes, Person, Role, Shared};
 use super::virtual_call::Setup;
 use crate::outcome::{Call, Client};
-use ::tests::media::{self, Source, Stamp};
-use ::tests::participant::{Output, Participant, Seen};
-use ::tests::proxy::Proxy;
 use anyhow::{Context as _, Result};
 use client_demo::websocket::{self, Url};
 use netem::LinkConfig;
@@ -18,6 +15,9 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
+use tests::media::{self, Source, Stamp};
+use tests::participant::{Output, Participant, Seen};
+use tests::proxy::Proxy;
 use tokio::net::UdpSocket;
 use transport::Certificate;
 use wire::ServerMessage;
@@ -220,7 +220,7 @@ fn candidate(line: &str, link: SocketAddr) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+mod candidates {
     use super::*;
 
     #[test]

@@ -165,7 +165,10 @@ pub fn rungs(call: &Call) -> Result<Option<String>> {
     shares(&call.timeline, &known, 200).map(Some)
 }
 
-fn points<'a>(timeline: &'a Timeline, series: &str) -> Vec<Vec<(f64, f64)>> {
+/// Stretches of a curve without a gap: seconds and values.
+type Runs = Vec<Vec<(f64, f64)>>;
+
+fn points<'a>(timeline: &'a Timeline, series: &str) -> Runs {
     let values: &'a [Option<f32>] = timeline.series.get(series).map_or(&[], Vec::as_slice);
     let mut runs = vec![Vec::new()];
     let mut silent = 0;
@@ -196,7 +199,7 @@ fn seconds(timeline: &Timeline) -> f64 {
 
 fn chart(call: &Call, unit: &str, lines: &[Line], budget: Option<f64>, freezes: bool) -> Result<String> {
     let timeline = &call.timeline;
-    let all: Vec<(&Line, Vec<Vec<(f64, f64)>>)> = lines
+    let all: Vec<(&Line, Runs)> = lines
         .iter()
         .map(|line| (line, points(timeline, line.series)))
         .filter(|(_, p)| !p.is_empty())
