@@ -10,7 +10,9 @@ mod connect;
 mod fanout;
 mod handshake;
 mod jitter;
+mod load;
 mod report;
+mod versus;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -39,9 +41,13 @@ enum Bench {
     Handshake(handshake::Options),
     /// Speech through encoder, bad networks and the jitter buffer: concealed share, delay, wire rate, speech scores
     Jitter(jitter::Options),
-    /// The server process that `fanout` measures
+    /// Thousands of participants against ours or another server: fan-out, classes, calls, churn, idlers
+    Load(load::Options),
+    /// Ours, Janus and the limit, interleaved in one run: medians, the curve, memory, idle CPU, a picture (needs root)
+    Versus(versus::Options),
+    /// The server process that `load` measures
     #[command(hide = true)]
-    FanoutServer(fanout::ServerOptions),
+    LoadServer(load::ServerOptions),
 }
 
 fn main() -> ExitCode {
@@ -53,8 +59,10 @@ fn main() -> ExitCode {
         Bench::Fanout(options) => fanout::run(&options),
         Bench::Handshake(options) => handshake::run(&options),
         Bench::Jitter(options) => jitter::run(&options),
-        Bench::FanoutServer(options) => {
-            return fanout::serve(&options).map_or_else(failed, |()| ExitCode::SUCCESS);
+        Bench::Load(options) => load::run(&options),
+        Bench::Versus(options) => versus::run(&options),
+        Bench::LoadServer(options) => {
+            return load::serve(&options).map_or_else(failed, |()| ExitCode::SUCCESS);
         }
     };
     match result {
