@@ -9,7 +9,9 @@ mod connect;
 mod fanout;
 mod handshake;
 mod jitter;
+mod load;
 mod signaling;
+mod versus;
 
 use clap::{Parser, Subcommand};
 use measure::{chromium, report};
@@ -44,9 +46,13 @@ enum Bench {
     /// The server process that `signaling` measures
     #[command(hide = true)]
     SignalingServer,
-    /// The server process that `fanout` measures
+    /// Thousands of participants against ours or another server: fan-out, classes, calls, churn, idlers
+    Load(load::Options),
+    /// Ours, Janus and the limit, interleaved in one run: medians, the curve, memory, idle CPU, a picture (needs root)
+    Versus(versus::Options),
+    /// The server process that `load` measures
     #[command(hide = true)]
-    FanoutServer(fanout::ServerOptions),
+    LoadServer(load::ServerOptions),
 }
 
 fn main() -> ExitCode {
@@ -60,8 +66,10 @@ fn main() -> ExitCode {
         Bench::Jitter(options) => jitter::run(&options),
         Bench::Signaling(options) => signaling::run(&options),
         Bench::SignalingServer => return signaling::serve().map_or_else(failed, |()| ExitCode::SUCCESS),
-        Bench::FanoutServer(options) => {
-            return fanout::serve(&options).map_or_else(failed, |()| ExitCode::SUCCESS);
+        Bench::Load(options) => load::run(&options),
+        Bench::Versus(options) => versus::run(&options),
+        Bench::LoadServer(options) => {
+            return load::serve(&options).map_or_else(failed, |()| ExitCode::SUCCESS);
         }
     };
     match result {

@@ -58,6 +58,11 @@ impl Report {
         })
     }
 
+    /// What a figure is; `None` if it was not measured.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.figures().find(|figure| figure.name == name).map(|figure| figure.value)
+    }
+
     /// A figure that could not be measured, and why.
     pub fn absent(&mut self, name: impl Into<String>, why: impl Into<String>) {
         self.absent.push((name.into(), why.into()));

@@ -1,15 +1,17 @@
 //! The measured process: an [`sfu::Sfu`] with every peer of the shape, ruled by lines on standard input.
 //!
-//! It prints one line of JSON when it is ready for connections ([`Hello`]) and one for every line `stats` ([`Usage`]);
-//! the end of its input ends it.
+//! It prints one line of JSON when it is ready for connections ([`Hello`]), one for every line `stats` ([`Usage`]) and one
+//! for every line `join N` ([`PeerAccess`]); `leave N` has no answer. The end of its input ends it.
 
+use super::adapter::Place;
 use super::shape::{self, Shape};
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
+use packet::media::MediaKind;
 use serde::{Deserialize, Serialize};
 use sfu::{Command, Config, Sfu};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write, stdin, stdout};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use transport::{DtlsSetup, Fingerprint, IceCredentials, Remote};
 
@@ -17,6 +19,8 @@ use transport::{DtlsSetup, Fingerprint, IceCredentials, Remote};
 pub struct Options {
     #[command(flatten)]
     shape: Shape,
+    #[arg(long)]
+    address: IpAddr,
     #[arg(long)]
     workers: usize,
     #[arg(long)]
@@ -66,47 +70,78 @@ pub struct Usage {
 
 pub fn serve(options: &Options) -> anyhow::Result<()> {
     let shape = options.shape;
+    let (v4, v6) = match options.address {
+        IpAddr::V4(v4) => (Some(v4), None),
+        IpAddr::V6(v6) => (None, Some(v6)),
+    };
     let config = Config {
         workers: options.workers,
         port_per_worker: options.port_per_worker,
-        bind_v4: Some(Ipv4Addr::LOCALHOST),
-        bind_v6: None,
+        bind_v4: v4,
+        bind_v6: v6,
         ..Config::default()
     };
     let sfu = Sfu::start(config, |_| ())?;
-    let rss_at_start_kib = rss_kib();
+    let rss_at_start_kib = rss_kib(std::process::id());
     let fingerprint = Fingerprint(serde_json::from_str(&options.client_fingerprint)?);
-    let mut peers = Vec::new();
-    for peer in 0..shape.peers() {
-        let worker = sfu.place(shape.room(peer));
-        let local = sfu.credentials(worker)?;
-        let address = sfu.candidates(worker)[0].address;
-        peers.push(PeerAccess { address, ufrag: local.ufrag.clone(), pwd: local.pwd.clone() });
-        let remote = Remote {
-            ice: shape::client_credentials(peer),
-            fingerprint,
-            setup: DtlsSetup::Active,
-            candidates: Vec::new(),
-        };
-        let (room, media) = (shape.room(peer), shape.media(peer));
-        sfu.send(worker, Command::AddPeer { peer: shape::id(peer), room, local, remote, media });
-    }
+    let peers = (0..shape.peers()).map(|peer| add(&sfu, &shape, peer, fingerprint));
+    let peers = peers.collect::<anyhow::Result<Vec<_>>>()?;
     for subscriber in 0..shape.peers() {
-        for (slot, source) in shape.sources(subscriber).enumerate() {
-            let command = Command::Bind {
-                subscriber: shape::id(subscriber),
-                slot: shape::slot_mid(slot),
-                source: Some((shape::id(source), shape::track_mid())),
-            };
-            sfu.send(sfu.place(shape.room(subscriber)), command);
-        }
+        bind(&sfu, &shape, subscriber, |_| true);
     }
     print_line(&Hello { fingerprint: sfu.fingerprint().0, peers })?;
     for line in stdin().lines() {
-        ensure!(line? == "stats", "the only command is stats");
-        print_line(&usage(&sfu, rss_at_start_kib))?;
+        let line = line?;
+        let mut words = line.split_whitespace();
+        let command = words.next().unwrap_or_default();
+        let peer = words.next().map(str::parse).transpose()?;
+        match (command, peer) {
+            ("stats", None) => print_line(&usage(&sfu, rss_at_start_kib))?,
+            ("leave", Some(peer)) => {
+                sfu.send(sfu.place(shape.room(peer)), Command::RemovePeer { peer: shape::id(peer) });
+            }
+            ("join", Some(peer)) => {
+                let access = add(&sfu, &shape, peer, fingerprint)?;
+                bind(&sfu, &shape, peer, |_| true);
+                let first = peer - peer % shape.participants;
+                for other in (first..first + shape.participants).filter(|other| *other != peer) {
+                    bind(&sfu, &shape, other, |source| source == peer);
+                }
+                print_line(&access)?;
+            }
+            _ => bail!("the commands are stats, leave N and join N"),
+        }
     }
     Ok(())
+}
+
+fn add(sfu: &Sfu, shape: &Shape, peer: usize, fingerprint: Fingerprint) -> anyhow::Result<PeerAccess> {
+    let worker = sfu.place(shape.room(peer));
+    let local = sfu.credentials(worker)?;
+    let address = sfu.candidates(worker)[0].address;
+    let access = PeerAccess { address, ufrag: local.ufrag.clone(), pwd: local.pwd.clone() };
+    let remote = Remote {
+        ice: shape::client_credentials(peer),
+        fingerprint,
+        setup: DtlsSetup::Active,
+        candidates: Vec::new(),
+    };
+    let (room, media) = (shape.room(peer), shape.media(peer));
+    sfu.send(worker, Command::AddPeer { peer: shape::id(peer), room, local, remote, media });
+    Ok(access)
+}
+
+/// Binds those of a peer's slots whose source is wanted.
+fn bind(sfu: &Sfu, shape: &Shape, subscriber: usize, wanted: impl Fn(usize) -> bool) {
+    for (slot, kind, source) in shape.slots(subscriber).filter(|(_, _, source)| wanted(*source)) {
+        let track = if kind == MediaKind::Video { shape::video_mid() } else { shape::audio_mid() };
+        let command = Command::Bind {
+            subscriber: shape::id(subscriber),
+            slot,
+            source: Some((shape::id(source), track)),
+        };
+        sfu.send(sfu.place(shape.room(subscriber)), command);
+    }
 }
 
 fn usage(sfu: &Sfu, rss_at_start_kib: u64) -> Usage {
@@ -123,7 +158,7 @@ fn usage(sfu: &Sfu, rss_at_start_kib: u64) -> Usage {
     }
     Usage {
         cpu_us: process_cpu_us(),
-        rss_kib: rss_kib(),
+        rss_kib: rss_kib(std::process::id()),
         rss_at_start_kib,
         connected: router(|r| r.connected as u64),
         datagrams_in: receive.datagrams,
@@ -160,8 +195,18 @@ pub fn process_cpu_us() -> u64 {
     us(usage.ru_utime) + us(usage.ru_stime)
 }
 
-fn rss_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// User and system time of another process, in microseconds; the kernel counts it in hundredths of a second.
+pub fn cpu_us(pid: u32) -> anyhow::Result<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("the server process ended")?;
+    // The name may hold spaces; behind it come state and twelve numbers, then user and system time.
+    let (_, numbers) = stat.rsplit_once(')').context("/proc has another form")?;
+    let ticks = numbers.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok());
+    Ok(ticks.sum::<u64>() * 10_000)
+}
+
+/// Resident memory of a process, in KiB.
+pub fn rss_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
@@ -174,17 +219,22 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(
-        shape: &Shape,
-        workers: usize,
-        port_per_worker: bool,
-        clients: Fingerprint,
-    ) -> anyhow::Result<(Self, Hello)> {
-        let mut command = std::process::Command::new(std::env::current_exe()?);
-        command.arg("fanout-server").args(shape.arguments());
-        command.args(["--workers", &workers.to_string()]);
-        command.args(["--client-fingerprint", &serde_json::to_string(&clients.0)?]);
-        if port_per_worker {
+    pub fn start(shape: &Shape, place: &Place, under: Option<&str>) -> anyhow::Result<(Self, Hello)> {
+        let binary = std::env::current_exe()?;
+        let mut words = under.unwrap_or_default().split_whitespace();
+        let mut command = match words.next() {
+            Some(tool) => {
+                let mut command = std::process::Command::new(tool);
+                command.args(words).arg(binary);
+                command
+            }
+            None => std::process::Command::new(binary),
+        };
+        command.arg("load-server").args(shape.arguments());
+        command.args(["--address", &place.address.to_string()]);
+        command.args(["--workers", &place.workers.to_string()]);
+        command.args(["--client-fingerprint", &serde_json::to_string(&place.fingerprint.0)?]);
+        if place.port_per_worker {
             command.arg("--port-per-worker");
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -196,8 +246,21 @@ impl Server {
     }
 
     pub fn usage(&mut self) -> anyhow::Result<Usage> {
-        writeln!(self.input.as_mut().context("the server's input")?, "stats")?;
+        self.say("stats")?;
         self.read_line()
+    }
+
+    pub fn leave(&mut self, peer: usize) -> anyhow::Result<()> {
+        self.say(&format!("leave {peer}"))
+    }
+
+    pub fn join(&mut self, peer: usize) -> anyhow::Result<PeerAccess> {
+        self.say(&format!("join {peer}"))?;
+        self.read_line()
+    }
+
+    fn say(&mut self, line: &str) -> anyhow::Result<()> {
+        Ok(writeln!(self.input.as_mut().context("the server's input")?, "{line}")?)
     }
 
     fn read_line<T: for<'a> Deserialize<'a>>(&mut self) -> anyhow::Result<T> {

@@ -4,7 +4,7 @@
 use anyhow::{Context, ensure};
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use sfu::{RECEIVE_BUFFER_LEN, Socket};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,13 +14,21 @@ use transport::Profile;
 const RTP_HEADER_LEN: usize = 12;
 const TAG_LEN: usize = 16;
 
-/// Microseconds of CPU per packet of `packet_len` bytes (tag included), sent in batches of `segments` on average to
-/// `destinations` sockets.
+/// Where batches go.
+#[derive(Clone, Copy, Debug)]
+pub enum To {
+    /// Sockets on this machine, in turn, that somebody reads: what the server does.
+    Sockets { address: IpAddr, count: usize },
+    /// An address behind a device that drops everything: the transmit path alone.
+    Nowhere(IpAddr),
+}
+
+/// Microseconds of CPU per packet of `packet_len` bytes (tag included), sent in batches of `segments` on average.
 pub fn measure(
     profile: Profile,
     packet_len: usize,
     segments: f64,
-    destinations: usize,
+    to: To,
     duration: Duration,
 ) -> anyhow::Result<f64> {
     let algorithm = match profile {
@@ -31,16 +39,24 @@ pub fn measure(
     ensure!(segments >= 1.0 && packet_len > RTP_HEADER_LEN + TAG_LEN, "nothing was sent");
     let key_bytes = vec![7; algorithm.key_len()];
     let key = LessSafeKey::new(UnboundKey::new(algorithm, &key_bytes).ok().context("key")?);
-    let sockets: Vec<Socket> = (0..destinations.max(1))
-        .map(|_| Socket::bind("127.0.0.1:0".parse()?, false).map_err(Into::into))
-        .collect::<anyhow::Result<_>>()?;
-    let addresses: Vec<SocketAddr> = sockets.iter().map(Socket::bound).collect();
+    let (sockets, addresses, from) = match to {
+        To::Sockets { address, count } => {
+            let sockets = (0..count.max(1)).map(|_| Socket::bind(SocketAddr::new(address, 0), false));
+            let sockets = sockets.collect::<std::io::Result<Vec<Socket>>>()?;
+            let addresses = sockets.iter().map(Socket::bound).collect();
+            (sockets, addresses, address)
+        }
+        To::Nowhere(address) => {
+            let ports = (1..=64).map(|port| SocketAddr::new(address, 20_000 + port));
+            (Vec::new(), ports.collect::<Vec<SocketAddr>>(), IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+        }
+    };
     let stop = Arc::new(AtomicBool::new(false));
     let reader = thread::spawn({
         let stop = stop.clone();
         move || read_all(sockets, &stop)
     });
-    let sender = Socket::bind("127.0.0.1:0".parse()?, false)?;
+    let sender = Socket::bind(SocketAddr::new(from, 0), false)?;
     let mut batch = vec![0x80u8; packet_len * (segments.ceil() as usize)];
     let mut counter = 0u64;
     let mut packets = 0usize;
@@ -71,7 +87,7 @@ pub fn measure(
                 tag.copy_from_slice(sealed.as_ref());
             }
             let segment_size = (count > 1).then_some(packet_len as u16);
-            if sender.send(addresses[0].ip(), to, bytes, segment_size).is_ok() {
+            if sender.send(from, to, bytes, segment_size).is_ok() {
                 packets += count;
             }
         }
@@ -110,7 +126,8 @@ mod tests {
     fn larger_batches_cost_less_per_packet() {
         let cost = |segments| {
             let duration = Duration::from_millis(200);
-            measure(Profile::AeadAes128Gcm, 1200, segments, 4, duration).unwrap()
+            let to = To::Sockets { address: Ipv4Addr::LOCALHOST.into(), count: 4 };
+            measure(Profile::AeadAes128Gcm, 1200, segments, to, duration).unwrap()
         };
         let (single, batched) = (cost(1.0), cost(16.0));
         assert!(batched > 0.0 && batched < single, "{batched} of {single} us");

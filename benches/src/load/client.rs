@@ -1,24 +1,20 @@
 //! One participant of the load: a full ICE agent and DTLS client on a socket of its own, which publishes frames as a
 //! browser splits them, and checks what it receives.
 
+use super::adapter::Connection;
 use super::publisher::Publisher;
-use super::server::PeerAccess;
-use super::shape::{self, Shape};
 use packet::demux::{Protocol, classify};
 use packet::ext::{ExtensionMap, Values};
 use packet::rtcp::{Compound, FeedbackBuilder, Packet, ReceiverReport, ReceptionReport};
 use packet::rtp::RtpHeader;
-use packet::{SeqNo, Ssrc};
+use packet::{PayloadType, SeqNo, Ssrc};
 use sfu::Socket;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use transport::{
-    Certificate, Config, DtlsConfig, DtlsSetup, Event, Fingerprint, IceMode, Incoming, Output, Profile,
-    Remote, Transport,
-};
+use transport::{Certificate, Config, DtlsConfig, Event, IceMode, Incoming, Output, Profile, Transport};
 
 /// As browsers: transport-wide feedback ten times a second, a receiver report every one.
 const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
@@ -31,21 +27,25 @@ pub struct Client {
     transport: Transport,
     socket: Socket,
     extensions: ExtensionMap,
+    /// Payload types that count: of media, not of retransmissions.
+    media: [PayloadType; 2],
     publisher: Option<Publisher>,
     /// Decrypts what it receives and measures its age; the others look at the header only.
     decrypts: bool,
-    /// By slot.
+    /// A handful, and the usual one is found first.
     streams: Vec<Stream>,
     feedback: Feedback,
     next_timeout: Instant,
     next_report: Instant,
     profile: Option<Profile>,
+    made: Instant,
+    connected_after: Duration,
     pub counts: Counts,
 }
 
-#[derive(Default)]
 struct Stream {
-    highest: Option<SeqNo>,
+    ssrc: Ssrc,
+    highest: SeqNo,
     cycles: u16,
 }
 
@@ -59,7 +59,8 @@ struct Feedback {
 #[derive(Default)]
 pub struct Counts {
     pub packets: u64,
-    pub bytes: u64,
+    /// UDP payload of the media packets.
+    pub datagram_bytes: u64,
     pub lost: u64,
     pub late: u64,
     /// Publisher's send call to the kernel's arrival stamp, in microseconds.
@@ -72,35 +73,28 @@ pub struct Counts {
 
 /// What all clients of one run share.
 pub struct Common {
-    pub shape: Shape,
     pub certificate: Arc<Certificate>,
-    pub server: Fingerprint,
+    /// Of this machine, where the server is reached, too.
+    pub address: IpAddr,
     pub epoch: Instant,
 }
 
 impl Client {
     pub fn new(
         common: &Common,
-        peer: usize,
-        access: &PeerAccess,
+        connection: Connection,
         publisher: Option<Publisher>,
         decrypts: bool,
         now: Instant,
     ) -> anyhow::Result<Self> {
-        let socket = Socket::bind("127.0.0.1:0".parse()?, false)?;
+        let socket = Socket::bind(SocketAddr::new(common.address, 0), false)?;
         if decrypts {
             socket.stamp_arrivals()?;
         }
-        let media = common.shape.media(peer);
-        let remote = Remote {
-            ice: access.credentials(),
-            fingerprint: common.server,
-            setup: DtlsSetup::Passive,
-            candidates: vec![transport::Candidate { address: access.address }],
-        };
+        let Connection { peer, local, remote, extensions, video, audio, streams, .. } = connection;
         let config = Config {
             ice: IceMode::Full { tie_breaker: peer as u64 + 1 },
-            local: shape::client_credentials(peer),
+            local,
             certificate: common.certificate.clone(),
             local_addresses: vec![socket.bound()],
             dtls: DtlsConfig::default(),
@@ -109,18 +103,38 @@ impl Client {
         let mut client = Self {
             transport,
             socket,
-            extensions: media.extensions,
+            extensions,
+            media: [video, audio],
             publisher,
             decrypts,
-            streams: media.slots.iter().map(|_| Stream::default()).collect(),
+            streams: Vec::with_capacity(streams),
             feedback: Feedback::default(),
             next_timeout: now,
             next_report: now + REPORT_INTERVAL,
             profile: None,
+            made: now,
+            connected_after: Duration::ZERO,
             counts: Counts::default(),
         };
         client.drain();
         Ok(client)
+    }
+
+    /// Says goodbye.
+    pub fn leave(&mut self, now: Instant) {
+        self.transport.close(now);
+        self.drain();
+        self.profile = None;
+    }
+
+    /// From its making to its keys.
+    pub fn connected_after(&self) -> Duration {
+        self.connected_after
+    }
+
+    /// Streams that something was received of.
+    pub fn streams(&self) -> usize {
+        self.streams.len()
     }
 
     pub fn is_connected(&self) -> bool {
@@ -227,20 +241,21 @@ impl Client {
             self.feedback.arrivals.push((SeqNo(sequence.0), arrival_us));
             self.feedback.due.get_or_insert(now + FEEDBACK_INTERVAL);
         }
-        let Some(stream) = shape::slot_of(header.ssrc).and_then(|slot| self.streams.get_mut(slot)) else {
+        if !self.media.contains(&header.pt) {
             return;
-        };
+        }
         self.counts.packets += 1;
-        self.counts.bytes += packet.len() as u64;
-        match stream.highest {
-            Some(highest) if !header.seq.is_newer_than(highest) => self.counts.late += 1,
-            highest => {
-                if let Some(highest) = highest {
-                    self.counts.lost += header.seq.since(highest) as u64 - 1;
-                    stream.cycles += u16::from(header.seq.0 < highest.0);
-                }
-                stream.highest = Some(header.seq);
+        // Decrypted ones are shorter by the tag.
+        let tag = if self.decrypts { self.transport.srtp_overhead() } else { 0 };
+        self.counts.datagram_bytes += (packet.len() + tag) as u64;
+        match self.streams.iter_mut().find(|stream| stream.ssrc == header.ssrc) {
+            Some(stream) if header.seq.is_newer_than(stream.highest) => {
+                self.counts.lost += header.seq.since(stream.highest) as u64 - 1;
+                stream.cycles += u16::from(header.seq.0 < stream.highest.0);
+                stream.highest = header.seq;
             }
+            Some(_) => self.counts.late += 1,
+            None => self.streams.push(Stream { ssrc: header.ssrc, highest: header.seq, cycles: 0 }),
         }
         if let Some(arrived) = arrived
             && let Some(sent) = Publisher::sent_at(header.payload(packet))
@@ -258,7 +273,7 @@ impl Client {
         // Retransmissions and padding come in between; the builder wants ascending numbers.
         arrivals.sort_by_key(|(seq, _)| seq.since(base));
         let base = arrivals.first().map_or(base, |(seq, _)| *seq);
-        let media = shape::published_ssrc(0);
+        let media = self.streams.first().map_or(Ssrc(1), |stream| stream.ssrc);
         let mut builder = FeedbackBuilder::new(Ssrc(1), media, self.feedback.sent, base, first);
         self.feedback.sent = self.feedback.sent.wrapping_add(1);
         for &(seq, at) in &arrivals {
@@ -270,16 +285,14 @@ impl Client {
     }
 
     fn send_report(&mut self) {
-        let reports = self.streams.iter().enumerate().filter_map(|(slot, stream)| {
-            Some(ReceptionReport {
-                ssrc: shape::slot_ssrc(slot),
-                fraction_lost: 0,
-                total_lost: 0,
-                highest_seq: u32::from(stream.cycles) << 16 | u32::from(stream.highest?.0),
-                jitter: 0,
-                last_sr: 0,
-                delay_since_last_sr: 0,
-            })
+        let reports = self.streams.iter().map(|stream| ReceptionReport {
+            ssrc: stream.ssrc,
+            fraction_lost: 0,
+            total_lost: 0,
+            highest_seq: u32::from(stream.cycles) << 16 | u32::from(stream.highest.0),
+            jitter: 0,
+            last_sr: 0,
+            delay_since_last_sr: 0,
         });
         // 31 reports fill one packet.
         let reports = reports.take(31).collect();
@@ -304,7 +317,10 @@ impl Client {
                 Output::Transmit(transmit) => {
                     let _ = self.socket.send(transmit.from.ip(), transmit.to, &transmit.bytes, None);
                 }
-                Output::Event(Event::Connected(stages)) => self.profile = Some(stages.profile),
+                Output::Event(Event::Connected(stages)) => {
+                    self.profile = Some(stages.profile);
+                    self.connected_after = self.made.elapsed();
+                }
                 Output::Event(_) => {}
                 Output::Timeout(at, _) => {
                     self.next_timeout = at;

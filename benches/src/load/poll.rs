@@ -17,13 +17,20 @@ impl Poll {
             }
             let poll = Self(OwnedFd::from_raw_fd(raw));
             for (index, socket) in sockets.iter().enumerate() {
-                let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: index as u64 };
-                if libc::epoll_ctl(raw, libc::EPOLL_CTL_ADD, socket.as_raw_fd(), &raw mut event) != 0 {
-                    return Err(io::Error::last_os_error());
-                }
+                poll.add(socket, index)?;
             }
             Ok(poll)
         }
+    }
+
+    /// One more; a socket that is closed goes by itself.
+    pub fn add(&self, socket: &impl AsRawFd, index: usize) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: index as u64 };
+        // SAFETY: a plain system call; the event outlives it.
+        let added = unsafe {
+            libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, socket.as_raw_fd(), &raw mut event)
+        };
+        if added != 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
     /// Fills `ready` with the indices of sockets that have something; whole milliseconds, rounded up.
