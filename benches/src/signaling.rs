@@ -172,7 +172,7 @@ async fn talk(
                     for message in messages {
                         let _ = read.send((message.seq, at));
                     }
-                    if last % 16 == 0 {
+                    if last.is_multiple_of(16) {
                         client.say(&ClientMessage::Received { seq: last }).await?;
                     }
                 }

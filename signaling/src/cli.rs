@@ -308,7 +308,8 @@ mod tests {
     #[test]
     fn limits_of_large_rooms_reach_the_media_plane() {
         let limits = |args: &[&str]| {
-            let media = Args::try_parse_from([&["sampan"], args].concat()).unwrap().options().media;
+            let media =
+                Args::try_parse_from([&["sampan"], args].concat()).unwrap().serve.options().unwrap().media;
             (media.last_n, media.loudest_n)
         };
         assert_eq!(limits(&[]), (None, None));

@@ -361,3 +361,80 @@ fn the_token_says_who_it_is_and_others_are_told() {
     let told = told.expect("Ann is told");
     assert_eq!((told.name.as_str(), told.identity.as_deref()), ("Benjamin", Some("ben")));
 }
+
+/// Two who publish everything, one of whom moderates.
+fn class() -> (World, String, String) {
+    let mut world = World::new();
+    let ann_claims = world.claims("ann", moderator());
+    let ann = id_of(&world.enter(1, &ann_claims));
+    let ben_claims = world.claims("ben", GrantClaims::participant());
+    let ben = id_of(&world.enter(2, &ben_claims));
+    (world, ann, ben)
+}
+
+#[test]
+fn a_moderator_stops_one_or_all_and_they_may_begin_again() {
+    let (mut world, _, ben) = class();
+    let stop = |participant, sources| ClientMessage::Moderate {
+        id: 5,
+        action: Action::Stop { participant, sources },
+    };
+    world.say(1, stop(Some(ben.clone()), vec![wire::Source::Microphone, wire::Source::Screen]));
+    let stopped = ServerMessage::Stopped { sources: vec![wire::Source::Microphone] };
+    assert!(world.sent.contains(&(2, stopped)), "only what was on: {:?}", world.sent);
+    assert!(world.media.iter().any(|c| matches!(
+        c,
+        Command::Bind { subscriber: PeerId(0), source: None, slot } if *slot == mid(3)
+    )));
+    let told = world
+        .sent
+        .iter()
+        .any(|(to, m)| matches!(m, ServerMessage::TrackChanged { track, .. } if *to == 1 && !track.active));
+    assert!(told, "{:?}", world.sent);
+    world.say(2, ClientMessage::Track { track: tracks()[0].clone() });
+    assert_eq!(world.binds(PeerId(0), PeerId(1)), [mid(0)]);
+
+    world.say(1, stop(None, vec![wire::Source::Microphone, wire::Source::Camera]));
+    assert!(world.sent.iter().any(|(to, m)| *to == 2 && matches!(m, ServerMessage::Stopped { .. })));
+    assert!(
+        !world.sent.iter().any(|(to, m)| *to == 1 && matches!(m, ServerMessage::Stopped { .. })),
+        "oneself not"
+    );
+    let answer = world.say(2, stop(None, vec![]));
+    assert_eq!(code_of(&answer), Some(ErrorCode::NotAllowed));
+}
+
+#[test]
+fn a_locked_room_lets_moderators_in_and_those_who_come_back() {
+    let (mut world, _, _) = class();
+    let lock = |locked| ClientMessage::Moderate { id: 5, action: Action::Lock { locked } };
+    world.say(1, lock(true));
+    let changed = |locked| ServerMessage::RoomChanged { locked, spotlight: None };
+    assert!(world.sent.contains(&(1, changed(true))) && world.sent.contains(&(2, changed(true))));
+    let zoe = world.claims("zoe", GrantClaims::participant());
+    assert_eq!(code_of(&world.enter(3, &zoe)), Some(ErrorCode::RoomLocked));
+    let assistant = world.claims("eve", moderator());
+    id_of(&world.enter(4, &assistant));
+    assert!(world.sent.contains(&(4, changed(true))), "who comes in is told");
+    world.say(1, lock(false));
+    assert!(code_of(&world.enter(5, &zoe)).is_none());
+    assert_eq!(code_of(&world.say(2, lock(true))), Some(ErrorCode::NotAllowed));
+}
+
+#[test]
+fn a_spotlight_is_told_to_everybody_and_ends_with_whoever_it_is_on() {
+    let (mut world, _, ben) = class();
+    let spotlight =
+        |participant| ClientMessage::Moderate { id: 5, action: Action::Spotlight { participant } };
+    world.say(1, spotlight(Some(ben.clone())));
+    let changed = ServerMessage::RoomChanged { locked: false, spotlight: Some(ben) };
+    assert!(world.sent.contains(&(2, changed.clone())) && world.sent.contains(&(1, changed)));
+    assert_eq!(code_of(&world.say(1, spotlight(Some("nobody".into())))), Some(ErrorCode::UnknownParticipant));
+    world.say(2, ClientMessage::Leave {});
+    let zoe = world.claims("zoe", GrantClaims::participant());
+    world.enter(3, &zoe);
+    assert!(
+        !world.sent.iter().any(|(_, m)| matches!(m, ServerMessage::RoomChanged { .. })),
+        "nobody is left to look at"
+    );
+}

@@ -118,6 +118,8 @@ impl World {
             ServerMessage::Layers { .. }
             | ServerMessage::Quality { .. }
             | ServerMessage::Permissions { .. }
+            | ServerMessage::Stopped { .. }
+            | ServerMessage::RoomChanged { .. }
             | ServerMessage::Registered { .. }
             | ServerMessage::Invited { .. }
             | ServerMessage::Incoming { .. }

@@ -213,6 +213,8 @@ impl Client {
             | ServerMessage::Pong { .. }
             | ServerMessage::Presence { .. }
             | ServerMessage::Permissions { .. }
+            | ServerMessage::Stopped { .. }
+            | ServerMessage::RoomChanged { .. }
             | ServerMessage::Registered { .. }
             | ServerMessage::Invited { .. }
             | ServerMessage::Incoming { .. }

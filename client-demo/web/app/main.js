@@ -53,6 +53,15 @@ class Page {
     byId('toggle-speaker').addEventListener('click', () => this.#setSpeaker(!this.#speakerOn));
     byId('speaker-on').addEventListener('click', () => this.#setSpeaker(true));
     byId('leave').addEventListener('click', () => this.#call?.leave());
+    const act = (/** @type {string} */ id, /** @type {(call: Call) => import('../sdk/wire.js').Action} */ action) => {
+      byId(id).addEventListener('click', () => {
+        byId('room-menu').removeAttribute('open');
+        if (this.#call) this.#call.moderate(action(this.#call)).catch(() => {});
+      });
+    };
+    act('mute-all', () => ({ do: 'stop', sources: ['microphone'] }));
+    act('lock-room', (call) => ({ do: 'lock', locked: !call.setting.locked }));
+    act('spotlight-off', () => ({ do: 'spotlight', participant: null }));
     byId('toggle-screen').hidden = !this.#lobby.environment.screen;
     addEventListener('pagehide', () => this.#call?.leave());
     // A page that comes back from the browser's memory has lost its call.
@@ -72,6 +81,17 @@ class Page {
     this.#chat.use(call);
     call.on('reachable', (reachable) => call === this.#call && this.#lobby.reachable(reachable));
     call.on('participants', mine(() => this.#render()));
+    call.on('stopped', (sources) => {
+      if (call !== this.#call) return;
+      for (const device of /** @type {const} */ (['camera', 'microphone'])) {
+        if (sources.includes(device)) void this.#local.set(device, false);
+      }
+      if (sources.includes('screen')) this.#stopScreen();
+      const what = sources.includes('microphone') ? 'Your microphone was muted' : 'Your picture was stopped';
+      this.#announce(`${what} by whoever leads the call. You may switch it on again.`);
+      notice(byId('call-notice'), `${what} by whoever leads the call. You may switch it on again.`);
+      this.#render();
+    });
     call.on('grants', (grants) => {
       if (call !== this.#call) return;
       for (const device of /** @type {const} */ (['camera', 'microphone'])) {
@@ -257,6 +277,9 @@ class Page {
       setText(byId('call-count'), call.self !== null ? countWords(call.participants.length) : '');
       setPressed(byId('toggle-microphone'), 'microphone', this.#local.isOn('microphone'));
       setPressed(byId('toggle-camera'), 'camera', this.#local.isOn('camera'));
+      byId('room-menu').hidden = !call.grants?.moderate;
+      setText(byId('lock-room'), call.setting.locked ? 'Open the room' : 'Lock the room');
+      byId('spotlight-off').hidden = call.setting.spotlight === null;
       for (const source of /** @type {const} */ (['microphone', 'camera', 'screen'])) {
         const button = byId(`toggle-${source}`, HTMLButtonElement);
         button.disabled = !(call.grants?.publish.includes(source) ?? true);

@@ -25,6 +25,7 @@ export class Stage {
   #speakerOn = true;
   #blocked;
   /** @type {(participant: string) => boolean} */ #handOf = () => false;
+  /** @type {Call | null} Where we may moderate. */ #moderates = null;
   #pinChanged;
   /** @type {string | null} The tile that is pinned, by participant and share. */ #pinned = null;
 
@@ -69,6 +70,7 @@ export class Stage {
     }
     this.#renderSelf(tile('self/person', this.#grid), call, local);
     for (const participant of call.participants) {
+      this.#moderates = call.grants?.moderate ? call : null;
       const key = `${participant.id}/person`;
       this.#renderOther(tile(key, key === this.#pinned ? this.#featured : this.#grid), call, participant, 'person');
     }
@@ -123,6 +125,8 @@ export class Stage {
       // What is shared is what the call is about.
       view.priority = share === 'screen' ? 2 : 0;
     }
+    tile.root.classList.toggle('spotlight', share === 'person' && call.setting.spotlight === participant.id);
+    this.#showMenu(tile, participant, share);
     this.#showPin(tile, share === 'screen' ? `${participant.name}’s screen` : participant.name, pinned);
     const on = isOn(participant, share);
     const paused = on ? pauseWords(view?.quality?.paused ?? null) : '';
@@ -152,6 +156,32 @@ export class Stage {
     if (avatar) setText(avatar, initials(name));
     const words = [who, speaking && 'speaking', hand && 'hand raised', muted && 'microphone off', !picture && (paused || 'no picture')].filter(Boolean).join(', ');
     if (tile.root.getAttribute('aria-label') !== words) tile.root.setAttribute('aria-label', words);
+  }
+
+  /** What a moderator can do to somebody. @param {Tile} tile @param {ParticipantInfo} participant @param {Share} share */
+  #showMenu(tile, participant, share) {
+    const shown = tile.root.querySelector('.tile-menu');
+    if (!this.#moderates || share !== 'person') return void shown?.remove();
+    if (shown) return;
+    const summary = make('summary', '', '⋯');
+    summary.setAttribute('aria-label', `Moderate ${participant.name}`);
+    const menu = make('details', 'menu tile-menu');
+    const act = (/** @type {string} */ words, /** @type {import('../sdk/wire.js').Action} */ action) => {
+      const button = make('button', '', words);
+      button.type = 'button';
+      button.addEventListener('click', () => {
+        menu.open = false;
+        this.#moderates?.moderate(action).catch(() => {}); // They may have left meanwhile.
+      });
+      return button;
+    };
+    const { id } = participant;
+    menu.append(summary, make('div', '',
+      act('Mute', { do: 'stop', participant: id, sources: ['microphone'] }),
+      act('Stop video', { do: 'stop', participant: id, sources: ['camera', 'screen', 'screen_audio'] }),
+      act('Spotlight', { do: 'spotlight', participant: id }),
+      act('Remove', { do: 'remove', participant: id, keep_out: true })));
+    tile.root.append(menu);
   }
 
   /** @param {Tile} tile @param {string} who @param {boolean} pinned */

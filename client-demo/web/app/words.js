@@ -13,6 +13,7 @@ export function callWords(error) {
     case 'bad_room': return `This room name cannot be used: ${error.message}`;
     case 'access_denied': return 'You are not let into this room: the invitation may have expired, or is for another room. Ask for a new one.';
     case 'removed': return `You are out of the call: ${error.message}.`;
+    case 'room_locked': return 'This room is locked. Ask whoever leads the call to open it.';
     case 'room_full': return 'This room is full. Try another, or come back when somebody has left.';
     case 'too_many_rooms': return 'The server has as many rooms as it allows. Join one that exists, or try later.';
     case 'too_many_joins': return 'Too many joins from this address in a short time. Wait a minute, then try again.';

@@ -42,6 +42,8 @@ import { SlotView } from './view.js';
  * @property {Stages} stages              how long connecting has taken so far
  * @property {LinkQuality} quality        what the link carries, and what is sent over it
  * @property {Grants} grants               what we may do has changed
+ * @property {Source[]} stopped            a moderator has stopped what we publish; we may begin again
+ * @property {{locked: boolean, spotlight: string | null}} room   how the room is set has changed
  * @property {boolean} reachable          whether the server answers (before the join, too)
  * @property {CallError} error            the call ended and will not come back by itself
  */
@@ -107,6 +109,7 @@ export class Call extends Emitter {
   /** @type {string | null} What the server knows us by. */ #token = null;
   /** @type {string | undefined} What lets us in. */ #access = undefined;
   /** @type {Grants | null} */ #grants = null;
+  /** @type {{locked: boolean, spotlight: string | null}} */ #setting = { locked: false, spotlight: null };
   /** @type {any} */ #healing = null;
   /** @type {Promise<unknown>} Offers never overlap. */ #negotiation = Promise.resolve();
   /** @type {Stages} */ #stages = {};
@@ -160,6 +163,11 @@ export class Call extends Emitter {
 
   get name() {
     return this.#name;
+  }
+
+  /** How the room is set: whether it is locked, and whom everybody should look at. */
+  get setting() {
+    return this.#setting;
   }
 
   /** What we may do; null outside. @returns {Readonly<Grants> | null} */
@@ -541,6 +549,7 @@ export class Call extends Emitter {
     this.#report = null;
     this.#self = null;
     this.#grants = null;
+    this.#setting = { locked: false, spotlight: null };
     this.#speakers = [];
     this.#participants.clear();
     this.#slots = new SlotTable();
@@ -686,6 +695,18 @@ export class Call extends Emitter {
         participant.tracks = [...participant.tracks.filter((track) => track.mid !== message.track.mid), message.track];
         return this.emit('participants', undefined);
       }
+      case 'stopped':
+        for (const source of message.sources) {
+          const published = /** @type {Published} */ (this.#published.get(source));
+          published.active = false;
+          this.#announced.set(source, `${published.muted}/false`);
+        }
+        this.emit('stopped', message.sources);
+        return this.emit('participants', undefined);
+      case 'room_changed':
+        this.#setting = { locked: message.locked, spotlight: message.spotlight };
+        this.emit('room', this.#setting);
+        return this.emit('participants', undefined);
       case 'permissions':
         return this.#permit(message.grants);
       case 'messages':

@@ -57,6 +57,9 @@
  * @property {boolean} record
  *
  * @typedef {{do: 'grant', participant: string, grants: Grants}
+ *   | {do: 'stop', participant?: string, sources: Source[]}
+ *   | {do: 'lock', locked: boolean}
+ *   | {do: 'spotlight', participant: string | null}
  *   | {do: 'remove', participant: string, keep_out?: boolean}} Action  What a moderator can do.
  *
  * @typedef {'ringing' | 'accepted' | 'rejected' | 'busy' | 'cancelled' | 'missed' | 'answered_elsewhere'
@@ -86,7 +89,7 @@
  * @typedef {{token: string, grace_ms: number}} ResumeTicket  A secret: whoever has it is this participant.
  *
  * @typedef {'bad_message' | 'unknown_message' | 'message_too_large' | 'wrong_state' | 'bad_name' | 'bad_room'
- *   | 'bad_sdp' | 'bad_tracks' | 'access_denied' | 'not_allowed' | 'unknown_participant' | 'bad_identity' | 'too_many_devices' | 'in_call' | 'unknown_call' | 'bad_post' | 'not_stored' | 'busy' | 'removed' | 'room_full' | 'too_many_rooms' | 'too_many_joins' | 'too_many_messages'
+ *   | 'bad_sdp' | 'bad_tracks' | 'access_denied' | 'not_allowed' | 'unknown_participant' | 'bad_identity' | 'too_many_devices' | 'in_call' | 'unknown_call' | 'bad_post' | 'not_stored' | 'busy' | 'removed' | 'room_locked' | 'room_full' | 'too_many_rooms' | 'too_many_joins' | 'too_many_messages'
  *   | 'resume_refused' | 'replaced' | 'join_timeout' | 'media_lost' | 'slow_consumer' | 'shutting_down' | 'internal'} ErrorCode
  *
  * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[], token?: string, history?: HistoryFrom}
@@ -126,6 +129,8 @@
  *   | {type: 'incoming', call: CallInfo}
  *   | {type: 'call_changed', call: string, state: RingState}
  *   | {type: 'state', participant: string, key: string, value: string}
+ *   | {type: 'stopped', sources: Source[]}
+ *   | {type: 'room_changed', locked: boolean, spotlight: string | null}
  *   | {type: 'permissions', grants: Grants}
  *   | {type: 'presence', participant: string, connected: boolean}
  *   | {type: 'bindings', bindings: Binding[]}
@@ -137,7 +142,7 @@
 /** @type {readonly ErrorCode[]} Every code the server can answer with; what people read about each is in the page. */
 export const ERROR_CODES = [
   'bad_message', 'unknown_message', 'message_too_large', 'too_many_messages', 'wrong_state', 'bad_name', 'bad_room',
-  'bad_sdp', 'bad_tracks', 'access_denied', 'not_allowed', 'unknown_participant', 'bad_identity', 'too_many_devices', 'in_call', 'unknown_call', 'bad_post', 'not_stored', 'busy', 'removed', 'room_full', 'too_many_rooms', 'too_many_joins', 'resume_refused', 'replaced', 'join_timeout', 'media_lost',
+  'bad_sdp', 'bad_tracks', 'access_denied', 'not_allowed', 'unknown_participant', 'bad_identity', 'too_many_devices', 'in_call', 'unknown_call', 'bad_post', 'not_stored', 'busy', 'removed', 'room_locked', 'room_full', 'too_many_rooms', 'too_many_joins', 'resume_refused', 'replaced', 'join_timeout', 'media_lost',
   'slow_consumer', 'shutting_down', 'internal',
 ];
 
@@ -225,6 +230,8 @@ const SERVER = {
   posted: object({ re: number, seq: number }),
   messages: object({ log: text, messages: list(message), gap: optional(flag) }),
   state: object({ participant: text, key: text, value: text }),
+  stopped: object({ sources: list(oneOf('microphone', 'camera', 'screen', 'screen_audio')) }),
+  room_changed: object({ locked: flag, spotlight: optional(text) }),
   permissions: object({ grants }),
   answer: object({ re: number, answer: text }),
   participant_joined: object({ participant }),

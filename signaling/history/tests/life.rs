@@ -318,7 +318,7 @@ fn whatever_happens_nothing_is_lost_doubled_or_reordered() {
                         next_ticket += 1;
                     }
                 }
-                6..=8 => drop(world.answer(random.0 % 5 != 0)),
+                6..=8 => drop(world.answer(!random.0.is_multiple_of(5))),
                 9 => {
                     if let Some(last) = read.last() {
                         world.histories.received(ReaderId(reader), last.seq);
@@ -332,9 +332,9 @@ fn whatever_happens_nothing_is_lost_doubled_or_reordered() {
                     let cursor = Cursor::After { log: "log of demo".into(), seq };
                     world.histories.subscribe(ReaderId(reader), "demo", cursor);
                 }
-                _ if random.0 % 8 == 0 => {
+                _ if random.0.is_multiple_of(8) => {
                     // kill -9: what the store has not confirmed may or may not be there.
-                    let half_done = world.asked.pop_front().filter(|_| random.0 % 16 == 0);
+                    let half_done = world.asked.pop_front().filter(|_| random.0.is_multiple_of(16));
                     if let Some(Output::Store(batch)) = half_done {
                         world.disk.store(batch);
                     }

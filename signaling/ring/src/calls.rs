@@ -69,8 +69,22 @@ pub enum ActError {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct CallsState {
     pub next: u64,
-    /// Call, caller, callee, room, seconds left to ring, or who has answered.
-    pub calls: Vec<(CallId, Device, String, String, Result<Duration, Device>)>,
+    pub calls: Vec<CallState>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallState {
+    pub call: CallId,
+    pub caller: Device,
+    pub callee: String,
+    pub room: String,
+    pub stage: StageState,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StageState {
+    Ringing { left: Duration },
+    Accepted { by: Device },
 }
 
 #[derive(Debug)]
@@ -283,11 +297,14 @@ impl Calls {
 
     pub fn export(&self, now: Instant) -> CallsState {
         let call = |(id, call): (&CallId, &Call)| {
-            let state = match &call.state {
-                State::Ringing { until } => Ok(until.saturating_duration_since(now)),
-                State::Accepted { by } => Err(by.clone()),
+            let stage = match &call.state {
+                State::Ringing { until } => {
+                    StageState::Ringing { left: until.saturating_duration_since(now) }
+                }
+                State::Accepted { by } => StageState::Accepted { by: by.clone() },
             };
-            (*id, call.caller.clone(), call.callee.clone(), call.room.clone(), state)
+            let Call { caller, callee, room, .. } = call.clone();
+            CallState { call: *id, caller, callee, room, stage }
         };
         CallsState { next: self.next, calls: self.calls.iter().map(call).collect() }
     }
@@ -296,13 +313,13 @@ impl Calls {
     pub fn import(limits: Limits, now: Instant, state: CallsState) -> Self {
         let mut calls = Self::new(limits);
         calls.next = state.next;
-        for (id, caller, callee, room, state) in state.calls {
-            let state = match state {
-                Ok(left) => {
+        for CallState { call: id, caller, callee, room, stage } in state.calls {
+            let state = match stage {
+                StageState::Ringing { left } => {
                     calls.deadlines.insert((now + left, id));
                     State::Ringing { until: now + left }
                 }
-                Err(by) => State::Accepted { by },
+                StageState::Accepted { by } => State::Accepted { by },
             };
             calls.calls.insert(id, Call { caller, callee, room, state });
         }

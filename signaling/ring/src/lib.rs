@@ -18,4 +18,4 @@ mod call;
 mod calls;
 
 pub use call::{CallId, CallInfo, Outcome, Role, Stage};
-pub use calls::{ActError, Calls, CallsState, Device, Event, InviteError, Limits};
+pub use calls::{ActError, CallState, Calls, CallsState, Device, Event, InviteError, Limits, StageState};

@@ -25,6 +25,8 @@ pub enum JoinError {
     BadRoom(BadName),
     #[error("the name cannot be used: {0}")]
     BadName(BadName),
+    #[error("the room is locked: a moderator has to open it")]
+    Locked,
     #[error("the room is full: it holds {0} people")]
     RoomFull(usize),
     #[error("the server holds no more than {0} rooms")]

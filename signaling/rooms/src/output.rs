@@ -2,7 +2,7 @@
 
 use packet::{Mid, PeerId};
 
-use crate::{Grants, Share, SlotPair, Track};
+use crate::{Grants, Setting, Share, SlotPair, Sources, Track};
 
 /// Drained by [`crate::Rooms::poll_output`] in the order in which it must take effect.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +33,12 @@ pub enum Event {
         peer: PeerId,
         is_connected: bool,
     },
+    /// Somebody has stopped what the one who is told publishes: it may begin again.
+    Stopped {
+        sources: Sources,
+    },
+    /// How the room is set has changed.
+    RoomChanged(Setting),
     /// What the one who is told may do has changed.
     Granted(Grants),
     /// Slots of the one who is told that changed hands.

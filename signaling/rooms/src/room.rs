@@ -6,8 +6,8 @@ use packet::{PeerId, RoomId};
 
 use crate::slots::Slots;
 use crate::{
-    Event, Grants, Join, JoinError, Limits, Output, Participant, Share, SlotPair, SlotsError, Track,
-    TrackError, TracksError, UpdateError, clean_name, track,
+    Event, Grants, Join, JoinError, Limits, Output, Participant, Setting, Share, SlotPair, SlotsError,
+    Sources, Track, TrackError, TracksError, UpdateError, clean_name, track,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -23,6 +23,7 @@ struct Room {
     members: Vec<PeerId>,
     /// Active shares in the order in which they began.
     shares: Vec<(PeerId, Share)>,
+    setting: Setting,
 }
 
 /// See the crate's description.
@@ -60,6 +61,7 @@ impl Rooms {
         track::check(&join.tracks, limits.tracks_per_participant)?;
         check_slots(&join.slots, limits.slots_per_participant)?;
         match self.by_name.get(&name) {
+            Some(id) if self.rooms[id].setting.is_locked && !join.grants.moderate => Err(JoinError::Locked),
             Some(id) if self.rooms[id].members.len() >= limits.participants_per_room => {
                 Err(JoinError::RoomFull(limits.participants_per_room))
             }
@@ -79,7 +81,7 @@ impl Rooms {
         let room = self.rooms.entry(id).or_insert_with(|| {
             self.next_room += 1;
             self.by_name.insert(room_name.clone(), id);
-            Room { name: room_name, members: Vec::new(), shares: Vec::new() }
+            Room { name: room_name, members: Vec::new(), shares: Vec::new(), setting: Setting::default() }
         });
         track::clip(&mut join.tracks, &join.grants);
         for &to in room.members.iter().filter(|_| !join.grants.hidden) {
@@ -107,6 +109,9 @@ impl Rooms {
         let Some(room) = self.rooms.get_mut(&id) else { return true };
         room.members.retain(|&member| member != peer);
         room.shares.retain(|&(owner, _)| owner != peer);
+        if room.setting.spotlight == Some(peer) {
+            room.setting.spotlight = None;
+        }
         if room.members.is_empty() {
             self.by_name.remove(&room.name);
             self.rooms.remove(&id);
@@ -169,6 +174,9 @@ impl Rooms {
         if let Some(room) = self.rooms.get_mut(&id) {
             room.members.iter_mut().filter(|m| **m == old).for_each(|m| *m = new);
             room.shares.iter_mut().filter(|(owner, _)| *owner == old).for_each(|(owner, _)| *owner = new);
+            if room.setting.spotlight == Some(old) {
+                room.setting.spotlight = Some(new);
+            }
         }
         self.participants
             .values_mut()
@@ -187,6 +195,47 @@ impl Rooms {
         self.settle_others(id, new);
         self.settle(new, Tell::Nothing);
         Ok(())
+    }
+
+    /// Stops what somebody publishes, as if it were switched off there. It may be switched on again; to keep it off, take the
+    /// grant away. Nothing happens where nothing of it is active.
+    pub fn stop(&mut self, peer: PeerId, sources: Sources) {
+        let Some(participant) = self.participants.get_mut(&peer) else { return };
+        let id = participant.room;
+        let stopped = participant.tracks.iter_mut().filter(|t| t.active && sources.contains(t.source));
+        let stopped: Vec<_> = stopped
+            .map(|track| {
+                track.active = false;
+                *track
+            })
+            .collect();
+        if stopped.is_empty() {
+            return;
+        }
+        let sources = stopped.iter().map(|track| track.source).collect();
+        self.outputs.push_back(Output::Deliver { to: peer, event: Event::Stopped { sources } });
+        for track in stopped {
+            self.tell_others(id, peer, &Event::TrackChanged { peer, track });
+        }
+        self.update_shares(peer);
+        self.settle_others(id, peer);
+    }
+
+    /// Everybody in the room is told, if that changes anything. A spotlight on somebody who is not there is none.
+    pub fn set(&mut self, id: RoomId, setting: Setting) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let spotlight = setting.spotlight.filter(|peer| room.members.contains(peer));
+        let setting = Setting { spotlight, ..setting };
+        if room.setting == setting {
+            return;
+        }
+        room.setting = setting;
+        let deliver = |&to| Output::Deliver { to, event: Event::RoomChanged(setting) };
+        self.outputs.extend(room.members.iter().map(deliver));
+    }
+
+    pub fn setting(&self, id: RoomId) -> Setting {
+        self.rooms.get(&id).map(|room| room.setting).unwrap_or_default()
     }
 
     /// What it may do from now on. What it may not publish any more ends at once, and does not begin again by itself when it

@@ -170,6 +170,7 @@ impl Model {
                     false => person.away.insert(peer),
                 };
             }
+            Event::Stopped { .. } | Event::RoomChanged(_) => panic!("nobody moderates here"),
             Event::Granted(_) => panic!("nobody's grants change here"),
             Event::NeedSlots { wanted } => {
                 assert!(wanted > person.slots.len() && wanted > person.wanted && wanted <= SLOTS_MAX);

@@ -110,6 +110,7 @@ impl Sessions {
             server_ms: 0.0,
         };
         self.send(connection, message);
+        self.tell_setting(peer);
         self.drain_rooms();
         self.open_history(room);
         self.subscribe(peer, wanted.history);
@@ -271,6 +272,10 @@ impl Sessions {
                 participant: id(peer)?,
                 track: translate::track_to_wire(&track),
             },
+            rooms::Event::Stopped { sources } => {
+                ServerMessage::Stopped { sources: translate::sources_to_wire(sources) }
+            }
+            rooms::Event::RoomChanged(setting) => self.setting_to_wire(setting),
             rooms::Event::Granted(grants) => {
                 ServerMessage::Permissions { grants: translate::grants_to_wire(&grants) }
             }

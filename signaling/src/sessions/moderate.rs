@@ -28,6 +28,21 @@ impl Sessions {
                 let peer = self.in_same_room(own, &participant)?;
                 self.rooms.set_grants(peer, translate::grants_to_core(&grants));
             }
+            Action::Stop { participant, sources } => {
+                let sources = translate::sources_to_core(&sources);
+                let peers = match participant {
+                    Some(participant) => vec![self.in_same_room(own, &participant)?],
+                    None => self.others_in_room(own),
+                };
+                for peer in peers {
+                    self.rooms.stop(peer, sources);
+                }
+            }
+            Action::Lock { locked } => self.set_room(own, |setting| setting.is_locked = locked),
+            Action::Spotlight { participant } => {
+                let spotlight = participant.map(|id| self.in_same_room(own, &id)).transpose()?;
+                self.set_room(own, |setting| setting.spotlight = spotlight);
+            }
             Action::Remove { participant, keep_out } => {
                 let peer = self.in_same_room(own, &participant)?;
                 self.remove(now, peer, keep_out);
@@ -36,6 +51,18 @@ impl Sessions {
         self.send(connection, ServerMessage::Done { re: id });
         self.drain_rooms();
         Ok(())
+    }
+
+    fn set_room(&mut self, own: PeerId, change: impl FnOnce(&mut rooms::Setting)) {
+        let Some(room) = self.rooms.participant(own).map(|p| p.room()) else { return };
+        let mut setting = self.rooms.setting(room);
+        change(&mut setting);
+        self.rooms.set(room, setting);
+    }
+
+    fn others_in_room(&self, own: PeerId) -> Vec<PeerId> {
+        let Some(room) = self.rooms.participant(own).map(|p| p.room()) else { return Vec::new() };
+        self.rooms.participants(room).map(|p| p.peer()).filter(|peer| *peer != own).collect()
     }
 
     /// Somebody of the room of `own`. Of other rooms nothing is told, not even that there are such people.

@@ -119,7 +119,7 @@ impl Sessions {
         };
         let call = self.calls.invite(now, &device, to, room.clone())?;
         let room = self.phones.rooms.entry(call).or_insert(room).clone();
-        for identity in [&device.identity, to] {
+        for identity in [device.identity.as_str(), to] {
             self.ensure_token(call, identity);
         }
         let info = ring_core::CallInfo {

@@ -108,6 +108,7 @@ impl Sessions {
             }
             self.send(connection, message);
         }
+        self.tell_setting(peer_id);
         self.rooms.set_connected(peer_id, true);
         self.drain_rooms();
         self.unsubscribe(peer_id);
@@ -173,6 +174,21 @@ impl Sessions {
             Some(ParticipantInfo { id, name, identity, tracks, connected: p.is_connected() })
         };
         (others.filter_map(info).collect(), translate::bindings_to_wire(&self.peers, own.bindings()))
+    }
+
+    /// Where the room is set in a way that a newcomer would not expect.
+    pub(super) fn tell_setting(&mut self, peer: PeerId) {
+        let Some(room) = self.rooms.participant(peer).map(|p| p.room()) else { return };
+        let setting = self.rooms.setting(room);
+        if setting != rooms::Setting::default() {
+            let message = self.setting_to_wire(setting);
+            self.tell(peer, message);
+        }
+    }
+
+    pub(super) fn setting_to_wire(&self, setting: rooms::Setting) -> ServerMessage {
+        let spotlight = setting.spotlight.and_then(|peer| translate::id_of(&self.peers, peer));
+        ServerMessage::RoomChanged { locked: setting.is_locked, spotlight }
     }
 
     pub(super) fn grace_ms(&self) -> u64 {

@@ -94,13 +94,21 @@ fn source_to_wire(source: rooms::Source) -> (wire::Kind, wire::Source) {
 
 pub(super) fn grants_to_wire(grants: &rooms::Grants) -> wire::Grants {
     let &rooms::Grants { publish, subscribe, data, moderate, hidden, record } = grants;
-    let publish = publish.iter().map(|source| source_to_wire(source).1).collect();
+    let publish = sources_to_wire(publish);
     wire::Grants { publish, subscribe, data, moderate, hidden, record }
+}
+
+pub(super) fn sources_to_wire(sources: rooms::Sources) -> Vec<wire::Source> {
+    sources.iter().map(|source| source_to_wire(source).1).collect()
+}
+
+pub(super) fn sources_to_core(sources: &[wire::Source]) -> rooms::Sources {
+    sources.iter().map(|source| source_to_core(*source)).collect()
 }
 
 pub(super) fn grants_to_core(grants: &wire::Grants) -> rooms::Grants {
     let &wire::Grants { subscribe, data, moderate, hidden, record, .. } = grants;
-    let publish = grants.publish.iter().map(|source| source_to_core(*source)).collect();
+    let publish = sources_to_core(&grants.publish);
     rooms::Grants { publish, subscribe, data, moderate, hidden, record }
 }
 
@@ -185,6 +193,7 @@ impl From<rooms::JoinError> for Refused {
             E::Twice => ErrorCode::WrongState,
             E::BadRoom(_) => ErrorCode::BadRoom,
             E::BadName(_) => ErrorCode::BadName,
+            E::Locked => ErrorCode::RoomLocked,
             E::RoomFull(_) => ErrorCode::RoomFull,
             E::TooManyRooms(_) => ErrorCode::TooManyRooms,
             E::Tracks(_) | E::Slots(_) => ErrorCode::BadTracks,

@@ -40,6 +40,8 @@ pub enum ErrorCode {
     Busy,
     /// A moderator, or the application, has ended the session.
     Removed,
+    /// A moderator has locked the room.
+    RoomLocked,
     RoomFull,
     TooManyRooms,
     TooManyJoins,
@@ -58,7 +60,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::BadMessage,
         Self::UnknownMessage,
         Self::MessageTooLarge,
@@ -79,6 +81,7 @@ impl ErrorCode {
         Self::NotStored,
         Self::Busy,
         Self::Removed,
+        Self::RoomLocked,
         Self::RoomFull,
         Self::TooManyRooms,
         Self::TooManyJoins,
@@ -114,6 +117,7 @@ impl ErrorCode {
             Self::NotStored => "not_stored",
             Self::Busy => "busy",
             Self::Removed => "removed",
+            Self::RoomLocked => "room_locked",
             Self::RoomFull => "room_full",
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyJoins => "too_many_joins",

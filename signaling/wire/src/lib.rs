@@ -207,6 +207,16 @@ pub enum ServerMessage {
         key: String,
         value: String,
     },
+    /// A moderator has stopped what the client publishes; the person may switch it on again.
+    Stopped {
+        sources: Vec<Source>,
+    },
+    /// How the room is set; also after `joined` and `resumed`, if it is not as rooms begin.
+    RoomChanged {
+        locked: bool,
+        /// Whom everybody should look at.
+        spotlight: Option<ParticipantId>,
+    },
     /// What the client may do has changed. What it may not publish any more is already heard and seen by nobody.
     Permissions {
         grants: Grants,
@@ -492,6 +502,17 @@ impl Default for Grants {
 pub enum Action {
     /// What somebody may do from now on; `hidden` cannot be changed.
     Grant { participant: ParticipantId, grants: Grants },
+    /// Stops what somebody publishes, or everybody but oneself. They may switch it on again: to prevent that, change grants.
+    Stop {
+        /// Left out: everybody else.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        participant: Option<ParticipantId>,
+        sources: Vec<Source>,
+    },
+    /// Nobody but moderators comes in.
+    Lock { locked: bool },
+    /// Everybody should look at somebody; null: at nobody in particular.
+    Spotlight { participant: Option<ParticipantId> },
     /// Out of the room.
     Remove {
         participant: ParticipantId,

@@ -150,6 +150,18 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
             },
         ),
         (
+            "moderate_stop",
+            ClientMessage::Moderate {
+                id: 11,
+                action: Action::Stop { participant: None, sources: vec![Source::Microphone] },
+            },
+        ),
+        ("moderate_lock", ClientMessage::Moderate { id: 12, action: Action::Lock { locked: true } }),
+        (
+            "moderate_spotlight",
+            ClientMessage::Moderate { id: 13, action: Action::Spotlight { participant: None } },
+        ),
+        (
             "moderate_remove",
             ClientMessage::Moderate {
                 id: 6,
@@ -264,6 +276,11 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 key: "typing".into(),
                 value: "true".into(),
             },
+        ),
+        ("stopped", ServerMessage::Stopped { sources: vec![Source::Microphone] }),
+        (
+            "room_changed",
+            ServerMessage::RoomChanged { locked: true, spotlight: Some("p7kq2m9xw3".into()) },
         ),
         ("permissions", ServerMessage::Permissions { grants: listener() }),
         ("answer", ServerMessage::Answer { re: 2, answer: ANSWER.into() }),
@@ -446,6 +463,8 @@ fn server_type(message: &ServerMessage) -> &'static str {
         ServerMessage::Posted { .. } => "posted",
         ServerMessage::Messages { .. } => "messages",
         ServerMessage::State { .. } => "state",
+        ServerMessage::Stopped { .. } => "stopped",
+        ServerMessage::RoomChanged { .. } => "room_changed",
         ServerMessage::Permissions { .. } => "permissions",
         ServerMessage::ParticipantJoined { .. } => "participant_joined",
         ServerMessage::ParticipantLeft { .. } => "participant_left",
@@ -467,7 +486,7 @@ fn fixtures_cover_every_message_and_the_document_describes_it() {
     let document = include_str!("../PROTOCOL.md");
     let client: BTreeSet<_> = client_messages().iter().map(|(_, m)| client_type(m)).collect();
     let server: BTreeSet<_> = server_messages().iter().map(|(_, m)| server_type(m)).collect();
-    assert_eq!((client.len(), server.len()), (15, 24), "one of the message types has no fixture");
+    assert_eq!((client.len(), server.len()), (15, 26), "one of the message types has no fixture");
     for (_, message) in client_messages() {
         assert_eq!(serde_json::to_value(&message).unwrap()["type"], client_type(&message));
     }

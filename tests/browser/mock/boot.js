@@ -81,6 +81,9 @@ class MockCall extends Emitter {
   speakers = [];
   grants = { publish: ['microphone', 'camera', 'screen', 'screen_audio'], subscribe: true, data: true, moderate: true, hidden: false, record: true };
   mediaAlive = true;
+  setting = { locked: false, spotlight: asked.has('spotlight') ? 'p1' : null };
+  async moderate() {}
+
   stages = { signaling_ms: 6.1, ice_ms: 24.4, dtls_ms: 41.3, first_packet_ms: 48.9, first_audio_ms: 83.5, first_frame_ms: 121.2 };
 
   quality = {
