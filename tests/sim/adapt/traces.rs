@@ -60,7 +60,7 @@ fn clock_of(arrivals: &str) -> u32 {
         Some((columns.next()?.trim().parse().ok()?, columns.nth(1)?.trim().parse().ok()?))
     };
     let mut rows = arrivals.lines().filter_map(row);
-    let Some((first, last)) = rows.next().and_then(|first| Some((first, rows.last()?))) else {
+    let Some((first, last)) = rows.next().and_then(|first| Some((first, rows.next_back()?))) else {
         return 48_000;
     };
     let per_second = f64::from(last.1.wrapping_sub(first.1)) * 1000.0 / (last.0 - first.0).max(1.0);

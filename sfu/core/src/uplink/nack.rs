@@ -19,8 +19,8 @@ pub(crate) struct NackGenerator {
     answered: Option<Duration>,
     /// Answers in a row that came after a second request.
     ambiguous: u8,
-    /// Share of the requested packets that had to be asked for again, smoothed.
-    unanswered: f32,
+    /// Share of the packets that did not come by themselves, smoothed.
+    lost: f32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,16 +49,16 @@ pub(super) const AGE_MAX: Duration = Duration::from_millis(1000);
 /// Sound is asked for only while the answer can be here by then. A browser that hears one word later than this keeps all that
 /// follow back for as long: fewer gaps are not worth that.
 const SOUND_WITHIN: Duration = Duration::from_millis(300);
-/// From this share of unanswered requests on, those of a second round are doubled; that is 5 % loss on either way. A browser answers once
-/// in a round trip, so the copy costs a few bytes and raises the success of a round at 30 % loss from 49 to 64 %.
-const DOUBLED: f32 = 0.1;
-/// From here on those of the first round too. Below, senders that answer every copy and cap what they repeat (str0m) would spend
-/// their cap on copies.
-const DOUBLED_AT_ONCE: f32 = 0.3;
+/// From this share of packets lost on the way up on, requests of a second round are doubled. A browser answers once in a round trip, so the
+/// copy costs a few bytes and raises the success of a round at 30 % loss from 49 to 64 %. Never judged by answers that do not come:
+/// a sender that answers every copy and caps what it repeats (str0m) would be asked the more, the less it may send.
+const DOUBLED: f32 = 0.05;
+/// From here on those of the first round go out three times.
+const DOUBLED_AT_ONCE: f32 = 0.16;
 /// libwebrtc answers a request again when its own idea of the round trip and 5 ms have gone by since it last did.
 const ANSWERS_AGAIN: Duration = Duration::from_millis(15);
 /// Of one packet in the smoothed share.
-const WEIGHT: f32 = 0.03;
+const WEIGHT: f32 = 0.005;
 /// Between the two: losses come in bursts.
 const COPY_WAIT: Duration = Duration::from_millis(12);
 /// More missing at once is an outage: a keyframe is cheaper.
@@ -96,6 +96,7 @@ impl NackGenerator {
         }
         self.highest = Some((ext_seq, now));
         let new = ext_seq - highest - 1;
+        self.lost *= 1.0 - WEIGHT;
         if new == 0 {
             return Gap::None;
         }
@@ -105,6 +106,9 @@ impl NackGenerator {
         {
             self.missing.clear();
             return Gap::Outage;
+        }
+        for _ in 0..new {
+            self.lost += (1.0 - self.lost) * WEIGHT;
         }
         let next = now + REORDER_WAIT;
         // They were sent evenly over the silence: the first of many may be too old already.
@@ -123,11 +127,9 @@ impl NackGenerator {
 
     /// Something that was missing is there.
     fn on_answer(&mut self, now: Instant, missing: Missing) {
-        if missing.rounds > 0 {
-            self.unanswered *= 1.0 - WEIGHT;
-        }
         match missing.rounds {
-            0 => {}
+            // Only late.
+            0 => self.lost = ((self.lost - WEIGHT) / (1.0 - WEIGHT)).max(0.0),
             1 => {
                 let sample = now.saturating_duration_since(missing.asked);
                 let known = self.answered.get_or_insert(sample);
@@ -163,9 +165,7 @@ impl NackGenerator {
         };
         let repeat = repeat_after(rtt);
         let long = repeat > 3 * COPY_WAIT;
-        let (doubled, at_once) =
-            (long && self.unanswered > DOUBLED, long && self.unanswered > DOUBLED_AT_ONCE);
-        let unanswered = &mut self.unanswered;
+        let (doubled, at_once) = (long && self.lost > DOUBLED, long && self.lost > DOUBLED_AT_ONCE);
         self.missing.retain_mut(|m| {
             if m.next > now {
                 return true;
@@ -177,9 +177,6 @@ impl NackGenerator {
             if m.copies > 0 {
                 m.copies -= 1;
             } else {
-                if m.rounds > 0 {
-                    *unanswered += (1.0 - *unanswered) * WEIGHT;
-                }
                 m.copies = match (at_once, doubled && m.rounds > 0) {
                     (true, _) => 2,
                     (false, true) => 1,
