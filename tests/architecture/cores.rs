@@ -15,6 +15,7 @@ pub const CORES: &[&str] = &[
     "access",
     "history",
     "ring-core",
+    "hooks",
     "sfu-core",
     "jitter",
     "sdp",

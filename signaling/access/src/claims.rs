@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The one room it is good for.
+    ///
+    /// `*`: no room, but calls of its bearer; with the grant `admin` every room.
     pub room: String,
     /// Who the bearer is: the application's own id of a person, the same on every device.
     pub sub: String,
@@ -40,21 +42,27 @@ pub struct GrantClaims {
     pub hidden: bool,
     #[serde(skip_serializing_if = "is_false")]
     pub record: bool,
+    /// Use the server's API, for this room or, with the room `*`, for all of them.
+    #[serde(skip_serializing_if = "is_false")]
+    pub admin: bool,
 }
 
 fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+fn name(source: Source) -> &'static str {
+    match source {
+        Source::Microphone => "microphone",
+        Source::Camera => "camera",
+        Source::Screen => "screen",
+        Source::ScreenAudio => "screen_audio",
+    }
+}
+
 /// As it is written in a token.
 fn source(name: &str) -> Option<Source> {
-    match name {
-        "microphone" => Some(Source::Microphone),
-        "camera" => Some(Source::Camera),
-        "screen" => Some(Source::Screen),
-        "screen_audio" => Some(Source::ScreenAudio),
-        _ => None,
-    }
+    Sources::ALL.iter().find(|source| self::name(*source) == name)
 }
 
 impl GrantClaims {
@@ -62,6 +70,13 @@ impl GrantClaims {
     pub fn participant() -> Self {
         let publish = ["microphone", "camera", "screen", "screen_audio"].map(str::to_owned).into();
         Self { join: true, publish, subscribe: true, data: true, ..Self::default() }
+    }
+
+    /// A participant that may do this.
+    pub fn of(grants: &Grants) -> Self {
+        let publish = grants.publish.iter().map(|source| name(source).to_owned()).collect();
+        let &Grants { subscribe, data, moderate, hidden, record, .. } = grants;
+        Self { join: true, publish, subscribe, data, moderate, hidden, record, admin: false }
     }
 
     pub fn to_rooms(&self) -> Grants {

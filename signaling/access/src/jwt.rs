@@ -36,6 +36,8 @@ pub enum Denied {
     Room,
     #[error("it does not let anybody join")]
     Join,
+    #[error("it does not let anybody use the server's API")]
+    Admin,
     #[error("it was revoked")]
     Revoked,
     #[error("its bearer was removed from the room")]

@@ -15,6 +15,10 @@ pub enum Output {
     Store(Batch),
     /// `gap`: entries between what the reader had and these are not kept any more.
     Deliver { to: ReaderId, log: String, entries: Vec<Entry>, gap: bool },
+    /// They are stored: told once.
+    Logged { room: String, entries: Vec<Entry> },
+    /// To [`Histories::read`]: what is there after the entry that was asked for. `first`: the oldest number that is kept.
+    Read { ticket: u64, log: String, first: u64, head: u64, entries: Vec<Entry> },
     /// The post with this ticket is stored.
     Posted { ticket: u64, seq: u64 },
     /// It is not, and nobody will see it; it may be sent again.
@@ -74,6 +78,8 @@ struct Room {
     readers: BTreeSet<ReaderId>,
     /// Readers that wait for the log to be loaded.
     waiting: Vec<(ReaderId, Cursor)>,
+    /// Reads that do: ticket, after which entry, how many.
+    reads: Vec<(u64, u64, usize)>,
     /// Nobody is in it any more; it is forgotten when the store has answered.
     is_closed: bool,
     now_ms: u64,
@@ -104,6 +110,7 @@ impl Histories {
             in_flight: Vec::new(),
             readers: BTreeSet::new(),
             waiting: Vec::new(),
+            reads: Vec::new(),
             is_closed: false,
             now_ms: 0,
         };
@@ -127,6 +134,11 @@ impl Histories {
         known.log = Some(Log::new(log.unwrap_or(fresh_id), head, entries));
         for (reader, cursor) in std::mem::take(&mut known.waiting) {
             self.begin(room, reader, cursor);
+        }
+        for (ticket, after, count) in
+            self.rooms.get_mut(room).map(|r| std::mem::take(&mut r.reads)).unwrap_or_default()
+        {
+            self.read(room, ticket, after, count);
         }
         self.store_next(room);
         self.forget_if_done(room);
@@ -169,6 +181,8 @@ impl Histories {
         let batch = std::mem::take(&mut known.in_flight);
         match result {
             Ok(()) => {
+                let entries = batch.iter().map(|(_, entry)| entry.clone()).collect();
+                self.outputs.push_back(Output::Logged { room: room.to_owned(), entries });
                 for (tickets, entry) in batch {
                     let seq = entry.seq;
                     self.outputs.extend(tickets.into_iter().map(|ticket| Output::Posted { ticket, seq }));
@@ -214,6 +228,15 @@ impl Histories {
             known.acknowledged(seq);
             self.deliver(reader);
         }
+    }
+
+    /// At most `count` entries after this one, once; `ticket` comes back with them. The room must be open.
+    pub fn read(&mut self, room: &str, ticket: u64, after: u64, count: usize) {
+        let Some(known) = self.rooms.get_mut(room) else { return };
+        let Some(log) = &known.log else { return known.reads.push((ticket, after, count)) };
+        let entries = log.after(after).take(count).cloned().collect();
+        let (first, head) = (log.first(), log.head);
+        self.outputs.push_back(Output::Read { ticket, log: log.id.clone(), first, head, entries });
     }
 
     pub fn poll_output(&mut self) -> Option<Output> {
@@ -291,7 +314,9 @@ impl Histories {
     }
 
     fn forget_if_done(&mut self, name: &str) {
-        let is_done = |room: &Room| room.is_closed && room.queue.is_empty() && room.in_flight.is_empty();
+        let is_done = |room: &Room| {
+            room.is_closed && room.queue.is_empty() && room.in_flight.is_empty() && room.reads.is_empty()
+        };
         if self.rooms.get(name).is_some_and(is_done) {
             self.rooms.remove(name);
         }

@@ -37,13 +37,16 @@ struct World {
     gaps: usize,
     posted: Vec<(u64, u64)>,
     failed: Vec<(u64, PostError)>,
+    logged: Vec<u64>,
+    /// Ticket, oldest and newest number, and the numbers that were given.
+    pages: Vec<(u64, u64, u64, Vec<u64>)>,
 }
 
 impl World {
     fn new(limits: Limits) -> Self {
-        let (asked, delivered, posted, failed) = Default::default();
+        let (asked, delivered, posted, failed, pages, logged) = Default::default();
         let histories = Histories::new(limits);
-        Self { histories, disk: Disk::default(), asked, delivered, gaps: 0, posted, failed }
+        Self { histories, disk: Disk::default(), asked, delivered, gaps: 0, posted, failed, pages, logged }
     }
 
     fn drain(&mut self) {
@@ -53,6 +56,10 @@ impl World {
                 Output::Deliver { to, entries, gap, .. } => {
                     self.gaps += usize::from(gap);
                     self.delivered.extend(entries.into_iter().map(|entry| (to.0, entry)));
+                }
+                Output::Logged { entries, .. } => self.logged.extend(entries.iter().map(|e| e.seq)),
+                Output::Read { ticket, first, head, entries, .. } => {
+                    self.pages.push((ticket, first, head, entries.iter().map(|e| e.seq).collect()));
                 }
                 Output::Posted { ticket, seq } => self.posted.push((ticket, seq)),
                 Output::Failed { ticket, error } => self.failed.push((ticket, error)),
@@ -133,6 +140,7 @@ fn a_message_sent_again_is_stored_once_and_acknowledged_again() {
         [(1, 1), (2, 1), (3, 2), (4, 2), (5, 1)].into()
     );
     assert_eq!(world.read(1).len(), 2);
+    assert_eq!(world.logged, [1, 2]);
 
     // Even across a restart.
     let mut again = World::new(Limits::default());
@@ -374,4 +382,30 @@ fn whatever_happens_nothing_is_lost_doubled_or_reordered() {
         assert!(acknowledged.is_subset(&keys) && said > 500);
         assert!(read.windows(2).all(|pair| pair[0].at_ms <= pair[1].at_ms), "time goes back");
     }
+}
+
+#[test]
+fn a_page_is_read_of_a_room_that_nobody_is_in_and_the_room_is_forgotten_again() {
+    let mut world = open();
+    for ticket in 1..=5 {
+        world.say(ticket, post(&format!("key {ticket}"), "hello"));
+        world.settle();
+    }
+    world.histories.close("demo");
+    for (ticket, after, count) in [(10, 0, 2), (11, 3, 100), (12, 9, 100), (13, 0, 0)] {
+        world.histories.open("demo");
+        world.histories.read("demo", ticket, after, count);
+        world.histories.close("demo");
+        world.drain();
+        assert!(!world.pages.iter().any(|page| page.0 == ticket), "the log is not loaded yet");
+        world.settle();
+    }
+    assert_eq!(
+        world.pages,
+        [(10, 1, 5, vec![1, 2]), (11, 1, 5, vec![4, 5]), (12, 1, 5, vec![]), (13, 1, 5, vec![])]
+    );
+    // Forgotten: nothing is there to read until it is opened again.
+    world.histories.read("demo", 14, 0, 10);
+    world.settle();
+    assert_eq!(world.pages.len(), 4);
 }

@@ -149,9 +149,20 @@ impl Calls {
         to: &str,
         room: String,
     ) -> Result<CallId, InviteError> {
-        if !self.is_registered(from) {
-            return Err(InviteError::NotRegistered);
+        match self.is_registered(from) {
+            true => self.ring(now, from, to, room),
+            false => Err(InviteError::NotRegistered),
         }
+    }
+
+    /// As [`Self::invite`] for a caller who need not be there: the application rings in their name.
+    pub fn ring(
+        &mut self,
+        now: Instant,
+        from: &Device,
+        to: &str,
+        room: String,
+    ) -> Result<CallId, InviteError> {
         if from.identity == to {
             return Err(InviteError::Oneself);
         }
@@ -244,6 +255,25 @@ impl Calls {
             }
         }
         Ok(())
+    }
+
+    /// Over for everybody, whatever its state. False: it is not known.
+    pub fn abort(&mut self, id: CallId) -> bool {
+        let Some(Call { caller, callee, state, .. }) = self.remove(id) else { return false };
+        match state {
+            State::Ringing { .. } => {
+                self.stop_all(&callee, id, Outcome::Cancelled);
+                let from = caller.identity.clone();
+                self.events.push_back(Event::Over { to: caller, call: id, outcome: Outcome::Cancelled });
+                self.events.push_back(Event::Missed { identity: callee, from, call: id });
+            }
+            State::Accepted { by } => {
+                for to in [caller, by] {
+                    self.events.push_back(Event::Over { to, call: id, outcome: Outcome::Ended });
+                }
+            }
+        }
+        true
     }
 
     /// Everybody has left the room: calls that were accepted to it are over.

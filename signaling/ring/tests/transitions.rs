@@ -271,3 +271,36 @@ fn calls_go_on_in_another_process() {
     let over = Event::Over { to: zoe(), call: ringing, outcome: Outcome::Missed };
     assert!(std::iter::from_fn(|| again.poll_event()).any(|event| event == over));
 }
+
+#[test]
+fn the_application_rings_in_the_name_of_somebody_who_is_not_there() {
+    let mut world = World::new();
+    let desk = device("desk", "");
+    assert_eq!(world.calls.invite(world.now, &desk, "ben", "room".into()), Err(InviteError::NotRegistered));
+    let call = world.calls.ring(world.now, &desk, "ben", "room".into()).unwrap();
+    let rings = |to| Event::Incoming { to, call, from: "desk".into(), room: "room".into() };
+    assert!(world.events().ends_with(&[rings(ben()), rings(ben_too()), Event::Ringing { to: desk, call }]));
+    assert!(world.calls.may_enter(call, "desk"));
+}
+
+#[test]
+fn what_the_application_ends_is_over_for_everybody() {
+    let mut world = World::new();
+    let call = world.ring();
+    assert!(world.calls.abort(call));
+    let cancelled = [ben(), ben_too(), ann()].map(|to| (to, Outcome::Cancelled));
+    let events = world.events();
+    assert!(missed(&events));
+    let ends: Vec<_> = events
+        .into_iter()
+        .filter_map(|e| match e {
+            Event::Over { to, outcome, .. } => Some((to, outcome)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ends, cancelled);
+    assert_eq!(world.calls.poll_timeout(), None);
+    let call = world.talk();
+    assert!(world.calls.abort(call) && !world.calls.abort(call));
+    assert_eq!(world.ends(), [(ann(), Outcome::Ended), (ben(), Outcome::Ended)]);
+}

@@ -31,7 +31,7 @@ pub use grants::{Grants, Sources};
 pub use join::{Join, JoinError, SlotsError, TrackError, UpdateError};
 pub use limits::Limits;
 pub use name::{BadName, clean_name};
-pub use output::{Binding, Event, Output};
+pub use output::{Binding, Event, Happening, Output};
 pub use packet::{Mid, PeerId, RoomId, media::MediaKind};
 pub use participant::Participant;
 pub use room::{Rooms, Stats};

@@ -11,6 +11,20 @@ pub enum Output {
     Deliver { to: PeerId, event: Event },
     /// The forwarder sends `source` (a publisher's m-line) on the subscriber's m-line `slot` from now on; None: nothing.
     Bind { subscriber: PeerId, slot: Mid, source: Option<(PeerId, Mid)> },
+    /// For whoever watches the room (by name) from outside: once, whoever else is told.
+    Happened { room: String, happening: Happening },
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Happening {
+    Opened,
+    Joined { peer: PeerId, name: String, identity: Option<String>, is_hidden: bool, tracks: Vec<Track> },
+    Left { peer: PeerId, identity: Option<String> },
+    TrackChanged { peer: PeerId, track: Track },
+    Presence { peer: PeerId, is_connected: bool },
+    Granted { peer: PeerId, grants: Grants },
+    RoomChanged(Setting),
+    Closed,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

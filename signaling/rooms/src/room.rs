@@ -6,8 +6,8 @@ use packet::{PeerId, RoomId};
 
 use crate::slots::Slots;
 use crate::{
-    Event, Grants, Join, JoinError, Limits, Output, Participant, Setting, Share, SlotPair, SlotsError,
-    Sources, Track, TrackError, TracksError, UpdateError, clean_name, track,
+    Event, Grants, Happening, Join, JoinError, Limits, Output, Participant, Setting, Share, SlotPair,
+    SlotsError, Sources, Track, TrackError, TracksError, UpdateError, clean_name, track,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -78,12 +78,19 @@ impl Rooms {
         let id = self.check_join(peer, &join)?;
         let room_name = clean_name(&join.room, self.limits.room_name_chars).map_err(JoinError::BadRoom)?;
         let name = clean_name(&join.name, self.limits.participant_name_chars).map_err(JoinError::BadName)?;
+        let outputs = &mut self.outputs;
+        let mut happened =
+            |happening| outputs.push_back(Output::Happened { room: room_name.clone(), happening });
         let room = self.rooms.entry(id).or_insert_with(|| {
             self.next_room += 1;
             self.by_name.insert(room_name.clone(), id);
-            Room { name: room_name, members: Vec::new(), shares: Vec::new(), setting: Setting::default() }
+            happened(Happening::Opened);
+            let (members, shares) = Default::default();
+            Room { name: room_name.clone(), members, shares, setting: Setting::default() }
         });
         track::clip(&mut join.tracks, &join.grants);
+        let (identity, is_hidden, tracks) = (join.identity.clone(), join.grants.hidden, join.tracks.clone());
+        happened(Happening::Joined { peer, name: name.clone(), identity, is_hidden, tracks });
         for &to in room.members.iter().filter(|_| !join.grants.hidden) {
             let (name, identity, tracks) = (name.clone(), join.identity.clone(), join.tracks.clone());
             let event = Event::Joined { peer, name, identity, tracks };
@@ -112,9 +119,14 @@ impl Rooms {
         if room.setting.spotlight == Some(peer) {
             room.setting.spotlight = None;
         }
-        if room.members.is_empty() {
-            self.by_name.remove(&room.name);
+        let (name, identity) = (room.name.clone(), participant.identity.clone());
+        let is_empty = room.members.is_empty();
+        let left = Happening::Left { peer, identity };
+        self.outputs.push_back(Output::Happened { room: name.clone(), happening: left });
+        if is_empty {
+            self.by_name.remove(&name);
             self.rooms.remove(&id);
+            self.outputs.push_back(Output::Happened { room: name, happening: Happening::Closed });
             return true;
         }
         if !participant.grants.hidden {
@@ -232,6 +244,7 @@ impl Rooms {
         room.setting = setting;
         let deliver = |&to| Output::Deliver { to, event: Event::RoomChanged(setting) };
         self.outputs.extend(room.members.iter().map(deliver));
+        self.happened(id, Happening::RoomChanged(setting));
     }
 
     pub fn setting(&self, id: RoomId) -> Setting {
@@ -251,6 +264,7 @@ impl Rooms {
         track::clip(&mut participant.tracks, &grants);
         let (id, after) = (participant.room, participant.tracks.clone());
         self.outputs.push_back(Output::Deliver { to: peer, event: Event::Granted(grants) });
+        self.happened(id, Happening::Granted { peer, grants });
         for track in after.into_iter().filter(|track| !before.contains(track)) {
             self.tell_others(id, peer, &Event::TrackChanged { peer, track });
         }
@@ -327,6 +341,15 @@ impl Rooms {
         members.iter().filter_map(|peer| self.participants.get(peer))
     }
 
+    /// Rooms that somebody is in, by name.
+    pub fn rooms(&self) -> impl Iterator<Item = (&str, RoomId)> {
+        self.by_name.iter().map(|(name, id)| (name.as_str(), *id))
+    }
+
+    pub fn find(&self, name: &str) -> Option<RoomId> {
+        self.by_name.get(name).copied()
+    }
+
     pub fn room_name(&self, room: RoomId) -> Option<&str> {
         self.rooms.get(&room).map(|r| r.name.as_str())
     }
@@ -355,8 +378,21 @@ impl Rooms {
         }
     }
 
-    /// Of one who is hidden nobody hears.
+    fn happened(&mut self, id: RoomId, happening: Happening) {
+        if let Some(room) = self.rooms.get(&id) {
+            self.outputs.push_back(Output::Happened { room: room.name.clone(), happening });
+        }
+    }
+
+    /// Of one who is hidden nobody in the room hears.
     fn tell_others(&mut self, id: RoomId, about: PeerId, event: &Event) {
+        match *event {
+            Event::TrackChanged { peer, track } => self.happened(id, Happening::TrackChanged { peer, track }),
+            Event::Presence { peer, is_connected } => {
+                self.happened(id, Happening::Presence { peer, is_connected });
+            }
+            _ => {}
+        }
         if self.participants.get(&about).is_some_and(|p| p.grants.hidden) {
             return;
         }

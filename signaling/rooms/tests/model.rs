@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rooms::{
-    Event, Grants, Join, JoinError, Limits, MediaKind, Mid, Output, PeerId, Rooms, Share, SlotPair, Source,
-    Track, UpdateError,
+    Event, Grants, Happening, Join, JoinError, Limits, MediaKind, Mid, Output, PeerId, Rooms, Share,
+    SlotPair, Source, Track, UpdateError,
 };
 
 const STEPS: u32 = 400;
@@ -24,6 +24,8 @@ struct Model {
     began: BTreeMap<(PeerId, Share), u32>,
     /// Who goes on under which id since the last step.
     renewed: Option<(PeerId, PeerId)>,
+    /// How many are in each open room, as far as one who watches knows.
+    inside: BTreeMap<String, usize>,
 }
 
 struct Person {
@@ -126,7 +128,19 @@ impl Model {
                     assert_ne!(before, source, "a bind that changes nothing");
                 }
                 Output::Deliver { to, event } => self.deliver(to, event),
+                Output::Happened { room, happening } => self.watch(room, &happening),
             }
+        }
+    }
+
+    /// What is told to whoever watches from outside is a whole story of its own.
+    fn watch(&mut self, room: String, happening: &Happening) {
+        match happening {
+            Happening::Opened => assert!(self.inside.insert(room, 0).is_none(), "opened twice"),
+            Happening::Closed => assert_eq!(self.inside.remove(&room), Some(0), "closed around somebody"),
+            Happening::Joined { .. } => *self.inside.get_mut(&room).expect("an open room") += 1,
+            Happening::Left { .. } => *self.inside.get_mut(&room).expect("an open room") -= 1,
+            _ => assert!(self.inside[&room] > 0, "in a room that nobody is in: {happening:?}"),
         }
     }
 

@@ -9,6 +9,7 @@ mod answer;
 mod client;
 mod codecs;
 mod error;
+mod fragment;
 pub mod limit;
 mod parse;
 mod ssrc;
@@ -17,6 +18,7 @@ mod write;
 pub use answer::{AnswerParams, answer};
 pub use client::{OfferParams, accept_answer, make_offer, native_codecs, native_extensions};
 pub use error::Error;
+pub use fragment::{Fragment, make_fragment};
 pub use parse::{Direction, Offer, OfferedMedia};
 
 /// The one canonical name of everything the server sends (RFC 3550 section 6.5.1): all of it runs on one clock. Sender

@@ -17,5 +17,7 @@ pub const SSRCS: usize = 32;
 pub const LAYERS: usize = 4;
 /// Candidates of the remote end that are kept; the rest is ignored, because a server with a public port needs none.
 pub const CANDIDATES: usize = 32;
+/// Lines of a trickled fragment: some for each candidate and m-line.
+pub const FRAGMENT_LINES: usize = 1_000;
 /// ICE user fragments and passwords (RFC 8839 section 5.4 allows 256 characters).
 pub const CREDENTIAL_BYTES: usize = 256;

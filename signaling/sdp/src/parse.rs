@@ -481,7 +481,7 @@ fn ssrc(text: &str) -> Option<Ssrc> {
 }
 
 /// ice-char of RFC 8839 section 5.4: letters, digits, `+` and `/`. Our own and every browser's keep to it.
-fn ice_text(text: &str, min: usize) -> Option<String> {
+pub(crate) fn ice_text(text: &str, min: usize) -> Option<String> {
     let ok = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/');
     (ok && (min..=limit::CREDENTIAL_BYTES).contains(&text.len())).then(|| text.to_owned())
 }
