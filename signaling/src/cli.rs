@@ -10,7 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, ValueEnum};
 
 use crate::keys;
-use signaling::server::{Listen, Options, Tls};
+use signaling::server::{Listen, Options, Tls, Url};
 use signaling::sessions::Rate;
 
 /// A self-hosted server for real-time audio and video calls.
@@ -30,8 +30,12 @@ pub struct Args {
 
 #[derive(clap::Subcommand, Debug)]
 pub enum Subcommand {
-    /// Prints an access token for one participant of one room.
+    /// Prints an access token for one participant of one room, or with --admin for your own server.
     Token(TokenArgs),
+    /// Prints the JSON Schema of the messages on the WebSocket (PROTOCOL.md says what they mean).
+    Schema,
+    /// Prints the OpenAPI document of the server API (a running server has it at /v1, too).
+    Openapi,
 }
 
 #[derive(clap::Args, Debug)]
@@ -55,6 +59,15 @@ pub struct Serve {
     /// Keep messages here, across restarts [default: in memory]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
+
+    /// Tell this URL everything that happens in rooms, and who is called (may be repeated). Events are signed, sent again until they
+    /// are taken, and kept in --data meanwhile
+    #[arg(long, value_name = "URL", requires = "webhook_secret_file")]
+    webhook: Vec<Url>,
+
+    /// Sign webhooks with the secret in this file, as Standard Webhooks does (at least 24 bytes, or whsec_ and base64)
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    webhook_secret_file: Option<PathBuf>,
 
     /// Let everybody who reaches the server into every room, to do everything there
     #[arg(long, conflicts_with_all = ["token_secret_file", "token_public_key"])]
@@ -190,6 +203,10 @@ pub struct TokenArgs {
     /// It may start and stop recordings
     #[arg(long)]
     pub record: bool,
+
+    /// For your own server instead of a participant: it may use the API (/v1) for this room, with --room '*' for all of them
+    #[arg(long, conflicts_with_all = ["publish", "no_subscribe", "no_data", "moderate", "hidden", "record"])]
+    pub admin: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -223,6 +240,8 @@ impl Serve {
         let mut options = Options {
             listen: http,
             keys: keys.map(Arc::new),
+            signer: keys::signing(&self.token_secret_file)?.map(Arc::new),
+            webhooks: keys::webhooks(&self.webhook, self.webhook_secret_file.as_deref())?,
             data: self.data.clone(),
             open: self.open,
             tls,

@@ -8,7 +8,24 @@ use anyhow::{Context, anyhow};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 
+use signaling::server::{Secret, Url, Webhooks};
+
 use crate::cli::{PublishSource, TokenArgs};
+
+/// What the server itself signs tokens with, when its API is asked for one: the first secret. None: there are public keys alone.
+pub fn signing(secrets: &[PathBuf]) -> anyhow::Result<Option<SigningKey>> {
+    let Some(file) = secrets.first() else { return Ok(None) };
+    let key = SigningKey::secret(&secret(file)?);
+    Ok(Some(key.with_context(|| format!("--token-secret-file {}", file.display()))?))
+}
+
+/// None: nobody is told anything.
+pub fn webhooks(targets: &[Url], secret_file: Option<&Path>) -> anyhow::Result<Option<Webhooks>> {
+    let (false, Some(file)) = (targets.is_empty(), secret_file) else { return Ok(None) };
+    let secret = Secret::new(&secret(file)?);
+    let secret = secret.with_context(|| format!("--webhook-secret-file {}", file.display()))?;
+    Ok(Some(Webhooks { targets: targets.to_vec(), secret }))
+}
 
 /// None: no key is given.
 pub fn verifying(secrets: &[PathBuf], publics: &[PathBuf]) -> anyhow::Result<Option<VerifyingKeys>> {
@@ -60,6 +77,9 @@ pub fn token(args: &TokenArgs) -> anyhow::Result<String> {
 }
 
 fn grants(args: &TokenArgs) -> GrantClaims {
+    if args.admin {
+        return GrantClaims { admin: true, ..GrantClaims::default() };
+    }
     let everything = GrantClaims::participant().publish;
     let named = args.publish.iter().filter_map(|source| match source {
         PublishSource::Microphone => Some("microphone"),
@@ -77,5 +97,5 @@ fn grants(args: &TokenArgs) -> GrantClaims {
     };
     let &TokenArgs { moderate, hidden, record, .. } = args;
     let (subscribe, data) = (!args.no_subscribe, !args.no_data);
-    GrantClaims { join: true, publish, subscribe, data, moderate, hidden, record }
+    GrantClaims { join: true, publish, subscribe, data, moderate, hidden, record, admin: false }
 }

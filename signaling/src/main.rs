@@ -40,6 +40,11 @@ fn main() -> ExitCode {
             Err(error) => complain(&format!("{error:#}"), FAILED),
         };
     }
+    match args.command {
+        Some(cli::Subcommand::Schema) => return print(&wire::schema()),
+        Some(cli::Subcommand::Openapi) => return print(&signaling::server::openapi()),
+        _ => {}
+    }
     let args = args.serve;
     let log: Targets = match args.log.parse() {
         Ok(log) => log,
@@ -125,6 +130,12 @@ fn announce(server: &Server) {
         tracing::warn!("open: everybody may enter every room and do everything there");
     }
     tracing::info!(http = http.join(" "), media = unique.join(" "), workers = media.workers(), "ready");
+}
+
+fn print(document: &serde_json::Value) -> ExitCode {
+    // Whoever reads it may stop in the middle.
+    let _ = writeln!(std::io::stdout(), "{document:#}");
+    ExitCode::SUCCESS
 }
 
 fn complain(message: &str, code: u8) -> ExitCode {

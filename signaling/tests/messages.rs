@@ -35,7 +35,11 @@ impl World {
             match self.sessions.poll_output() {
                 Output::Send { to, message } => self.sent.push((to.0, message)),
                 asked @ (Output::Load { .. } | Output::Store(_)) => self.asked.push_back(asked),
-                Output::Media { .. } | Output::Close { .. } | Output::Revoked(_) => {}
+                Output::Media { .. }
+                | Output::Close { .. }
+                | Output::Revoked(_)
+                | Output::Reply { .. }
+                | Output::Happened { .. } => {}
                 Output::Timeout(_) => return,
             }
         }

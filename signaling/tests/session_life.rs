@@ -62,7 +62,11 @@ impl World {
                 Output::Close { connection, .. } => {
                     assert!(self.open.remove(&connection.0).is_some(), "closed what is not open");
                 }
-                Output::Load { .. } | Output::Store(_) | Output::Revoked(_) => {}
+                Output::Load { .. }
+                | Output::Store(_)
+                | Output::Revoked(_)
+                | Output::Reply { .. }
+                | Output::Happened { .. } => {}
                 Output::Timeout(_) => return,
             }
         }

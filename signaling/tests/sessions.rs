@@ -53,7 +53,11 @@ impl World {
                 Output::Send { to, message } => self.sent.push((to.0, message)),
                 Output::Media { worker, command } => self.media.push((worker, command)),
                 Output::Close { connection, code } => self.closed.push((connection.0, code)),
-                Output::Load { .. } | Output::Store(_) | Output::Revoked(_) => {}
+                Output::Load { .. }
+                | Output::Store(_)
+                | Output::Revoked(_)
+                | Output::Reply { .. }
+                | Output::Happened { .. } => {}
                 Output::Timeout(_) => return,
             }
         }

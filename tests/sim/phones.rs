@@ -498,7 +498,10 @@ impl World {
                     self.sessions.handle_stored(&batch.room, stored);
                 }
                 Output::Close { connection, .. } => drop(self.heard.remove(&connection)),
-                Output::Media { .. } | Output::Revoked(_) => {}
+                Output::Media { .. }
+                | Output::Revoked(_)
+                | Output::Reply { .. }
+                | Output::Happened { .. } => {}
                 Output::Timeout(next) => return next.map(|(at, _)| at),
             }
         }

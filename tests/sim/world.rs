@@ -423,8 +423,11 @@ impl World {
                     }
                 }
                 // Nobody here says anything that would have to be kept.
-                sessions::Output::Load { .. } | sessions::Output::Store(_) | sessions::Output::Revoked(_) => {
-                }
+                sessions::Output::Load { .. }
+                | sessions::Output::Store(_)
+                | sessions::Output::Revoked(_)
+                | sessions::Output::Reply { .. }
+                | sessions::Output::Happened { .. } => {}
                 sessions::Output::Timeout(next) => {
                     self.sessions_wake = next.map(|(at, _)| at);
                     return told;

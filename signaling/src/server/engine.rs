@@ -11,9 +11,10 @@ use sfu::{Event, Sfu};
 use tokio::sync::{mpsc, oneshot};
 use wire::ServerMessage;
 
+use super::hooks;
 use super::outbox::{Ending, Outbox};
 use super::store::{Answer, Job};
-use crate::sessions::{ConnectionId, Output, Sessions, Stats};
+use crate::sessions::{ConnectionId, Output, Reply, Request, RequestError, RequestId, Sessions, Stats};
 
 /// From the WebSockets and the HTTP side.
 pub(super) enum Input {
@@ -38,6 +39,12 @@ pub(super) enum Input {
         connection: ConnectionId,
         lost: Option<Instant>,
     },
+    /// Of the application, over HTTP.
+    Request {
+        token: Option<String>,
+        request: Request,
+        reply: oneshot::Sender<Result<Reply, RequestError>>,
+    },
     Stored(Answer),
     Stats(oneshot::Sender<Stats>),
     ShutDown,
@@ -52,6 +59,31 @@ pub(super) struct Engine {
     pub outboxes: HashMap<ConnectionId, Outbox>,
     /// Never full: every room has one batch under way at most.
     pub store: std::sync::mpsc::Sender<Job>,
+    pub requests: Requests,
+    pub hooks: Option<hooks::Handle>,
+}
+
+/// Who waits for an answer over HTTP.
+#[derive(Default)]
+pub(super) struct Requests {
+    next: u64,
+    waiting: HashMap<RequestId, oneshot::Sender<Result<Reply, RequestError>>>,
+}
+
+impl Requests {
+    fn expect(&mut self, reply: oneshot::Sender<Result<Reply, RequestError>>) -> RequestId {
+        let id = RequestId(self.next);
+        self.next += 1;
+        self.waiting.insert(id, reply);
+        id
+    }
+
+    /// Whoever asked may have gone meanwhile.
+    fn answer(&mut self, id: RequestId, result: Result<Reply, RequestError>) {
+        if let Some(reply) = self.waiting.remove(&id) {
+            let _ = reply.send(result);
+        }
+    }
 }
 
 impl Engine {
@@ -105,6 +137,10 @@ impl Engine {
                 }
                 self.outboxes.remove(&connection);
             }
+            Input::Request { token, request, reply } => {
+                let id = self.requests.expect(reply);
+                self.sessions.handle_request(now, id, token.as_deref(), request);
+            }
             Input::Stored(Answer::Loaded(room, loaded)) => self.sessions.handle_loaded(&room, loaded),
             Input::Stored(Answer::Stored(room, result)) => self.sessions.handle_stored(&room, result),
             Input::Stats(reply) => drop(reply.send(self.sessions.stats())),
@@ -127,6 +163,12 @@ impl Engine {
                 Output::Load { room } => drop(self.store.send(Job::Load(room))),
                 Output::Store(batch) => drop(self.store.send(Job::Store(batch))),
                 Output::Revoked(state) => drop(self.store.send(Job::Revoked(state))),
+                Output::Reply { to, result } => self.requests.answer(to, result),
+                Output::Happened { room, event } => {
+                    if let Some(hooks) = &self.hooks {
+                        hooks.happened(room, &event);
+                    }
+                }
                 Output::Close { connection, code } => {
                     if let Some(outbox) = self.outboxes.remove(&connection) {
                         outbox.end(code.map_or(Ending::Left, Ending::Error));

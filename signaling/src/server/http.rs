@@ -18,13 +18,14 @@ use super::engine::Input;
 use super::limits::{Admitted, ConnectionCap};
 use super::options::Options;
 use super::pages::Pages;
-use super::{metrics, websocket};
+use super::{api, hooks, metrics, websocket, whip};
 use crate::sessions::ConnectionId;
 
 pub(super) struct Shared {
     pub options: Arc<Options>,
     pub pages: Pages,
     pub engine: mpsc::Sender<Input>,
+    pub hooks: Option<hooks::Handle>,
     pub sfu: Arc<Sfu>,
     pub cap: Arc<ConnectionCap>,
     pub next_connection: AtomicU64,
@@ -48,6 +49,8 @@ pub(super) fn router(shared: Arc<Shared>) -> axum::Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(show_metrics))
+        .merge(api::router())
+        .merge(whip::router())
         .fallback(get(page))
         .with_state(shared)
 }
@@ -90,7 +93,11 @@ async fn show_metrics(State(shared): State<Arc<Shared>>) -> Response<Body> {
     let (Ok(sessions), Ok(media), true) = (sessions.await, media, is_asked) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "the server is going down\n").into_response();
     };
-    let text = metrics::text(&sessions, &media, &shared.cap);
+    let hooks = match &shared.hooks {
+        Some(hooks) => hooks.stats().await,
+        None => None,
+    };
+    let text = metrics::text(&sessions, &media, &shared.cap, hooks.as_ref());
     *last = Some((Instant::now(), text.clone()));
     metrics_page(text)
 }

@@ -9,12 +9,44 @@ use wire::ErrorCode;
 use super::limits::ConnectionCap;
 use crate::sessions::{Histogram, Stats};
 
-pub(super) fn text(sessions: &Stats, media: &sfu::Stats, cap: &ConnectionCap) -> String {
+pub(super) fn text(
+    sessions: &Stats,
+    media: &sfu::Stats,
+    cap: &ConnectionCap,
+    hooks: Option<&hooks::Stats>,
+) -> String {
     let mut page = Page(String::with_capacity(16 * 1024));
     signaling(&mut page, sessions, cap);
     forwarder(&mut page, media);
     shell(&mut page, media);
+    if let Some(hooks) = hooks {
+        webhooks(&mut page, hooks);
+    }
     page.0
+}
+
+fn webhooks(page: &mut Page, hooks: &hooks::Stats) {
+    page.counter("sampan_events_total", "Events that webhooks are told.", hooks.recorded);
+    page.counter(
+        "sampan_events_lost_total",
+        "Events given up because they could not be stored for too long.",
+        hooks.lost,
+    );
+    type Figure = (&'static str, &'static str, &'static str, fn(&hooks::TargetStats) -> u64);
+    let figures: [Figure; 4] = [
+        ("sampan_webhook_rooms_behind", "gauge", "Rooms with events that were not taken yet.", |t| {
+            t.rooms_behind as u64
+        }),
+        ("sampan_webhook_taken_total", "counter", "Events taken.", |t| t.taken),
+        ("sampan_webhook_failed_total", "counter", "Attempts that failed.", |t| t.failed),
+        ("sampan_webhook_cut_total", "counter", "Rooms whose events were kept no longer untaken.", |t| t.cut),
+    ];
+    for (name, kind, help, of) in figures {
+        page.family(name, kind, help);
+        for (webhook, target) in hooks.targets.iter().enumerate() {
+            page.sample(name, &[("webhook", &webhook.to_string())], of(target));
+        }
+    }
 }
 
 fn signaling(page: &mut Page, sessions: &Stats, cap: &ConnectionCap) {
@@ -234,7 +266,8 @@ mod tests {
         sessions.media_closed.insert("handshake", 3);
         sessions.client_stages.entry("ice").or_default().record_ms(30.0);
         let media = sfu::Stats { workers: vec![Some(Default::default()), None], ..Default::default() };
-        let text = text(&sessions, &media, &ConnectionCap::new(1, 1));
+        let hooks = hooks::Stats { targets: vec![hooks::TargetStats::default()], ..Default::default() };
+        let text = text(&sessions, &media, &ConnectionCap::new(1, 1), Some(&hooks));
         let mut family = "";
         for line in text.lines() {
             if let Some(rest) = line.strip_prefix("# TYPE ") {

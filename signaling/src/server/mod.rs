@@ -9,7 +9,9 @@
 //! ```
 
 mod address;
+mod api;
 mod engine;
+mod hooks;
 mod http;
 mod limits;
 mod listen;
@@ -21,7 +23,10 @@ mod start;
 pub mod store;
 mod tls;
 mod websocket;
+mod whip;
 
+pub use self::hooks::{Secret, Url, Webhooks};
 pub use address::{BadListen, Listen};
+pub use api::openapi;
 pub use options::{Options, Tls};
 pub use start::{Server, StartError};

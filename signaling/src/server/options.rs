@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::server::Listen;
+use crate::server::{Listen, Webhooks};
 use crate::sessions::{GRACE, Rate};
 
 #[derive(Clone, Debug)]
@@ -13,10 +13,14 @@ pub struct Options {
     pub tls: Tls,
     /// Whose tokens let people in; None: everybody may enter and do everything.
     pub keys: Option<Arc<access::VerifyingKeys>>,
+    /// What tokens that are asked for over the API are signed with; None: it gives none out.
+    pub signer: Option<Arc<access::SigningKey>>,
     /// Serve without keys on addresses that others can reach.
     pub open: bool,
     /// Where messages, and what was revoked, are kept; None: in memory, until the process ends.
     pub data: Option<PathBuf>,
+    /// Who is told what happens; None: nobody.
+    pub webhooks: Option<Webhooks>,
     pub media: sfu::Config,
     pub rooms: rooms::Limits,
     /// Joins from one network address.
@@ -57,6 +61,8 @@ impl Default for Options {
             tls: Tls::Off,
             data: None,
             keys: None,
+            signer: None,
+            webhooks: None,
             open: false,
             media: sfu::Config::default(),
             rooms: rooms::Limits::default(),

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::engine::{Engine, INPUT_QUEUE, Input};
+use super::hooks;
 use super::http::{self, Shared};
 use super::limits::ConnectionCap;
 use super::listen::{Accept, TURNING_AWAY_MAX};
@@ -84,6 +85,8 @@ impl Server {
         };
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(StartError::Random)?;
+        let mut hook_seeds = [[0; 8]; 2];
+        getrandom::fill(hook_seeds.as_flattened_mut()).map_err(StartError::Random)?;
 
         let (events_in, events) = mpsc::unbounded_channel();
         let sfu = Sfu::start(options.media.clone(), move |event| drop(events_in.send(event)))?;
@@ -94,6 +97,7 @@ impl Server {
         let epoch = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let mut config = Config::new(candidates, sfu.fingerprint(), epoch, seed);
         config.keys = options.keys.clone();
+        config.signer = options.signer.clone();
         config.limits = options.rooms.clone();
         config.joins = options.joins;
         config.grace = options.grace;
@@ -110,6 +114,14 @@ impl Server {
         let folder = || options.data.as_ref().map(|f| f.display().to_string()).unwrap_or_default();
         let named = |error| StartError::Store { folder: folder(), error };
         sessions.import_revoked(store.revoked().map_err(named)?);
+        let hooks = match &options.webhooks {
+            Some(webhooks) => {
+                let log = format!("e{:016x}", u64::from_le_bytes(hook_seeds[0]));
+                let seed = u64::from_le_bytes(hook_seeds[1]);
+                Some(hooks::start(webhooks, options.data.as_deref(), &log, seed).map_err(named)?)
+            }
+            None => None,
+        };
         let (store_in, jobs) = std::sync::mpsc::channel();
         let answers = engine_in.clone();
         std::thread::Builder::new()
@@ -118,7 +130,14 @@ impl Server {
                 store::run(store, &jobs, |answer| answers.blocking_send(Input::Stored(answer)).is_ok())
             })
             .map_err(StartError::Thread)?;
-        let engine = Engine { sessions, sfu: sfu.clone(), outboxes: HashMap::new(), store: store_in };
+        let engine = Engine {
+            sessions,
+            sfu: sfu.clone(),
+            outboxes: HashMap::new(),
+            store: store_in,
+            requests: Default::default(),
+            hooks: hooks.clone(),
+        };
         let engine = tokio::spawn(engine.run(inputs, events));
 
         let is_tls = options.tls != Tls::Off;
@@ -127,6 +146,7 @@ impl Server {
             options: Arc::new(options),
             pages,
             engine: engine_in,
+            hooks,
             sfu,
             cap: Arc::new(cap),
             next_connection: AtomicU64::new(0),
@@ -207,6 +227,9 @@ impl Server {
         }
         self.engine.abort();
         let _ = self.engine.await;
+        if let Some(hooks) = &self.shared.hooks {
+            hooks.stop();
+        }
         let sfu = self.shared.sfu.clone();
         drop(self.shared);
         // Somebody who did not read in time may still hold on to it; then it ends with the process.

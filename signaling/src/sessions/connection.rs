@@ -6,7 +6,7 @@ use std::time::Instant;
 use history::ReaderId;
 use packet::{PeerId, media::PeerMedia};
 use ring_core::Device;
-use transport::{Fingerprint, IceCredentials};
+use transport::{DtlsSetup, Fingerprint, IceCredentials};
 use wire::limits::{MESSAGES_BURST, MESSAGES_PER_SECOND};
 
 use super::ConnectionId;
@@ -59,7 +59,7 @@ impl Connection {
 #[derive(Debug)]
 pub(super) struct Peer {
     pub peer: PeerId,
-    /// None: lost, and waited for.
+    /// None: lost, and waited for; or there never was one (WHIP and WHEP).
     pub connection: Option<ConnectionId>,
     /// When the room stops waiting for it.
     pub away_until: Option<Instant>,
@@ -78,6 +78,8 @@ pub(super) struct Peer {
     pub remote: IceCredentials,
     /// Of the peer's certificate: another one is another PeerConnection.
     pub fingerprint: Fingerprint,
+    /// The DTLS role that the peer plays.
+    pub setup: DtlsSetup,
     /// The media plane has a session for it.
     pub has_media: bool,
     /// Outcome of the last answer.

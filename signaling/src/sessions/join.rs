@@ -24,6 +24,23 @@ pub(super) struct Wanted {
     pub history: Option<wire::HistoryFrom>,
 }
 
+/// What comes with somebody besides what the rooms need.
+pub(super) struct Newcomer {
+    /// None: a session of WHIP or WHEP, which is its media and nothing else.
+    pub connection: Option<ConnectionId>,
+    pub jti: Option<String>,
+}
+
+pub(super) struct Entered {
+    pub peer: PeerId,
+    pub room: packet::RoomId,
+    pub participant: String,
+    /// Whoever knows it may go on with this session.
+    pub token: String,
+    /// SDP.
+    pub answer: String,
+}
+
 impl Sessions {
     /// Everything that can be refused is checked before anything changes: a failed join touches nobody.
     pub(super) fn join(
@@ -48,55 +65,10 @@ impl Sessions {
         let bearer = self.bearer(now, &wanted.room, wanted.token.as_deref())?;
         let (name, grants) = (bearer.name.unwrap_or(wanted.name), bearer.grants);
         let join = rooms::Join { room: wanted.room, name, identity: bearer.identity, grants, tracks, slots };
-        let peer = PeerId(self.next_peer);
-        let room = self.rooms.check_join(peer, &join)?;
-
-        let worker = self.place.worker(room);
-        let local = self.secret.credentials(worker);
+        self.rooms.check_join(PeerId(self.next_peer), &join)?;
         let offer = sdp::Offer::parse(&wanted.offer)?;
-        let seeds = (self.secret.number(), self.secret.number());
-        let (answer, media, remote) = self.answer(&offer, worker, local.clone(), &join.slots, seeds, None)?;
-        translate::check_against_media(&media, &join.tracks, &join.slots)?;
-
-        self.rooms.join(peer, join)?;
-        self.place.enter(room);
-        self.next_peer += 1;
-        self.stats.joins += 1;
-        let participant = self.secret.participant_id();
-        let command = Command::AddPeer {
-            peer,
-            room,
-            local: local.clone(),
-            remote: remote.clone(),
-            media: media.clone(),
-        };
-        self.outputs.push_back(Output::Media { worker, command });
-        let token = self.secret.token();
-        let entry = Peer {
-            peer,
-            connection: Some(connection),
-            away_until: None,
-            jti: bearer.jti,
-            reader: None,
-            token: token.clone(),
-            id: participant.clone(),
-            worker,
-            local,
-            remote: remote.ice,
-            fingerprint: remote.fingerprint,
-            has_media: true,
-            media,
-            session: seeds,
-            answers: 1,
-            has_reported_stages: false,
-            sticky: Sticky::default(),
-        };
-        self.tokens.insert(token.clone(), peer);
-        self.peers.insert(peer, entry);
-        if let Some(state) = self.connections.get_mut(&connection) {
-            state.state = State::Joined(peer);
-            self.join_deadlines.remove(&(state.join_by, connection));
-        }
+        let newcomer = Newcomer { connection: Some(connection), jti: bearer.jti };
+        let Entered { peer, room, participant, token, answer } = self.enter(join, &offer, newcomer)?;
         let (participants, bindings) = self.snapshot(peer);
         let message = ServerMessage::Joined {
             re: id,
@@ -115,6 +87,68 @@ impl Sessions {
         self.open_history(room);
         self.subscribe(peer, wanted.history);
         Ok(())
+    }
+
+    /// Into the room and into the media plane; the rooms have to be drained after it. Everything that can be refused is checked
+    /// before anything changes.
+    pub(super) fn enter(
+        &mut self,
+        join: rooms::Join,
+        offer: &sdp::Offer,
+        Newcomer { connection, jti }: Newcomer,
+    ) -> Result<Entered, Refused> {
+        let peer = PeerId(self.next_peer);
+        let room = self.rooms.check_join(peer, &join)?;
+        let worker = self.place.worker(room);
+        let local = self.secret.credentials(worker);
+        let seeds = (self.secret.number(), self.secret.number());
+        let (answer, media, remote) = self.answer(offer, worker, local.clone(), &join.slots, seeds, None)?;
+        translate::check_against_media(&media, &join.tracks, &join.slots)?;
+
+        self.rooms.join(peer, join)?;
+        self.place.enter(room);
+        self.next_peer += 1;
+        self.stats.joins += 1;
+        let participant = self.secret.participant_id();
+        let command = Command::AddPeer {
+            peer,
+            room,
+            local: local.clone(),
+            remote: remote.clone(),
+            media: media.clone(),
+        };
+        self.outputs.push_back(Output::Media { worker, command });
+        let token = self.secret.token();
+        let entry = Peer {
+            peer,
+            connection,
+            away_until: None,
+            jti,
+            reader: None,
+            token: token.clone(),
+            id: participant.clone(),
+            worker,
+            local,
+            remote: remote.ice,
+            fingerprint: remote.fingerprint,
+            setup: remote.setup,
+            has_media: true,
+            media,
+            session: seeds,
+            answers: 1,
+            has_reported_stages: false,
+            sticky: Sticky::default(),
+        };
+        let by_token = if connection.is_some() { &mut self.tokens } else { &mut self.media_sessions };
+        by_token.insert(token.clone(), peer);
+        self.peers.insert(peer, entry);
+        if let Some(connection) = connection
+            && let Some(state) = self.connections.get_mut(&connection)
+        {
+            state.state = State::Joined(peer);
+            self.join_deadlines.remove(&(state.join_by, connection));
+        }
+        Ok(Entered { peer, room, participant, token, answer })
     }
 
     /// A new offer of a running session.
@@ -199,6 +233,7 @@ impl Sessions {
         self.drain_rooms();
         if let Some(gone) = self.peers.remove(&peer) {
             self.tokens.remove(&gone.token);
+            self.media_sessions.remove(&gone.token);
             if let Some(until) = gone.away_until {
                 self.away.remove(&(until, peer));
             }
@@ -248,6 +283,11 @@ impl Sessions {
                     peer.sticky.rebound(slot.as_str());
                     let command = Command::Bind { subscriber, slot, source };
                     self.outputs.push_back(Output::Media { worker: peer.worker, command });
+                }
+                rooms::Output::Happened { room, happening } => {
+                    if let Some(event) = self.happening_to_event(happening) {
+                        self.happened(&room, event);
+                    }
                 }
                 rooms::Output::Deliver { to, event } => {
                     if let Some(message) = self.event_to_wire(event) {

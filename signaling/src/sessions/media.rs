@@ -18,13 +18,15 @@ impl Sessions {
             Event::Closed { peer, reason } => {
                 let Some(entry) = self.peers.get_mut(&peer) else { return };
                 entry.has_media = false;
-                let connection = entry.connection;
+                let (connection, is_nothing_else) =
+                    (entry.connection, self.media_sessions.contains_key(&entry.token));
                 let (label, message) = explain(reason);
                 *self.stats.media_closed.entry(label).or_default() += 1;
                 match (reason, connection) {
                     // Who hangs up in the media plane first is as welcome to as who says `leave` first.
                     (CloseReason::ClosedByPeer, Some(connection)) => self.close(connection, None),
                     (CloseReason::ClosedByPeer, None) => self.leave(peer),
+                    (_, None) if is_nothing_else => self.leave(peer),
                     (_, Some(connection)) => self.cut(connection, ErrorCode::MediaLost, message),
                     // Waited for anyway; whoever comes back brings a new session along.
                     (_, None) => {}

@@ -7,7 +7,16 @@ use packet::{PeerId, RoomId};
 use wire::limits::{STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX};
 use wire::{ErrorCode, HistoryFrom, Message, ServerMessage};
 
-use super::{ConnectionId, Output, Refused, Sessions};
+use super::requests::{Messages, Reply, RequestId};
+use super::{ConnectionId, Output, Refused, RoomEvent, Sessions};
+
+/// Who waits for the store.
+#[derive(Debug)]
+pub(super) enum Asker {
+    /// With the request's `id`.
+    Client(ConnectionId, u64),
+    Application(RequestId),
+}
 
 /// What a `post` carries.
 pub(super) struct Said {
@@ -52,13 +61,17 @@ impl Sessions {
             topic,
             body,
         };
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        self.tickets.insert(ticket, (connection, id));
-        let now_ms = u64::try_from(self.wall(now).as_millis()).unwrap_or(u64::MAX);
-        self.histories.post(now_ms, &room, ticket, post);
+        let ticket = self.ticket(Asker::Client(connection, id));
+        self.histories.post(self.wall_ms(now), &room, ticket, post);
         self.drain_histories();
         Ok(())
+    }
+
+    pub(super) fn ticket(&mut self, asker: Asker) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.tickets.insert(ticket, asker);
+        ticket
     }
 
     pub(super) fn received(&mut self, connection: ConnectionId, seq: u64) -> Result<(), Refused> {
@@ -136,7 +149,7 @@ impl Sessions {
         }
     }
 
-    fn drain_histories(&mut self) {
+    pub(super) fn drain_histories(&mut self) {
         while let Some(output) = self.histories.poll_output() {
             match output {
                 history::Output::Load { room } => self.outputs.push_back(Output::Load { room }),
@@ -147,16 +160,30 @@ impl Sessions {
                     let messages = entries.into_iter().map(to_wire).collect();
                     self.send(connection, ServerMessage::Messages { log, messages, gap });
                 }
+                history::Output::Logged { room, entries } => {
+                    for entry in entries {
+                        self.happened(&room, RoomEvent::MessagePosted { message: to_wire(entry) });
+                    }
+                }
+                history::Output::Read { ticket, log, first, head, entries } => {
+                    if let Some(Asker::Application(id)) = self.tickets.remove(&ticket) {
+                        let messages = entries.into_iter().map(to_wire).collect();
+                        self.reply(id, Ok(Reply::Messages(Messages { log, first, head, messages })));
+                    }
+                }
                 history::Output::Posted { ticket, seq } => {
-                    if let Some((connection, re)) = self.tickets.remove(&ticket)
-                        && self.connections.contains_key(&connection)
-                    {
-                        self.stats.posts += 1;
-                        self.send(connection, ServerMessage::Posted { re, seq });
+                    let Some(asker) = self.tickets.remove(&ticket) else { continue };
+                    self.stats.posts += 1;
+                    match asker {
+                        Asker::Client(connection, re) if self.connections.contains_key(&connection) => {
+                            self.send(connection, ServerMessage::Posted { re, seq });
+                        }
+                        Asker::Client(..) => {}
+                        Asker::Application(id) => self.reply(id, Ok(Reply::Posted { seq })),
                     }
                 }
                 history::Output::Failed { ticket, error } => {
-                    let Some((connection, re)) = self.tickets.remove(&ticket) else { continue };
+                    let Some(asker) = self.tickets.remove(&ticket) else { continue };
                     let code = match error {
                         PostError::TooLarge(_) | PostError::BadTopic(_) | PostError::BadKey(_) => {
                             ErrorCode::BadPost
@@ -164,18 +191,25 @@ impl Sessions {
                         PostError::Busy => ErrorCode::Busy,
                         PostError::NotStored(_) => ErrorCode::NotStored,
                     };
-                    // A store that does not work is not the client's fault.
-                    match code {
-                        ErrorCode::BadPost => self.refuse(connection, Some(re), Refused::new(code, error)),
-                        _ if self.connections.contains_key(&connection) => {
-                            *self.stats.errors.entry(code).or_default() += 1;
-                            let message = error.to_string();
-                            self.send(connection, ServerMessage::Error { re: Some(re), code, message });
-                        }
-                        _ => {}
-                    }
+                    self.not_posted(asker, Refused::new(code, error));
                 }
             }
+        }
+    }
+
+    fn not_posted(&mut self, asker: Asker, refused: Refused) {
+        match asker {
+            Asker::Application(id) => self.reply(id, Err(refused.into())),
+            // A store that does not work is not the client's fault.
+            Asker::Client(connection, re) if refused.code == ErrorCode::BadPost => {
+                self.refuse(connection, Some(re), refused);
+            }
+            Asker::Client(connection, re) if self.connections.contains_key(&connection) => {
+                let Refused { code, message } = refused;
+                *self.stats.errors.entry(code).or_default() += 1;
+                self.send(connection, ServerMessage::Error { re: Some(re), code, message });
+            }
+            Asker::Client(..) => {}
         }
     }
 }

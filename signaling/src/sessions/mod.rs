@@ -10,6 +10,8 @@
 
 mod bearer;
 mod connection;
+mod events;
+mod http_media;
 mod join;
 mod media;
 mod messages;
@@ -18,6 +20,7 @@ mod output;
 mod phones;
 mod place;
 mod rate;
+mod requests;
 mod resume;
 mod secret;
 mod stats;
@@ -35,9 +38,14 @@ use transport::{Candidate, DtlsConfig, DtlsSetup, Fingerprint};
 use wire::{ClientMessage, ErrorCode, MediaOffer, ServerMessage};
 
 use connection::{Connection, Peer, State};
+pub use events::RoomEvent;
+pub use http_media::{Media, MediaResource, Role};
 pub use moderate::KEEP_OUT_S;
 pub use output::{ConnectionId, Output, TimeoutReason};
 pub use rate::Rate;
+pub use requests::{
+    Call, Cause, Messages, Person, Reply, Request, RequestError, RequestId, Room, RoomWithPeople, Token,
+};
 pub use stats::{Histogram, Stats};
 
 /// Long enough for a lift, a tunnel, or the way from Wi-Fi to mobile; short enough that nobody talks to an empty chair.
@@ -49,6 +57,8 @@ pub struct Config {
     pub limits: rooms::Limits,
     /// Whose tokens let people in; None: everybody may enter every room and do everything there.
     pub keys: Option<Arc<access::VerifyingKeys>>,
+    /// What tokens that the application asks for are signed with.
+    pub signer: Option<Arc<access::SigningKey>>,
     /// An instant, and how long after 1970 that was: what expires is written in that clock.
     pub epoch: (Instant, Duration),
     pub calls: ring_core::Limits,
@@ -80,6 +90,7 @@ impl Config {
             calls: ring_core::Limits::default(),
             history: history::Limits::default(),
             keys: None,
+            signer: None,
             epoch,
             joins: Rate { burst: 100, per_second: 10.0 },
             workers,
@@ -107,10 +118,12 @@ pub struct Sessions {
     readers: BTreeMap<history::ReaderId, PeerId>,
     next_reader: u64,
     /// Whose request waits for the store.
-    tickets: BTreeMap<u64, (ConnectionId, u64)>,
+    tickets: BTreeMap<u64, messages::Asker>,
     next_ticket: u64,
     peers: BTreeMap<PeerId, Peer>,
     tokens: BTreeMap<String, PeerId>,
+    /// Of WHIP and WHEP.
+    media_sessions: BTreeMap<String, PeerId>,
     /// Who is waited for, until when.
     away: BTreeSet<(Instant, PeerId)>,
     next_peer: u64,
@@ -151,6 +164,7 @@ impl Sessions {
             next_ticket: 0,
             peers: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            media_sessions: BTreeMap::new(),
             away: BTreeSet::new(),
             next_peer: 0,
             join_deadlines: BTreeSet::new(),
@@ -376,6 +390,10 @@ impl Sessions {
 
     fn wall_s(&self, now: Instant) -> u64 {
         self.wall(now).as_secs()
+    }
+
+    fn wall_ms(&self, now: Instant) -> u64 {
+        u64::try_from(self.wall(now).as_millis()).unwrap_or(u64::MAX)
     }
 
     fn send(&mut self, to: ConnectionId, message: ServerMessage) {

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use wire::{ErrorCode, ServerMessage};
 
+use super::{Reply, RequestError, RequestId, RoomEvent};
+
 /// One WebSocket, chosen by the shell.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnectionId(pub u64);
@@ -28,6 +30,16 @@ pub enum Output {
     Store(history::Batch),
     /// What was taken back so far: keep it, in place of what was kept before.
     Revoked(access::RevokedState),
+    /// For the application's servers, in the order of the room.
+    Happened {
+        room: String,
+        event: RoomEvent,
+    },
+    /// To [`super::Sessions::handle_request`].
+    Reply {
+        to: RequestId,
+        result: Result<Reply, RequestError>,
+    },
     /// End the connection after what was sent before. None: the client wanted to leave. Nothing about this connection
     /// follows, and it need not be reported as closed.
     Close {

@@ -1,6 +1,6 @@
 //! Calls that ring: devices, invitations, and the rooms that the two sides of a call may enter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use ring_core::{ActError, CallId, Device, Event, InviteError, Outcome, Role, Stage};
@@ -8,7 +8,7 @@ use rooms::Grants;
 use wire::{CallAct, CallInfo, CallRole, CallState, ErrorCode, ServerMessage};
 
 use super::bearer::Bearer;
-use super::{ConnectionId, Refused, Sessions};
+use super::{ConnectionId, Refused, RoomEvent, Sessions};
 
 /// What a `register` carries.
 pub(super) struct Wanted {
@@ -30,6 +30,11 @@ pub(super) struct Phones {
     tokens: BTreeMap<(CallId, String), String>,
     sides: BTreeMap<String, (CallId, String)>,
     rooms: BTreeMap<CallId, String>,
+    /// What callers go by in whose name the application rings.
+    called_by: BTreeMap<CallId, String>,
+    accepted: BTreeSet<CallId>,
+    /// And its room: that it was missed is told after that it is over.
+    last_ended: Option<(CallId, String)>,
 }
 
 impl Phones {
@@ -37,14 +42,18 @@ impl Phones {
         self.connections.len()
     }
 
-    fn forget_call(&mut self, call: CallId) {
-        self.rooms.remove(&call);
+    /// The room that it had, unless it was forgotten before.
+    fn forget_call(&mut self, call: CallId) -> Option<String> {
+        let room = self.rooms.remove(&call);
+        self.accepted.remove(&call);
+        self.called_by.remove(&call);
         let of_call = self.tokens.keys().filter(|(id, _)| *id == call).cloned().collect::<Vec<_>>();
         for key in of_call {
             if let Some(token) = self.tokens.remove(&key) {
                 self.sides.remove(&token);
             }
         }
+        room
     }
 }
 
@@ -57,8 +66,7 @@ impl Sessions {
         wanted: Wanted,
     ) -> Result<(), Refused> {
         let Wanted { identity, name, device, token } = wanted;
-        let is_good = |text: &str| !text.is_empty() && text.len() <= IDENTITY_BYTES_MAX;
-        if !is_good(&identity) || !is_good(&device) {
+        if !is_identity(&identity) || !is_identity(&device) {
             let message = format!("identity and device have 1 to {IDENTITY_BYTES_MAX} bytes");
             return Err(Refused::new(ErrorCode::BadIdentity, message));
         }
@@ -109,18 +117,41 @@ impl Sessions {
         room: Option<String>,
     ) -> Result<(), Refused> {
         let device = self.device(connection)?;
-        if to.is_empty() || to.len() > IDENTITY_BYTES_MAX {
+        if !is_identity(to) {
             return Err(Refused::new(ErrorCode::BadIdentity, "nobody has this identity"));
         }
         let room = match room {
             Some(room) if self.may_invite_to(&device, &room) => room,
             Some(_) => return Err(Refused::new(ErrorCode::NotAllowed, "you are in no call in this room")),
-            None => format!("call {}", self.secret.log_id()),
+            None => self.new_call_room(),
         };
         let call = self.calls.invite(now, &device, to, room.clone())?;
+        if let Some(call) = self.began(call, &device, None, to, room) {
+            self.send(connection, ServerMessage::Invited { re: id, call });
+        }
+        self.drain_calls();
+        Ok(())
+    }
+
+    pub(super) fn new_call_room(&mut self) -> String {
+        format!("call {}", self.secret.log_id())
+    }
+
+    /// Both sides of a new call get a token for its room. `name`: what the caller goes by, where no device of theirs has said so.
+    pub(super) fn began(
+        &mut self,
+        call: CallId,
+        caller: &Device,
+        name: Option<String>,
+        to: &str,
+        room: String,
+    ) -> Option<CallInfo> {
         let room = self.phones.rooms.entry(call).or_insert(room).clone();
-        for identity in [device.identity.as_str(), to] {
+        for identity in [caller.identity.as_str(), to] {
             self.ensure_token(call, identity);
+        }
+        if let Some(name) = name {
+            self.phones.called_by.insert(call, name);
         }
         let info = ring_core::CallInfo {
             call,
@@ -129,11 +160,7 @@ impl Sessions {
             other: to.to_owned(),
             room,
         };
-        if let Some(call) = self.call_to_wire(&device, info) {
-            self.send(connection, ServerMessage::Invited { re: id, call });
-        }
-        self.drain_calls();
-        Ok(())
+        self.call_to_wire(caller, info)
     }
 
     pub(super) fn respond(
@@ -145,8 +172,7 @@ impl Sessions {
     ) -> Result<(), Refused> {
         let device = self.device(connection)?;
         let unknown = || Refused::new(ErrorCode::UnknownCall, ActError::Unknown);
-        let call = call.strip_prefix('c').and_then(|number| number.parse().ok()).map(CallId);
-        let call = call.ok_or_else(unknown)?;
+        let call = call_of(call).ok_or_else(unknown)?;
         match act {
             CallAct::Accept => self.calls.accept(&device, call)?,
             CallAct::Reject => self.calls.reject(&device, call)?,
@@ -184,16 +210,49 @@ impl Sessions {
                     }
                 }
                 Event::Ringing { to, call } => self.tell_call(&to, call, CallState::Ringing),
-                Event::Accepted { to, call } => self.tell_call(&to, call, CallState::Accepted),
-                Event::Over { to, call, outcome } => {
-                    self.tell_call(&to, call, outcome_to_wire(outcome));
-                    if !self.calls.contains(call) {
-                        self.phones.forget_call(call);
+                Event::Accepted { to, call } => {
+                    self.tell_call(&to, call, CallState::Accepted);
+                    // Both sides are told, the application once.
+                    if self.phones.accepted.insert(call)
+                        && let Some(room) = self.phones.rooms.get(&call).cloned()
+                    {
+                        self.happened(&room, RoomEvent::CallAccepted { call: name_of(call) });
                     }
                 }
-                Event::Missed { .. } => self.stats.missed_calls += 1,
-                Event::Invited { .. } => self.stats.invitations += 1,
+                Event::Over { to, call, outcome } => {
+                    self.tell_call(&to, call, outcome_to_wire(outcome));
+                    self.call_ended(call, outcome);
+                }
+                Event::Missed { identity: to, from, call } => {
+                    self.stats.missed_calls += 1;
+                    let ended = self.phones.last_ended.as_ref().filter(|(id, _)| *id == call);
+                    let room = self.phones.rooms.get(&call).or(ended.map(|(_, room)| room)).cloned();
+                    if let Some(room) = room {
+                        self.happened(&room, RoomEvent::CallMissed { call: name_of(call), from, to });
+                    }
+                    // Nobody may have been there to be told that it is over: then it was cancelled.
+                    self.call_ended(call, Outcome::Cancelled);
+                }
+                Event::Invited { identity: to, from, call } => {
+                    self.stats.invitations += 1;
+                    let name = self.phones.called_by.get(&call).or(self.phones.names.get(&from)).cloned();
+                    if let Some(room) = self.phones.rooms.get(&call).cloned() {
+                        self.happened(&room, RoomEvent::CallInvited { call: name_of(call), from, name, to });
+                    }
+                }
             }
+        }
+    }
+
+    /// Forgets a call that is over, and tells the application once.
+    fn call_ended(&mut self, call: CallId, outcome: Outcome) {
+        if self.calls.contains(call) {
+            return;
+        }
+        if let Some(room) = self.phones.forget_call(call) {
+            let event = RoomEvent::CallEnded { call: name_of(call), state: outcome_to_wire(outcome) };
+            self.happened(&room, event);
+            self.phones.last_ended = Some((call, room));
         }
     }
 
@@ -241,7 +300,11 @@ impl Sessions {
                 Stage::Ringing => CallState::Ringing,
                 Stage::Accepted => CallState::Accepted,
             },
-            name: self.phones.names.get(&info.other).cloned(),
+            name: match info.role {
+                Role::Callee => self.phones.called_by.get(&info.call).or(self.phones.names.get(&info.other)),
+                Role::Caller => self.phones.names.get(&info.other),
+            }
+            .cloned(),
             other: info.other,
             room: info.room,
             token,
@@ -249,8 +312,17 @@ impl Sessions {
     }
 }
 
-fn name_of(call: CallId) -> String {
+pub(super) fn name_of(call: CallId) -> String {
     format!("c{}", call.0)
+}
+
+pub(super) fn call_of(name: &str) -> Option<CallId> {
+    name.strip_prefix('c').and_then(|number| number.parse().ok()).map(CallId)
+}
+
+/// Identities and ids of devices alike.
+pub(super) fn is_identity(text: &str) -> bool {
+    !text.is_empty() && text.len() <= IDENTITY_BYTES_MAX
 }
 
 fn outcome_to_wire(outcome: Outcome) -> CallState {

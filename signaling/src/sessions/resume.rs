@@ -141,7 +141,7 @@ impl Sessions {
             return Err(Refused::new(ErrorCode::Internal, "the session is gone"));
         };
         self.outputs.push_back(Output::Media { worker, command: Command::RemovePeer { peer: old } });
-        let (ice, fingerprint) = (remote.ice.clone(), remote.fingerprint);
+        let (ice, fingerprint, setup) = (remote.ice.clone(), remote.fingerprint, remote.setup);
         let command =
             Command::AddPeer { peer: new, room, local: local.clone(), remote, media: media.clone() };
         self.outputs.push_back(Output::Media { worker, command });
@@ -157,6 +157,7 @@ impl Sessions {
         }
         self.tokens.insert(peer.token.clone(), new);
         (peer.peer, peer.local, peer.remote, peer.fingerprint) = (new, local, ice, fingerprint);
+        peer.setup = setup;
         (peer.has_media, peer.media, peer.session, peer.answers) = (true, media, seeds, 1);
         peer.sticky = Default::default();
         self.peers.insert(new, peer);

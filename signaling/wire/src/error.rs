@@ -1,9 +1,10 @@
 //! What can be refused, and the code that says so.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Each with cause and remedy in `PROTOCOL.md`, which a test compares with this list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// Not JSON, or a field is missing or of the wrong type.

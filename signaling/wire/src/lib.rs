@@ -7,17 +7,20 @@
 mod error;
 pub mod limits;
 mod parse;
+mod schema;
 
 pub use error::ErrorCode;
 pub use parse::{Refusal, parse};
+pub use schema::schema;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Chosen by the server, unique in its life; opaque to clients.
 pub type ParticipantId = String;
 
 /// From client to server. A request carries `id`, chosen by the client; its answer or error repeats it as `re`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientMessage {
     /// First message. Join and offer travel together; the answer is `joined`.
@@ -127,7 +130,7 @@ pub enum ClientMessage {
 }
 
 /// From server to client.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
     Joined {
@@ -285,7 +288,7 @@ pub enum ServerMessage {
 }
 
 /// How one slot is shown. What is left out is the default: any size, visible.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Preference {
     /// Either m-line of the slot: video by its tile, audio only by `priority` and `pinned`.
     pub mid: String,
@@ -304,7 +307,7 @@ pub struct Preference {
     pub priority: u8,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EncodingActive {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rid: Option<String>,
@@ -312,7 +315,7 @@ pub struct EncodingActive {
 }
 
 /// What is sent in one slot's m-line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SlotQuality {
     pub mid: String,
     /// Index of the simulcast encoding, lowest first; null: nothing is sent.
@@ -328,7 +331,7 @@ pub struct SlotQuality {
     pub paused: Option<PauseReason>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PauseReason {
     /// The client said that it does not show it.
@@ -342,20 +345,20 @@ pub enum PauseReason {
 }
 
 /// One line of the log of decisions, for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Decision {
     pub mid: String,
     pub text: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     Audio,
     Video,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     Microphone,
@@ -365,7 +368,7 @@ pub enum Source {
 }
 
 /// A track somebody publishes. `mid` is the publisher's m-line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrackInfo {
     pub mid: String,
     pub kind: Kind,
@@ -382,7 +385,7 @@ fn yes() -> bool {
     true
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ParticipantInfo {
     pub id: ParticipantId,
     pub name: String,
@@ -395,7 +398,7 @@ pub struct ParticipantInfo {
     pub connected: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallAct {
     Accept,
@@ -404,7 +407,7 @@ pub enum CallAct {
     End,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallRole {
     Caller,
@@ -412,7 +415,7 @@ pub enum CallRole {
 }
 
 /// The first two go on, the others are how it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallState {
     Ringing,
@@ -427,7 +430,7 @@ pub enum CallState {
 }
 
 /// A call, as one side sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CallInfo {
     pub call: String,
     pub role: CallRole,
@@ -442,7 +445,7 @@ pub struct CallInfo {
 }
 
 /// Where to begin reading the room's messages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum HistoryFrom {
     /// After this one: as `messages` told.
@@ -452,7 +455,7 @@ pub enum HistoryFrom {
 }
 
 /// Something that was said in the room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Message {
     /// From 1 on, in the order in which everybody gets them.
     pub seq: u64,
@@ -469,7 +472,7 @@ pub struct Message {
 }
 
 /// What a participant may do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Grants {
     pub publish: Vec<Source>,
@@ -497,7 +500,7 @@ impl Default for Grants {
 }
 
 /// What a moderator can do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Action {
     /// What somebody may do from now on; `hidden` cannot be changed.
@@ -523,7 +526,7 @@ pub enum Action {
 }
 
 /// A description of media, and what its m-lines are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MediaOffer {
     pub offer: String,
     pub tracks: Vec<TrackInfo>,
@@ -531,7 +534,7 @@ pub struct MediaOffer {
 }
 
 /// A secret: whoever has it is this participant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ResumeTicket {
     pub token: String,
     /// How long the room waits after the last sign of life.
@@ -539,14 +542,14 @@ pub struct ResumeTicket {
 }
 
 /// Receive-only m-lines of one client that share a media stream, so that lip-sync works.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SlotPair {
     pub audio: String,
     pub video: String,
 }
 
 /// The pair of m-lines `slot` now carries what `participant` sends as `share`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Binding {
     pub slot: SlotPair,
     /// None: the slot is free again.
@@ -555,7 +558,7 @@ pub struct Binding {
 }
 
 /// What a slot pair carries of a participant: microphone and camera, or screen and its sound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Share {
     Person,
@@ -563,7 +566,7 @@ pub enum Share {
 }
 
 /// Milliseconds since the click on Join (or the call of `join`); absent: did not happen.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Stages {
     #[serde(skip_serializing_if = "Option::is_none")]
