@@ -105,6 +105,11 @@ export class Peer extends Emitter {
     return this.#pairs;
   }
 
+  /** In the order of their m-lines. @returns {Source[]} */
+  get sources() {
+    return [...this.#senders.keys()];
+  }
+
   /** @param {Pair} pair @returns {SlotPair} only after an offer */
   mids(pair) {
     return { audio: String(pair.audio.mid), video: String(pair.video.mid) };
