@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// What is served; tests, types and package files beside them are not.
-const ROOTS: [&str; 3] = ["index.html", "app", "sdk"];
+const ROOTS: [&str; 4] = ["index.html", "app", "sdk", "ui"];
 
 fn main() {
     let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));

@@ -1,7 +1,7 @@
-/** Starts the page on the server it came from. */
+/** The demo page: the whole interface, on the server it came from. */
 
 import { Call, Phone } from '../sdk/index.js';
-import { start } from './main.js';
+import { start } from './page.js';
 
 const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
 const URL_OF_SERVER = `${scheme}://${location.host}/ws`;

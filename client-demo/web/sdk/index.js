@@ -1,6 +1,26 @@
 /**
- * The Sampan SDK, headless core: join a room, publish, receive everybody, reconnect. No elements and no styles; the demo
- * page is built on it. Plain ES modules: import this file, there is nothing to build.
+ * The Sampan SDK, headless core: join a room, publish, receive everybody, reconnect. No elements and no styles; `<sampan-call>` and the
+ * demo page are built on it. Plain ES modules: import this file, there is nothing to build.
+ *
+ * @typedef {import('./call.js').CallEvents} CallEvents
+ * @typedef {import('./codecs.js').CameraOptions} CameraOptions
+ * @typedef {import('./connection.js').CallState} CallState
+ * @typedef {import('./environment.js').Environment} Environment
+ * @typedef {import('./errors.js').CallErrorCode} CallErrorCode
+ * @typedef {import('./messages.js').Draft} Draft
+ * @typedef {import('./publications.js').Published} Published
+ * @typedef {import('./reception.js').LinkQuality} LinkQuality
+ * @typedef {import('./room.js').Setting} Setting
+ * @typedef {import('./stats.js').CallStats} CallStats
+ * @typedef {import('./wire.js').Action} Action
+ * @typedef {import('./wire.js').Grants} Grants
+ * @typedef {import('./wire.js').Message} Message
+ * @typedef {import('./wire.js').ParticipantInfo} ParticipantInfo
+ * @typedef {import('./wire.js').PauseReason} PauseReason
+ * @typedef {import('./wire.js').RingState} RingState
+ * @typedef {import('./wire.js').Share} Share
+ * @typedef {import('./wire.js').Source} Source
+ * @typedef {import('./wire.js').Stages} Stages
  */
 
 export { Call } from './call.js';

@@ -178,7 +178,7 @@ describe('trouble', () => {
       await keys.keyboard.press('Tab');
       visited.push(await keys.evaluate(() => document.activeElement?.id));
     }
-    assert.deepEqual(visited, ['toggle-room-menu', 'toggle-microphone', 'toggle-camera', 'toggle-screen', 'toggle-speaker', 'toggle-hand', 'toggle-chat', 'toggle-quality', 'leave']);
+    assert.deepEqual(visited, ['toggle-room-menu', 'toggle-microphone', 'toggle-camera', 'toggle-hand', 'toggle-chat', 'toggle-screen', 'toggle-speaker', 'toggle-quality', 'leave']);
     await keys.focus('#toggle-microphone');
     await keys.keyboard.press('Space');
     await until('the microphone is off', () => keys.evaluate(() => document.getElementById('toggle-microphone').getAttribute('aria-pressed') === 'false'));

@@ -1,10 +1,11 @@
 /**
  * The demo page with a room that is made up, to look at it without a server:
- * `?mock=5` people besides us, `&screen=1` one shares a screen, `&paused=1` every other one is paused, `&join=` then, `&state=reconnecting`, `&reach=no`, `&error=room_full`.
+ * `?mock=5` people besides us, `&screen=1` one shares a screen, `&paused=1` every other one is paused, `&state=reconnecting` and `&reason=media_lost`,
+ * `&reach=no`, `&error=room_full`, `&ring=in` or `out`, `&lang=zh`.
  */
 
 import { CallError, Emitter } from '../sdk/index.js';
-import { start } from './main.js';
+import { start } from './page.js';
 
 const asked = new URLSearchParams(location.search);
 const NAMES = ['Ada', 'Grace', 'Jean Bartik', 'Hedy', 'Katherine Johnson', 'Mary', 'Radia', 'Barbara', 'Shafi', 'Frances', 'Annie',
@@ -80,7 +81,8 @@ class MockCall extends Emitter {
   views = [];
   speakers = [];
   grants = { publish: ['microphone', 'camera', 'screen', 'screen_audio'], subscribe: true, data: true, moderate: true, hidden: false, record: true };
-  mediaAlive = true;
+  mediaAlive = !asked.has('dead');
+  reason = asked.has('reason') ? new CallError(asked.get('reason'), 'as asked for') : null;
   setting = { locked: false, spotlight: asked.has('spotlight') ? 'p1' : null };
   async moderate() {}
 
@@ -155,4 +157,37 @@ class MockCall extends Emitter {
   }
 }
 
-start({ createCall: () => new MockCall() });
+class MockRing extends Emitter {
+  id = 'c1';
+  other = 'ada';
+  name = 'Ada';
+  room = 'call';
+  token = 't';
+  state = 'ringing';
+
+  constructor(role) {
+    super();
+    this.role = role;
+  }
+
+  async accept() {}
+  async reject() {}
+  async end() {}
+}
+
+class MockPhone extends Emitter {
+  state = 'ready';
+
+  constructor() {
+    super();
+    if (asked.get('ring') === 'in') setTimeout(() => this.emit('incoming', new MockRing('callee')), 100);
+  }
+
+  async invite() {
+    return new MockRing('caller');
+  }
+
+  close() {}
+}
+
+start({ createCall: () => new MockCall(), createPhone: () => (asked.has('ring') ? new MockPhone() : null) });

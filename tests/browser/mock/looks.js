@@ -26,6 +26,18 @@ const SHOTS = [
   ['call-chat', 'name=Grace&room=harbour&mock=5&chat=1', { join: true, chat: true }],
   ['call-unread', 'name=Grace&room=harbour&mock=2&chat=1&away=1', { join: true }],
   ['call-reconnecting', 'name=Grace&room=harbour&mock=0&state=reconnecting', { join: true }],
+  ['call-restarting', 'name=Grace&room=a-rather-long-name-of-a-room&mock=5&state=reconnecting&dead=1&reason=shutting_down', { join: true }],
+  ['call-media-lost', 'name=Grace&room=harbour&mock=5&state=reconnecting&dead=1&reason=media_lost', { join: true }],
+  ['call-menu', 'name=Grace&room=harbour&mock=5', { join: true, click: '#toggle-room-menu' }],
+  ['call-tile-menu', 'name=Grace&room=harbour&mock=19', { join: true, open: '[data-tile="p18/person"] .tile-menu' }],
+  ['call-tile-menu-6', 'name=Grace&room=harbour&mock=5', { join: true, open: '[data-tile="p1/person"] .tile-menu' }],
+  ['call-more', 'name=Grace&room=harbour&mock=5', { join: true, click: '#toggle-more', narrow: true }],
+  ['ring-in', 'name=Grace&room=harbour&ring=in', {}],
+  ['ring-out', 'name=Grace&room=harbour&ring=out', { ring: 'Ada' }],
+  ...['access_denied', 'room_locked', 'too_many_joins', 'unreachable'].map((code) => [`error-${code}`, `name=Grace&room=harbour&error=${code}`, { join: true }]),
+  ['zh-lobby', 'lang=zh&name=小明&room=初二三班&ring=1', {}],
+  ['zh-call', 'lang=zh&name=小明&room=初二三班&mock=5&chat=1&paused=1', { join: true, chat: true }],
+  ['zh-quality', 'lang=zh&name=小明&room=初二三班&mock=5', { join: true, quality: true }],
 ];
 
 const only = process.argv[2];
@@ -33,7 +45,8 @@ const browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM
 for (const [device, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
   for (const colorScheme of ['light', 'dark']) {
     for (const [name, query, what] of SHOTS) {
-      if (only && !`${name}-${device}-${colorScheme}`.includes(only)) continue;
+      if (only && !new RegExp(only).test(`${name}-${device}-${colorScheme}`)) continue;
+      if (what.narrow && device !== 'phone') continue;
       const context = await browser.newContext({ viewport, colorScheme, deviceScaleFactor: 1 });
       const page = await context.newPage();
       page.on('pageerror', (error) => console.error(name, error.message));
@@ -51,7 +64,16 @@ for (const [device, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP
         await page.keyboard.press('Enter');
       }
       if (what.chat) await page.click('#toggle-chat');
-      if (what.quality) await page.click('#toggle-quality');
+      if (what.quality) {
+        if (device === 'phone') await page.click('#toggle-more');
+        await page.click('#toggle-quality');
+      }
+      if (what.click) await page.click(what.click);
+      if (what.open) await page.evaluate((menu) => (document.querySelector(menu).open = true), what.open);
+      if (what.ring) {
+        await page.fill('#ring-to', what.ring);
+        await page.press('#ring-to', 'Enter');
+      }
       await page.waitForTimeout(700); // Pictures for eyes: nothing depends on this time.
       await page.screenshot({ path: `${output}${name}-${device}-${colorScheme}.png` });
       await context.close();

@@ -9,8 +9,8 @@ import { Emitter } from '../../../client-demo/web/sdk/events.js';
 import { hueOf } from '../../../client-demo/web/sdk/generated.js';
 import { StageClock } from '../../../client-demo/web/sdk/stages.js';
 import { summarise } from '../../../client-demo/web/sdk/stats.js';
-import { tileSize } from '../../../client-demo/web/app/layout.js';
-import { callWords, mediaWords } from '../../../client-demo/web/app/words.js';
+import { tileSize } from '../../../client-demo/web/ui/layout.js';
+import { callWords, mediaWords, wordsFor } from '../../../client-demo/web/ui/words/index.js';
 import { ERROR_CODES } from '../../../client-demo/web/sdk/wire.js';
 
 // --- waiting ---
@@ -132,11 +132,32 @@ for (const [name, reason] of [['NotAllowedError', 'refused'], ['NotFoundError', 
 
 test('what people read names the remedy', () => {
   const refused = asProblem(Object.assign(new Error(''), { name: 'NotAllowedError' }));
-  assert.match(mediaWords(refused, refused), /camera and microphone were refused.*generated picture and tone/);
-  assert.match(mediaWords(null, refused), /microphone was refused.*generated tone/);
-  assert.match(mediaWords({ reason: 'insecure' }, { reason: 'insecure' }), /--tls self-signed/);
-  assert.equal(mediaWords(null, null), '');
-  for (const code of ERROR_CODES) assert.ok(callWords(new CallError(code, 'because')).length > 20, code);
+  const en = wordsFor(['en']);
+  assert.match(mediaWords(en, refused, refused), /camera and microphone were refused.*generated picture and tone/);
+  assert.match(mediaWords(en, null, refused), /microphone was refused.*generated tone/);
+  assert.match(mediaWords(en, { reason: 'insecure' }, { reason: 'insecure' }), /--tls self-signed/);
+  assert.equal(mediaWords(en, null, null), '');
+  for (const code of ERROR_CODES) assert.ok(callWords(en, new CallError(code, 'because')).length > 20, code);
+});
+
+test('the first language that there is a table of is spoken, English where there is none', () => {
+  for (const [wanted, locale] of [[['zh-Hans-CN', 'en'], 'zh'], [['fr', 'ZH-tw'], 'zh'], [[null, undefined, ''], 'en'], [['fr'], 'en'], [['en-GB', 'zh'], 'en']]) {
+    assert.equal(wordsFor(wanted).locale, locale, String(wanted));
+  }
+});
+
+test('every language says everything, in its own script', () => {
+  /** Every text of a table by its path; functions are called with stand-ins. */
+  const texts = (value, path = '') => {
+    if (typeof value === 'function') return [[path, value('both', 'Ada', 'because')]];
+    if (typeof value === 'string') return [[path, value]];
+    return Object.entries(value).flatMap(([key, one]) => texts(one, `${path}.${key}`));
+  };
+  const [en, zh] = [wordsFor(['en']), wordsFor(['zh'])].map((words) => new Map(texts(words)));
+  assert.deepEqual([...zh.keys()].sort(), [...en.keys()].sort());
+  const same = ['.quality.stages.ice', '.quality.stages.dtls', '.tile.separator', '.locale'];
+  for (const [path, text] of zh) assert.ok(same.includes(path) || /\p{Script=Han}/u.test(text), `${path}: ${text}`);
+  for (const [path, text] of en) assert.doesNotMatch(text, /\p{Script=Han}/u, path);
 });
 
 // --- stages ---

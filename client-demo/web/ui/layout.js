@@ -1,6 +1,8 @@
 /** How large tiles are, so that so many fit: pure arithmetic. */
 
-/** A face stays whole in a tile from a portrait, where the space is upright itself ... */
+/** Whoever is alone fills a phone ... */
+const NARROWEST_ALONE = 1 / 2;
+/** ... and otherwise a face stays whole in a tile from a portrait, where the space is upright itself ... */
 const NARROWEST_UPRIGHT = 3 / 4;
 /** ... or from an old photograph, where there is width to give ... */
 const NARROWEST = 4 / 3;
@@ -20,7 +22,7 @@ const SCROLL_BAR = 12;
  * @param {number} [narrowest] width by height; for a screen, which must not be cut, that of the screen
  * @returns {{columns: number, width: number, height: number, scrolls: boolean}} of one tile; `scrolls`: more rows than fit
  */
-export function tileSize(count, width, height, gap, narrowest = height > width ? NARROWEST_UPRIGHT : NARROWEST) {
+export function tileSize(count, width, height, gap, narrowest = height <= width ? NARROWEST : count === 1 ? NARROWEST_ALONE : NARROWEST_UPRIGHT) {
   let best = { columns: 1, width: 0, height: 0, score: -1 };
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);

@@ -1,10 +1,11 @@
 /** The chat panel, and raised hands: both are messages of the room. */
 
 import { CallError, hueOf } from '../sdk/index.js';
-import { byId, make, setText } from './dom.js';
+import { make, setText } from './dom.js';
 
-/** @import {Call} from '../sdk/index.js' */
-/** @import {Message} from '../sdk/wire.js' */
+/** @import {Call, Message} from '../sdk/index.js' */
+/** @import {Surface} from './dom.js' */
+/** @import {Words} from './words/index.js' */
 
 /** Whoever stops typing for so long has stopped. */
 const TYPING_FOR_MS = 4_000;
@@ -12,14 +13,15 @@ const TYPING_FOR_MS = 4_000;
 const SHOWN = 300;
 
 export class Chat {
-  #panel = byId('chat');
-  #button = byId('toggle-chat');
-  #hand = byId('toggle-hand');
-  #badge = byId('chat-badge');
-  #list = byId('chat-list');
-  #typing = byId('chat-typing');
-  #text = byId('chat-text', HTMLTextAreaElement);
-  #problem = byId('chat-problem');
+  #surface;
+  #panel;
+  #button;
+  #hand;
+  #badge;
+  #list;
+  #typing;
+  #text;
+  #problem;
   /** @type {Call | null} */ #call = null;
   #unread = 0;
   /** @type {Map<string, boolean>} By participant. */ #hands = new Map();
@@ -27,17 +29,27 @@ export class Chat {
   #saidTyping = 0;
   #handsChanged;
 
-  /** @param {() => void} handsChanged */
-  constructor(handsChanged) {
+  /** @param {Surface} surface @param {() => void} handsChanged */
+  constructor(surface, handsChanged) {
+    this.#surface = surface;
+    this.#panel = surface.find('chat');
+    this.#button = surface.find('toggle-chat');
+    this.#hand = surface.find('toggle-hand');
+    this.#badge = surface.find('chat-badge');
+    this.#list = surface.find('chat-list');
+    this.#typing = surface.find('chat-typing');
+    this.#text = surface.find('chat-text', HTMLTextAreaElement);
+    this.#problem = surface.find('chat-problem');
     this.#handsChanged = handsChanged;
     this.#button.addEventListener('click', () => this.open(this.#panel.hidden));
     this.#hand.addEventListener('click', () => void this.#toggleHand());
-    this.#panel.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape') return;
+    const close = () => {
       this.open(false);
       this.#button.focus();
-    });
-    byId('chat-form').addEventListener('submit', (event) => {
+    };
+    surface.find('chat-close').addEventListener('click', close);
+    this.#panel.addEventListener('keydown', (event) => event.key === 'Escape' && close());
+    this.#surface.find('chat-form').addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#send();
     });
@@ -104,7 +116,7 @@ export class Chat {
       await call.messages.post('chat', body);
     } catch (error) {
       if (call !== this.#call || !(error instanceof CallError) || error.code === 'gone') return;
-      setText(this.#problem, `“${body.slice(0, 40)}” was not sent: ${error.message}`);
+      setText(this.#problem, this.#surface.words.chat.notSent(body.slice(0, 40), error.message));
       if (this.#text.value === '') this.#text.value = body; // To try again.
     }
   }
@@ -131,18 +143,19 @@ export class Chat {
     this.#typists.delete(participant);
     if (types) this.#typists.set(participant, setTimeout(() => this.#types(participant, false), TYPING_FOR_MS));
     const names = this.#call?.participants.filter(({ id }) => this.#typists.has(id)).map(({ name }) => name) ?? [];
-    setText(this.#typing, names.length === 0 ? '' : names.length === 1 ? `${names[0]} is typing …` : 'Several people are typing …');
+    const words = this.#surface.words.chat;
+    setText(this.#typing, names.length === 0 ? '' : names.length === 1 ? words.types(names[0]) : words.severalType);
   }
 
   #render() {
-    const call = this.#call;
+    const [call, { words }] = [this.#call, this.#surface];
     this.#badge.hidden = this.#unread === 0;
     setText(this.#badge, this.#unread > 99 ? '99+' : String(this.#unread));
-    this.#button.setAttribute('aria-label', this.#unread > 0 ? `Chat, ${this.#unread} new` : 'Chat');
+    this.#button.setAttribute('aria-label', this.#unread > 0 ? words.chat.unread(this.#unread) : words.chat.title);
     const may = call?.grants?.data ?? true;
     this.#text.disabled = !may;
-    this.#text.placeholder = may ? 'Message to everybody' : 'You may not write here';
-    byId('toggle-hand', HTMLButtonElement).disabled = !may;
+    this.#text.placeholder = may ? words.chat.placeholder : words.chat.notAllowed;
+    this.#surface.find('toggle-hand', HTMLButtonElement).disabled = !may;
     if (!call) return;
     this.#hand.setAttribute('aria-pressed', String(call.self !== null && this.handOf(call.self)));
     if (this.#panel.hidden) return;
@@ -152,8 +165,8 @@ export class Chat {
     // Only what is new is added, so that screen readers hear each message once.
     const known = new Set([...this.#list.children].map((item) => /** @type {HTMLElement} */ (item).dataset.key));
     const wanted = [
-      ...said.map((message) => ({ key: String(message.seq), view: () => messageView(message, message.participant === call.self) })),
-      ...drafts.map((draft) => ({ key: draft.key, view: () => draftView(draft.body, call.name) })),
+      ...said.map((message) => ({ key: String(message.seq), view: () => messageView(words, message, message.participant === call.self) })),
+      ...drafts.map((draft) => ({ key: draft.key, view: () => draftView(words, draft.body, call.name) })),
     ];
     const keys = new Set(wanted.map(({ key }) => key));
     for (const item of [...this.#list.children]) if (!keys.has(/** @type {HTMLElement} */ (item).dataset.key ?? '')) item.remove();
@@ -165,24 +178,27 @@ export class Chat {
       if (item.classList.contains('draft') || !firstDraft) this.#list.append(item);
       else firstDraft.before(item);
     }
-    byId('chat-empty').hidden = wanted.length > 0;
+    this.#surface.find('chat-empty').hidden = wanted.length > 0;
     if (atEnd) this.#list.scrollTop = this.#list.scrollHeight;
   }
 }
 
-/** @param {Message} message @param {boolean} own */
-function messageView({ name, at_ms, body }, own) {
+/** @param {Words} words @param {Message} message @param {boolean} own */
+function messageView(words, { name, at_ms, body }, own) {
   const at = new Date(at_ms);
-  const time = make('time', '', at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }));
+  const time = make('time', '', at.toLocaleTimeString(words.locale, { hour: '2-digit', minute: '2-digit' }));
   time.dateTime = at.toISOString();
-  const who = make('b', '', own ? 'You' : name);
-  who.style.setProperty('--hue', String(Math.round(hueOf(name))));
-  return make('li', own ? 'said own' : 'said', who, time, make('p', '', body));
+  return make('li', own ? 'said own' : 'said', whoView(own ? words.you : name, name), time, make('p', '', body));
 }
 
-/** @param {string} body @param {string} name */
-function draftView(body, name) {
-  const who = make('b', '', 'You');
-  who.style.setProperty('--hue', String(Math.round(hueOf(name))));
-  return make('li', 'said own draft', who, make('time', '', 'sending …'), make('p', '', body));
+/** @param {Words} words @param {string} body @param {string} name */
+function draftView(words, body, name) {
+  return make('li', 'said own draft', whoView(words.you, name), make('time', '', words.chat.sending), make('p', '', body));
+}
+
+/** @param {string} who as it is written @param {string} name */
+function whoView(who, name) {
+  const view = make('b', '', who);
+  view.style.setProperty('--hue', String(Math.round(hueOf(name))));
+  return view;
 }

@@ -1,40 +1,36 @@
 /** Calling somebody from the lobby, and being called: in the demo a person's identity is the name they give. */
 
 import { CallError, Phone } from '../sdk/index.js';
-import { byId, notice, setText } from './dom.js';
+import { notice, setText } from './dom.js';
 
-/** @import {Ring} from '../sdk/index.js' */
-/** @import {RingState} from '../sdk/wire.js' */
-
-/** @type {Partial<Record<RingState, (name: string) => string>>} How a call ended, for the one who called. */
-const ENDS = {
-  rejected: (name) => `${name} declined.`,
-  busy: (name) => `${name} is in another call. They will see that you called.`,
-  missed: (name) => `${name} did not answer.`,
-  ended: (name) => `The call with ${name} is over.`,
-};
+/** @import {Ring, RingState} from '../sdk/index.js' */
+/** @import {Surface} from './dom.js' */
 
 export class Ringing {
+  #surface;
   #createPhone;
   #enter;
   /** @type {Phone | null} */ #phone = null;
   /** @type {Ring | null} The one that rings here, or that we talk in. */ #ring = null;
-  #dialog = byId('ring-dialog', HTMLDialogElement);
+  #dialog;
   #name = '';
 
   /**
+   * @param {Surface} surface
    * @param {(identity: string, name: string) => Phone | null} createPhone null: calls do not ring here
    * @param {(ring: Ring) => void} enter the call was accepted
    */
-  constructor(createPhone, enter) {
+  constructor(surface, createPhone, enter) {
+    this.#surface = surface;
+    this.#dialog = surface.find('ring-dialog', HTMLDialogElement);
     this.#createPhone = createPhone;
     this.#enter = enter;
-    byId('ring-form').addEventListener('submit', (event) => {
+    this.#surface.find('ring-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      void this.#invite(byId('ring-to', HTMLInputElement).value.trim());
+      void this.invite(this.#surface.find('ring-to', HTMLInputElement).value.trim());
     });
-    byId('ring-accept').addEventListener('click', () => void this.#act('accept'));
-    byId('ring-reject').addEventListener('click', () => void this.#act(this.#ring?.role === 'caller' ? 'end' : 'reject'));
+    this.#surface.find('ring-accept').addEventListener('click', () => void this.#act('accept'));
+    this.#surface.find('ring-reject').addEventListener('click', () => void this.#act(this.#ring?.role === 'caller' ? 'end' : 'reject'));
     this.#dialog.addEventListener('cancel', (event) => event.preventDefault()); // Escape declines nobody.
   }
 
@@ -44,7 +40,7 @@ export class Ringing {
     this.#name = name;
     this.#phone?.close();
     this.#phone = name === '' ? null : this.#createPhone(identityOf(name), name);
-    byId('ring-form').hidden = this.#phone === null;
+    this.#surface.find('ring-form').hidden = this.#phone === null;
     this.#phone?.on('incoming', (ring) => this.#show(ring));
   }
 
@@ -55,15 +51,22 @@ export class Ringing {
     if (ring?.state === 'accepted') ring.end().catch(() => {});
   }
 
+  /** Nobody rings here any more. */
+  close() {
+    this.hangUp();
+    this.#phone?.close();
+    this.#dialog.close();
+  }
+
   /** @param {string} to */
-  async #invite(to) {
-    notice(byId('ring-notice'), '');
+  async invite(to) {
+    notice(this.#surface.find('ring-notice'), '');
     if (to === '' || !this.#phone || this.#ring) return;
     try {
       this.#show(await this.#phone.invite(identityOf(to)), to);
     } catch (error) {
-      const words = error instanceof CallError && error.code === 'bad_identity' ? 'That is you.' : /** @type {Error} */ (error).message;
-      notice(byId('ring-notice'), words, 'warning');
+      const words = error instanceof CallError && error.code === 'bad_identity' ? this.#surface.words.ring.yourself : /** @type {Error} */ (error).message;
+      notice(this.#surface.find('ring-notice'), words, 'warning');
     }
   }
 
@@ -72,19 +75,21 @@ export class Ringing {
     if (this.#ring) return; // We talk: the server tells others that we are busy.
     this.#ring = ring;
     const own = ring.role === 'caller';
+    const { ring: words } = this.#surface.words;
     const changed = (/** @type {RingState} */ state) => {
       if (ring !== this.#ring) return;
-      if (state === 'ringing') return setText(byId('ring-words'), own ? 'It is ringing …' : 'is calling you');
+      if (state === 'ringing') return setText(this.#surface.find('ring-words'), own ? words.ringing : words.incoming);
       this.#dialog.close();
       if (state === 'accepted') return this.#enter(ring);
       this.#ring = null;
-      const words = own ? (ENDS[state]?.(name) ?? '') : state === 'cancelled' || state === 'missed' ? `You missed a call of ${name}.` : '';
-      notice(byId('ring-notice'), words);
+      /** @type {Partial<Record<RingState, (name: string) => string>>} */
+      const ends = own ? { rejected: words.rejected, busy: words.busy, missed: words.unanswered, ended: words.over } : { cancelled: words.missed, missed: words.missed };
+      notice(this.#surface.find('ring-notice'), ends[state]?.(name) ?? '');
     };
-    setText(byId('ring-name'), name);
-    setText(byId('ring-words'), own ? 'Calling …' : 'is calling you');
-    byId('ring-accept').hidden = own;
-    setText(byId('ring-reject'), own ? 'Cancel' : 'Decline');
+    setText(this.#surface.find('ring-name'), name);
+    setText(this.#surface.find('ring-words'), own ? words.calling : words.incoming);
+    this.#surface.find('ring-accept').hidden = own;
+    setText(this.#surface.find('ring-reject'), own ? words.cancel : words.decline);
     ring.on('state', changed);
     this.#dialog.showModal();
     changed(ring.state);

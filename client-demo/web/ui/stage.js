@@ -1,39 +1,42 @@
 /** The people in the call: one tile each, one for every shared screen, and the sound of all. */
 
-import { hueOf } from '../sdk/index.js';
-import { byId, icon, make, setText } from './dom.js';
+import { make } from './dom.js';
 import { tileSize } from './layout.js';
-import { pauseWords } from './words.js';
+import { Tile } from './tile.js';
 
-/** @import {Call, SlotView} from '../sdk/index.js' */
-/** @import {ParticipantInfo, Share} from '../sdk/wire.js' */
+/** @import {Call, ParticipantInfo, Share, SlotView} from '../sdk/index.js' */
+/** @import {Surface} from './dom.js' */
 /** @import {LocalMedia} from './local.js' */
-
-/** @typedef {{root: HTMLLIElement, picture: HTMLElement, name: HTMLElement, muted: HTMLElement, hand: HTMLElement, status: HTMLElement, pin: HTMLButtonElement}} Tile */
 
 const GAP = 10;
 
 export class Stage {
-  #grid = byId('grid');
-  #featured = byId('featured');
-  #stage = byId('stage');
+  #surface;
+  #grid;
+  #featured;
+  #stage;
+  #parking;
   /** @type {Map<string, Tile>} by participant and share */ #tiles = new Map();
   /** @type {Map<SlotView, {video: HTMLVideoElement, audio: HTMLAudioElement}>} */ #elements = new Map();
-  #own = Object.assign(document.createElement('video'), { muted: true, playsInline: true, autoplay: true });
-  #ownScreen = Object.assign(document.createElement('video'), { muted: true, playsInline: true, autoplay: true });
+  #own = ownVideo();
+  #ownScreen = ownVideo();
   /** @type {string[]} */ #others = [];
   #speakerOn = true;
   #blocked;
-  /** @type {(participant: string) => boolean} */ #handOf = () => false;
-  /** @type {Call | null} Where we may moderate. */ #moderates = null;
   #pinChanged;
   /** @type {string | null} The tile that is pinned, by participant and share. */ #pinned = null;
 
   /**
+   * @param {Surface} surface
    * @param {() => void} blocked the browser holds the sound back until a click
    * @param {(name: string | null) => void} pinChanged somebody is pinned, or nobody any more
    */
-  constructor(blocked, pinChanged) {
+  constructor(surface, blocked, pinChanged) {
+    this.#surface = surface;
+    this.#grid = surface.find('grid');
+    this.#featured = surface.find('featured');
+    this.#stage = surface.find('stage');
+    this.#parking = surface.find('parking');
     this.#blocked = blocked;
     this.#pinChanged = pinChanged;
     new ResizeObserver(() => this.#arrange()).observe(this.#stage);
@@ -54,7 +57,6 @@ export class Stage {
    * @param {(participant: string) => boolean} handOf whose hand is raised
    */
   render(call, local, screen, handOf) {
-    this.#handOf = handOf;
     this.#dropElements(call);
     /** @type {Set<string>} */
     const wanted = new Set();
@@ -66,13 +68,12 @@ export class Stage {
     };
     if (screen) this.#renderOwnScreen(tile('self/screen', this.#featured), screen);
     for (const participant of call.participants) {
-      if (isOn(participant, 'screen')) this.#renderOther(tile(`${participant.id}/screen`, this.#featured), call, participant, 'screen');
+      if (isOn(participant, 'screen')) this.#renderOther(tile(`${participant.id}/screen`, this.#featured), call, participant, 'screen', false);
     }
-    this.#renderSelf(tile('self/person', this.#grid), call, local);
+    this.#renderSelf(tile('self/person', this.#grid), call, local, call.self !== null && handOf(call.self));
     for (const participant of call.participants) {
-      this.#moderates = call.grants?.moderate ? call : null;
       const key = `${participant.id}/person`;
-      this.#renderOther(tile(key, key === this.#pinned ? this.#featured : this.#grid), call, participant, 'person');
+      this.#renderOther(tile(key, key === this.#pinned ? this.#featured : this.#grid), call, participant, 'person', handOf(participant.id));
     }
     if (this.#pinned !== null && !wanted.has(this.#pinned)) this.#pinned = null;
     for (const [key, { root }] of this.#tiles) {
@@ -95,138 +96,70 @@ export class Stage {
     this.#pinned = null;
   }
 
-  /** @param {Tile} tile @param {Call} call @param {LocalMedia} local */
-  #renderSelf(tile, call, local) {
+  /** @param {Tile} tile @param {Call} call @param {LocalMedia} local @param {boolean} hand */
+  #renderSelf(tile, call, local, hand) {
     const track = local.track('camera');
     showTrack(this.#own, track);
     if (this.#own.parentElement !== tile.picture) tile.picture.prepend(this.#own);
     this.#own.classList.toggle('mirrored', !local.isGenerated('camera'));
-    this.#describe(tile, {
-      name: call.name, who: 'You', picture: track !== null && local.isOn('camera'), muted: !local.isOn('microphone'),
-      speaking: call.self !== null && call.speakers.includes(call.self), status: '', hand: call.self !== null && this.#handOf(call.self),
+    tile.show({
+      name: call.name, who: this.#surface.words.you, picture: track !== null && local.isOn('camera'), muted: !local.isOn('microphone'),
+      speaking: call.self !== null && call.speakers.includes(call.self), status: '', hand,
     });
     tile.root.classList.add('own');
   }
 
   /** @param {Tile} tile @param {MediaStreamTrack} screen */
   #renderOwnScreen(tile, screen) {
+    const { yourScreen } = this.#surface.words;
     showTrack(this.#ownScreen, screen);
     if (this.#ownScreen.parentElement !== tile.picture) tile.picture.prepend(this.#ownScreen);
-    this.#describe(tile, { name: 'Your screen', who: 'Your screen', picture: true, muted: false, speaking: false, status: '' });
+    tile.show({ name: yourScreen, who: yourScreen, picture: true, muted: false, speaking: false, status: '' });
   }
 
-  /** @param {Tile} tile @param {Call} call @param {ParticipantInfo} participant @param {Share} share */
-  #renderOther(tile, call, participant, share) {
+  /** @param {Tile} tile @param {Call} call @param {ParticipantInfo} participant @param {Share} share @param {boolean} hand */
+  #renderOther(tile, call, participant, share, hand) {
+    const { words } = this.#surface;
     const view = call.view(participant.id, share);
+    const isPerson = share === 'person';
     const pinned = this.#pinned === `${participant.id}/${share}`;
     if (view) {
       this.#place(view, tile);
       view.pinned = pinned;
       // What is shared is what the call is about.
-      view.priority = share === 'screen' ? 2 : 0;
+      view.priority = isPerson ? 0 : 2;
     }
-    tile.root.classList.toggle('spotlight', share === 'person' && call.setting.spotlight === participant.id);
-    this.#showMenu(tile, participant, share);
-    this.#showPin(tile, share === 'screen' ? `${participant.name}’s screen` : participant.name, pinned);
+    const who = isPerson ? participant.name : words.screenOf(participant.name);
+    tile.root.classList.toggle('spotlight', isPerson && call.setting.spotlight === participant.id);
+    // They may have left meanwhile.
+    if (isPerson) tile.showMenu(participant, call.grants?.moderate ? (action) => void call.moderate(action).catch(() => {}) : null);
+    tile.showPin(who, pinned);
     const on = isOn(participant, share);
-    const paused = on ? pauseWords(view?.quality?.paused ?? null) : '';
+    const paused = on ? (words.tile.pauses[view?.quality?.paused ?? ''] ?? '') : '';
     tile.root.dataset.paused = paused ? String(view?.quality?.paused) : '';
     const microphone = participant.tracks.find((track) => track.source === 'microphone');
-    this.#describe(tile, {
-      name: participant.name,
-      who: share === 'screen' ? `${participant.name}’s screen` : participant.name,
+    tile.show({
+      name: participant.name, who,
       picture: on && view !== undefined && view.shown && !paused,
-      muted: share === 'person' && (!microphone || !microphone.active || microphone.muted),
-      speaking: share === 'person' && call.speakers.includes(participant.id),
-      hand: share === 'person' && this.#handOf(participant.id),
-      status: participant.connected ? paused || (on && !view?.shown ? 'Connecting …' : '') : 'Connection lost. Waiting …', paused,
+      muted: isPerson && (!microphone || !microphone.active || microphone.muted),
+      speaking: isPerson && call.speakers.includes(participant.id),
+      hand,
+      status: participant.connected ? paused || (on && !view?.shown ? words.tile.connecting : '') : words.tile.lost, paused,
     });
-  }
-
-  /** @param {Tile} tile @param {{name: string, who: string, picture: boolean, muted: boolean, speaking: boolean, status: string, paused?: string, hand?: boolean}} what */
-  #describe(tile, { name, who, picture, muted, speaking, status, paused = '', hand = false }) {
-    tile.root.dataset.picture = picture ? 'shown' : 'hidden';
-    tile.root.style.setProperty('--hue', String(Math.round(hueOf(name))));
-    tile.root.classList.toggle('speaking', speaking);
-    setText(tile.name, who);
-    tile.muted.hidden = !muted;
-    tile.hand.hidden = !hand;
-    setText(tile.status, status);
-    const avatar = tile.root.querySelector('.avatar');
-    if (avatar) setText(avatar, initials(name));
-    const words = [who, speaking && 'speaking', hand && 'hand raised', muted && 'microphone off', !picture && (paused || 'no picture')].filter(Boolean).join(', ');
-    if (tile.root.getAttribute('aria-label') !== words) tile.root.setAttribute('aria-label', words);
-  }
-
-  /** What a moderator can do to somebody. @param {Tile} tile @param {ParticipantInfo} participant @param {Share} share */
-  #showMenu(tile, participant, share) {
-    const shown = tile.root.querySelector('.tile-menu');
-    if (!this.#moderates || share !== 'person') return void shown?.remove();
-    if (shown) return;
-    const summary = make('summary', '', '⋯');
-    summary.setAttribute('aria-label', `Moderate ${participant.name}`);
-    const menu = make('details', 'menu tile-menu');
-    const act = (/** @type {string} */ words, /** @type {import('../sdk/wire.js').Action} */ action) => {
-      const button = make('button', '', words);
-      button.type = 'button';
-      button.addEventListener('click', () => {
-        menu.open = false;
-        this.#moderates?.moderate(action).catch(() => {}); // They may have left meanwhile.
-      });
-      return button;
-    };
-    const { id } = participant;
-    menu.append(summary, make('div', '',
-      act('Mute', { do: 'stop', participant: id, sources: ['microphone'] }),
-      act('Stop video', { do: 'stop', participant: id, sources: ['camera', 'screen', 'screen_audio'] }),
-      act('Spotlight', { do: 'spotlight', participant: id }),
-      act('Remove', { do: 'remove', participant: id, keep_out: true })));
-    tile.root.append(menu);
-  }
-
-  /** @param {Tile} tile @param {string} who @param {boolean} pinned */
-  #showPin(tile, who, pinned) {
-    tile.root.classList.toggle('pinned', pinned);
-    tile.pin.hidden = false;
-    tile.pin.setAttribute('aria-pressed', String(pinned));
-    const words = pinned ? `Unpin ${who}` : `Pin ${who}: larger, and sharp first`;
-    if (tile.pin.title === words) return;
-    tile.pin.title = words;
-    tile.pin.setAttribute('aria-label', pinned ? `Unpin ${who}` : `Pin ${who}`);
   }
 
   /** @param {string} key */
   #togglePin(key) {
     this.#pinned = this.#pinned === key ? null : key;
     const tile = this.#tiles.get(key);
-    this.#pinChanged(this.#pinned === null ? null : (tile?.name.textContent ?? ''));
+    this.#pinChanged(this.#pinned === null ? null : (tile?.who ?? ''));
     // The tile moves to another list, and the focus stays on it.
     setTimeout(() => tile?.pin.focus({ preventScroll: true }));
   }
 
   /** @param {string} key */
   #makeTile(key) {
-    const name = make('span', 'tile-name');
-    const muted = make('span', 'tile-muted');
-    muted.append(icon('microphone-off'));
-    const hand = make('span', 'tile-hand');
-    hand.append(icon('hand'));
-    hand.hidden = true;
-    const status = make('span', 'tile-status');
-    const picture = make('div', 'tile-picture');
-    const avatar = make('div', 'avatar');
-    avatar.setAttribute('aria-hidden', 'true');
-    const pin = make('button', 'tile-pin');
-    pin.type = 'button';
-    pin.hidden = true;
-    pin.append(icon('pin'));
-    pin.addEventListener('click', () => this.#togglePin(key));
-    const root = make('li', 'tile', avatar, picture, status, make('div', 'tile-label', hand, muted, name), pin);
-    // A second way for a mouse or a finger; the button is there for everybody else.
-    picture.addEventListener('dblclick', () => pin.hidden || this.#togglePin(key));
-    root.dataset.tile = key;
-    if (key.endsWith('/screen')) root.classList.add('screen');
-    const tile = { root, picture, name, muted, hand, status, pin };
+    const tile = new Tile(key, this.#surface.words, () => this.#togglePin(key));
     this.#tiles.set(key, tile);
     return tile;
   }
@@ -235,13 +168,10 @@ export class Stage {
   #place(view, tile) {
     let elements = this.#elements.get(view);
     if (!elements) {
-      elements = {
-        video: Object.assign(document.createElement('video'), { muted: true, playsInline: true }),
-        audio: document.createElement('audio'),
-      };
+      elements = { video: Object.assign(make('video'), { muted: true, playsInline: true }), audio: make('audio') };
       this.#elements.set(view, elements);
       tile.picture.prepend(elements.video);
-      byId('parking').append(elements.audio);
+      this.#parking.append(elements.audio);
       view.attach(elements.video);
       elements.audio.srcObject = view.audio;
       elements.audio.muted = !this.#speakerOn;
@@ -256,7 +186,7 @@ export class Stage {
   /** Out of sight, but in the document: a video that leaves it is paused. @param {HTMLVideoElement} video */
   #park(video) {
     if (video === this.#own || video === this.#ownScreen) return video.remove();
-    byId('parking').append(video);
+    this.#parking.append(video);
     void video.play().catch(() => {});
   }
 
@@ -302,16 +232,12 @@ export class Stage {
   }
 }
 
+const ownVideo = () => Object.assign(document.createElement('video'), { muted: true, playsInline: true, autoplay: true });
+
 /** Whether there is a picture to see. @param {ParticipantInfo} participant @param {Share} share */
 function isOn(participant, share) {
   const source = share === 'screen' ? 'screen' : 'camera';
   return participant.tracks.some((track) => track.source === source && track.active && !track.muted);
-}
-
-/** @param {string} name */
-function initials(name) {
-  const words = name.trim().split(/\s+/);
-  return words.slice(0, 2).map((word) => [...word][0] ?? '').join('').toUpperCase();
 }
 
 /** @param {HTMLVideoElement} video @param {MediaStreamTrack | null} track */

@@ -81,6 +81,13 @@ export class LocalMedia extends Emitter {
     this.emit('changed', undefined);
   }
 
+  /** Lets go of both devices. */
+  close() {
+    return this.#next(async () => {
+      for (const device of /** @type {Device[]} */ (['camera', 'microphone'])) this.#replace(device, null);
+    });
+  }
+
   /** @param {Device} device @param {boolean} on */
   set(device, on) {
     if (this.#on[device] === on) return;

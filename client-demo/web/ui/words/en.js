@@ -1,0 +1,131 @@
+/** Everything that a person reads, in English: the table that other languages are checked against. */
+
+const NO_WEBRTC = 'This browser cannot make calls: it has no WebRTC. A current Firefox, Chrome, Edge or Safari can.';
+
+export const en = {
+  locale: 'en',
+  tagline: 'Calls over your own server.',
+  close: 'Close',
+  you: 'You',
+  yourScreen: 'Your screen',
+  screenOf: (/** @type {string} */ name) => `${name}’s screen`,
+
+  lobby: {
+    preview: 'How others will see and hear you', cameraOff: 'Camera is off', microphone: 'Microphone', camera: 'Camera', level: 'Microphone level',
+    name: 'Your name', room: 'Room', join: 'Join', joining: 'Joining …', generated: 'Generated picture',
+    connecting: 'Connecting to the server …', reachable: 'Connected to the server', unreachable: 'The server cannot be reached. Trying again …',
+    needName: 'Others need a name to call you by.', needRoom: 'A room needs a name: everybody who gives the same one meets there.',
+    device: (/** @type {'camera' | 'microphone'} */ device, /** @type {number} */ n) => `${device === 'camera' ? 'Camera' : 'Microphone'} ${n}`,
+    noCamera: 'None: generated picture', noMicrophone: 'None: generated tone',
+  },
+
+  ring: {
+    label: 'Or ring somebody who has this page open, by their name', button: 'Ring', answer: 'Answer', decline: 'Decline', cancel: 'Cancel',
+    calling: 'Calling …', ringing: 'It is ringing …', incoming: 'is calling you', yourself: 'That is you.',
+    missed: (/** @type {string} */ name) => `You missed a call of ${name}.`,
+    rejected: (/** @type {string} */ name) => `${name} declined.`,
+    busy: (/** @type {string} */ name) => `${name} is in another call. They will see that you called.`,
+    unanswered: (/** @type {string} */ name) => `${name} did not answer.`,
+    over: (/** @type {string} */ name) => `The call with ${name} is over.`,
+  },
+
+  call: {
+    people: 'People in this call', featured: 'Shared screens and pinned people', controls: 'Call controls',
+    microphone: 'Microphone', microphoneShort: 'Mic', camera: 'Camera', screen: 'Share screen', speaker: 'Speaker',
+    hand: 'Hand', more: 'More', leave: 'Leave', notAllowed: 'Not allowed in this call',
+    reconnecting: 'Reconnecting …', turnOn: 'Turn it on',
+    count: (/** @type {number} */ others) => (others === 0 ? 'Only you are here' : others === 1 ? 'You and one other' : `${others + 1} people`),
+    joined: (/** @type {string} */ room, /** @type {string} */ count) => `You joined ${room}. ${count}.`,
+    back: 'You are in the call again',
+    arrived: (/** @type {string} */ name) => `${name} joined`,
+    departed: (/** @type {string} */ name) => `${name} left`,
+    pinned: (/** @type {string} */ name) => `${name} is pinned`,
+    unpinned: 'Nobody is pinned',
+    muted: 'Your microphone was muted by whoever leads the call. You may switch it on again.',
+    stopped: 'Your picture was stopped by whoever leads the call. You may switch it on again.',
+    howl: 'The speaker of this tab is off: another tab of this browser is in a call, and the two would howl.',
+    blocked: 'The browser holds the sound back until you ask for it.',
+    noScreen: (/** @type {string} */ why) => `The screen cannot be shared: ${why}`,
+  },
+
+  moderate: {
+    menu: 'Moderate', muteAll: 'Mute everybody else', lock: 'Lock the room', unlock: 'Open the room', endSpotlight: 'End the spotlight',
+    of: (/** @type {string} */ name) => `Moderate ${name}`,
+    mute: 'Mute', stopVideo: 'Stop video', spotlight: 'Spotlight', remove: 'Remove',
+  },
+
+  tile: {
+    connecting: 'Connecting …', lost: 'Connection lost. Waiting …', paused: 'Paused',
+    pauses: /** @type {Partial<Record<string, string>>} */ ({
+      bandwidth: 'Picture paused: your connection is too slow for it now',
+      last_n: 'Picture paused: many people have their camera on',
+    }),
+    speaking: 'speaking', handRaised: 'hand raised', muted: 'microphone off', noPicture: 'no picture', separator: ', ',
+    pin: (/** @type {string} */ who) => `Pin ${who}`,
+    pinTitle: (/** @type {string} */ who) => `Pin ${who}: larger, and sharp first`,
+    unpin: (/** @type {string} */ who) => `Unpin ${who}`,
+  },
+
+  chat: {
+    title: 'Chat', unread: (/** @type {number} */ n) => `Chat, ${n} new`, messages: 'Messages', send: 'Send', sending: 'sending …',
+    nobody: 'Nobody has written anything yet. What is written here is kept for whoever joins later.',
+    placeholder: 'Message to everybody', notAllowed: 'You may not write here',
+    types: (/** @type {string} */ name) => `${name} is typing …`, severalType: 'Several people are typing …',
+    notSent: (/** @type {string} */ body, /** @type {string} */ why) => `“${body}” was not sent: ${why}`,
+  },
+
+  quality: {
+    title: 'Quality', connecting: 'Connecting', own: 'This device', receiving: 'Receiving', changes: 'What was changed, and why',
+    stages: { signaling: 'Signaling', ice: 'ICE', dtls: 'DTLS', first_packet: 'First packet', first_audio: 'First audio', first_frame: 'First frame' },
+    roundTrip: 'Round trip', sending: 'Sending', lost: (/** @type {string} */ rate, /** @type {string} */ pct) => `${rate}, ${pct} % lost`,
+    couldSend: 'Could send', layers: 'Layers sent', path: 'Path', carries: 'Link carries', unknown: 'not known yet', best: 'At its best',
+    columns: ['From', 'Picture', 'Sent to you', 'Rate', 'Lost', 'Made up', 'Freezes'], table: 'Received from each person', nobody: 'Nobody else yet.',
+    layer: (/** @type {number} */ n) => `layer ${n}`, paused: (/** @type {string} */ why) => `paused: ${why}`,
+    pauses: { hidden: 'not on screen', bandwidth: 'link too slow', last_n: 'many cameras', quiet: 'others are louder' },
+    somebody: 'Somebody who left', seconds: 's', minutes: 'min',
+  },
+
+  noWebrtc: NO_WEBRTC,
+
+  /** Why a call could not be joined, or ended. `because` is the server's own word. */
+  errors: /** @type {Record<string, (because: string) => string>} */ ({
+    unreachable: () => 'The server cannot be reached. Is it running, and is this device on the network?',
+    gone: () => 'The connection to the server was lost while joining. Try again.',
+    unsupported: () => NO_WEBRTC,
+    bad_name: (because) => `This name cannot be used: ${because}`,
+    bad_room: (because) => `This room name cannot be used: ${because}`,
+    access_denied: () => 'You are not let into this room: the invitation may have expired, or is for another room. Ask for a new one.',
+    removed: (because) => `You are out of the call: ${because}.`,
+    room_locked: () => 'This room is locked. Ask whoever leads the call to open it.',
+    room_full: () => 'This room is full. Try another, or come back when somebody has left.',
+    too_many_rooms: () => 'The server has as many rooms as it allows. Join one that exists, or try later.',
+    too_many_joins: () => 'Too many joins from this address in a short time. Wait a minute, then try again.',
+    shutting_down: () => 'The server is shutting down. Try again in a moment.',
+    slow_consumer: () => 'This device or its network could not keep up with the call. Try again.',
+  }),
+  otherError: (/** @type {string} */ because, /** @type {string} */ code) => `The call could not be joined: ${because} (${code})`,
+
+  reconnect: {
+    mediaLost: 'No sound or picture gets through to the server: its UDP port may be blocked on the way. Trying again …',
+    restarting: 'The server is restarting. You will be back as soon as it answers …',
+    alive: 'The connection to the server was lost. Sound and pictures go on meanwhile; the rest follows as soon as it answers …',
+    lost: 'The connection to the server was lost. You will be back as soon as it answers …',
+  },
+
+  /** What is missing, and what is sent instead. `of`: both, or the one. */
+  devices: {
+    insecure: 'This page came over plain HTTP from another machine, so browsers give it neither camera nor microphone. '
+      + 'Start the server with --tls self-signed and open its https:// address. Until then you join with a generated picture and tone.',
+    instead: { both: 'a generated picture and tone', camera: 'a generated picture', microphone: 'a generated tone' },
+    refused: (/** @type {'both' | 'camera' | 'microphone'} */ of, /** @type {string} */ instead) =>
+      `The ${WHAT[of]} ${of === 'both' ? 'were' : 'was'} refused. Allow ${of === 'both' ? 'them' : 'it'} beside the address bar and reload, or join with ${instead}.`,
+    missing: (/** @type {'both' | 'camera' | 'microphone'} */ of, /** @type {string} */ instead) =>
+      `No ${of === 'both' ? 'camera or microphone' : WHAT[of]} was found. You join with ${instead}.`,
+    busy: (/** @type {'both' | 'camera' | 'microphone'} */ of, /** @type {string} */ instead) =>
+      `The ${WHAT[of]} cannot be opened: another program may be using it. You join with ${instead}.`,
+    failed: (/** @type {'both' | 'camera' | 'microphone'} */ of, /** @type {string} */ instead, /** @type {string} */ why) =>
+      `The ${WHAT[of]} cannot be used (${why}). You join with ${instead}.`,
+  },
+};
+
+const WHAT = { both: 'camera and microphone', camera: 'camera', microphone: 'microphone' };

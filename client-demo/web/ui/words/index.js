@@ -1,0 +1,54 @@
+/** What people read, in their language: what happened, and what they can do. */
+
+import { en } from './en.js';
+import { zh } from './zh.js';
+
+/** @import {CallError, Environment, MediaProblem} from '../../sdk/index.js' */
+/** @typedef {typeof en} Words */
+
+/** @type {Record<string, Words>} By primary subtag. */
+const LANGUAGES = { en, zh };
+
+/**
+ * The first language that there is; English where none is.
+ * @param {readonly (string | null | undefined)[]} wanted BCP 47, the best first @returns {Words}
+ */
+export function wordsFor(wanted) {
+  for (const tag of wanted) {
+    const words = tag && LANGUAGES[tag.toLowerCase().split('-')[0]];
+    if (words) return words;
+  }
+  return en;
+}
+
+/** @param {Words} words @param {CallError} error */
+export function callWords(words, error) {
+  return words.errors[error.code]?.(error.message) ?? words.otherError(error.message, error.code);
+}
+
+/**
+ * @param {Words} words @param {CallError | null} reason what the server said before it closed the connection
+ * @param {boolean} mediaAlive sound and pictures go on
+ */
+export function reconnectWords({ reconnect }, reason, mediaAlive) {
+  switch (reason?.code) {
+    case 'media_lost': return reconnect.mediaLost;
+    case 'shutting_down': return reconnect.restarting;
+    default: return mediaAlive ? reconnect.alive : reconnect.lost;
+  }
+}
+
+/**
+ * @param {Words} words @param {MediaProblem | null} camera @param {MediaProblem | null} microphone
+ * @returns {string} empty when both are there
+ */
+export function mediaWords({ devices }, camera, microphone) {
+  const problem = camera ?? microphone;
+  if (!problem) return '';
+  if (problem.reason === 'insecure') return devices.insecure;
+  const of = camera !== null && microphone !== null && camera.reason === microphone.reason ? 'both' : camera ? 'camera' : 'microphone';
+  return devices[problem.reason](of, devices.instead[of], problem.message);
+}
+
+/** @param {Words} words @param {Environment} environment @returns {string} empty when calls are possible */
+export const environmentWords = (words, environment) => (environment.webrtc ? '' : words.noWebrtc);
