@@ -9,6 +9,7 @@
 
 import { cameraEncodings, preferredCodecs, screenEncodings, withAudioRepair } from './codecs.js';
 import { Emitter } from './events.js';
+import { shortened } from './offer.js';
 
 /** @import {CameraOptions} from './codecs.js' */
 /** @import {EncodingActive, Kind, SlotPair, Source} from './wire.js' */
@@ -128,7 +129,7 @@ export class Peer extends Emitter {
   async offer({ restart = false } = {}) {
     const offer = await this.#connection.createOffer({ iceRestart: restart });
     await this.#connection.setLocalDescription(offer);
-    return withAudioRepair(offer.sdp ?? '', [...this.#senders.values()].map(({ mid }) => mid));
+    return shortened(withAudioRepair(offer.sdp ?? '', [...this.#senders.values()].map(({ mid }) => mid)));
   }
 
   /** @param {string} answer SDP */

@@ -6,6 +6,7 @@ import { asProblem } from '../../../client-demo/web/sdk/devices.js';
 import { checkEnvironment } from '../../../client-demo/web/sdk/environment.js';
 import { CallError, isPassing } from '../../../client-demo/web/sdk/errors.js';
 import { Emitter } from '../../../client-demo/web/sdk/events.js';
+import { shortened } from '../../../client-demo/web/sdk/offer.js';
 import { hueOf } from '../../../client-demo/web/sdk/generated.js';
 import { StageClock } from '../../../client-demo/web/sdk/stages.js';
 import { summarise } from '../../../client-demo/web/sdk/stats.js';
@@ -158,6 +159,25 @@ test('every language says everything, in its own script', () => {
   const same = ['.quality.stages.ice', '.quality.stages.dtls', '.tile.separator', '.locale'];
   for (const [path, text] of zh) assert.ok(same.includes(path) || /\p{Script=Han}/u.test(text), `${path}: ${text}`);
   for (const [path, text] of en) assert.doesNotMatch(text, /\p{Script=Han}/u, path);
+});
+
+// --- the offer ---
+
+test('the offer says once what holds for all m-lines, and nothing that nobody reads', () => {
+  const section = (kind, mid, direction, more) => [
+    `m=${kind} 9 UDP/TLS/RTP/SAVPF 96`, 'c=IN IP4 0.0.0.0', 'a=rtcp:9 IN IP4 0.0.0.0', 'a=ice-ufrag:abcd', 'a=ice-pwd:abcdefghijklmnopqrstuvwx', 'a=ice-options:trickle',
+    'a=fingerprint:sha-256 00:11', 'a=setup:actpass', `a=mid:${mid}`, 'a=extmap:14 urn:ietf:params:rtp-hdrext:toffset', 'a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid',
+    `a=${direction}`, 'a=rtcp-mux', 'a=rtpmap:96 VP8/90000', 'a=rtcp-fb:96 nack pli', ...more,
+  ];
+  const kept = (mid, direction) => [`a=mid:${mid}`, 'a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid', `a=${direction}`, 'a=rtcp-mux', 'a=rtpmap:96 VP8/90000', 'a=rtcp-fb:96 nack pli'];
+  const sdp = ['v=0', 'a=group:BUNDLE 0 1 2', 'a=msid-semantic: WMS', ...section('video', 0, 'sendonly', []),
+    ...section('video', 1, 'sendonly', ['a=ssrc-group:FID 1 2', 'a=ssrc:1 cname:x', 'a=ssrc:1 msid:- y', 'a=ssrc:2 cname:x']), ...section('video', 2, 'recvonly', ['a=ssrc:3 cname:x']), ''].join('\r\n');
+  assert.deepEqual(shortened(sdp).split('\r\n'), [
+    'v=0', 'a=group:BUNDLE 0 1 2',
+    'm=video 9 UDP/TLS/RTP/SAVPF 96', 'a=ice-ufrag:abcd', 'a=ice-pwd:abcdefghijklmnopqrstuvwx', 'a=fingerprint:sha-256 00:11', 'a=setup:actpass', ...kept(0, 'sendonly'),
+    'm=video 9 UDP/TLS/RTP/SAVPF 96', ...kept(1, 'sendonly'), 'a=ssrc-group:FID 1 2', 'a=ssrc:1 cname:x', 'a=ssrc:2 cname:x',
+    'm=video 9 UDP/TLS/RTP/SAVPF 96', ...kept(2, 'recvonly'), '',
+  ]);
 });
 
 // --- stages ---
