@@ -65,6 +65,10 @@ struct Join {
     /// Pairs of slots offered at the start; more follow when the room needs them
     #[arg(long, default_value_t = 4)]
     slots: u32,
+    /// Size at which pictures are shown, as 480x270: larger layers are neither sent here nor, if nobody else shows them, made
+    /// [default: any size]
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    show: Option<(u16, u16)>,
     /// Which WebRTC implementation to run on
     #[arg(long, value_enum, default_value_t = Engine::Own)]
     engine: Engine,
@@ -112,6 +116,7 @@ async fn run(join: &Join) -> Result<Report> {
         video: file(join.video.as_deref(), join.no_video, SAMPLE_VIDEO)?,
         record: join.record.clone(),
         slot_pairs: join.slots,
+        shown: join.show,
         dtls: own::dtls(),
         start: None,
     };
@@ -136,11 +141,19 @@ async fn run(join: &Join) -> Result<Report> {
     };
     match join.engine {
         Engine::Own => own::run(&options, watch, stop).await,
-        Engine::Webrtc if join.record.is_some() => {
-            bail!("--record needs our own engine: leave out `--engine webrtc`")
+        Engine::Webrtc if join.record.is_some() || join.show.is_some() => {
+            bail!("--record and --show need our own engine: leave out `--engine webrtc`")
         }
         Engine::Webrtc => client_demo::independent::run(&options, stop).await,
     }
+}
+
+fn size(text: &str) -> Result<(u16, u16), String> {
+    let parsed =
+        text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    parsed
+        .filter(|&(width, height)| width > 0 && height > 0)
+        .ok_or_else(|| "is no size: write it as 480x270".to_owned())
 }
 
 /// Ctrl-C, or the wish of a service manager.
@@ -180,5 +193,18 @@ fn say(event: &Event) {
         Event::FirstFrame { participant } => eprintln!("first picture of {participant}"),
         Event::Refused { message, .. } => eprintln!("refused: {message}"),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn a_size_is_two_numbers_above_zero() {
+        assert_eq!(size("480x270"), Ok((480, 270)));
+        for wrong in ["", "480", "x", "480x", "0x270", "480x0", "480x270x1", "70000x1", "-1x1"] {
+            assert!(size(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

@@ -30,6 +30,8 @@ pub struct Options {
     /// What is heard of everybody goes into this WAV file; needs feature `opus`.
     pub record: Option<PathBuf>,
     pub slot_pairs: u32,
+    /// Width and height at which pictures are shown, in pixels; None: of any size.
+    pub shown: Option<(u16, u16)>,
     pub dtls: transport::DtlsConfig,
     /// Everybody who has this barrier joins at the same moment, with the WebSocket open.
     pub start: Option<Arc<tokio::sync::Barrier>>,
@@ -79,6 +81,7 @@ pub async fn run(
         camera: client.mid(Source::Camera),
         playing: false,
     };
+    let mut told = 0;
     let mut report =
         Report { engine: "own", room: options.room.clone(), name: options.name.clone(), ..Report::default() };
     let mut stop = pin!(stop);
@@ -102,6 +105,13 @@ pub async fn run(
         };
         if over {
             break;
+        }
+        if let Some(shown) = options.shown.filter(|_| player.playing)
+            && client.slots().count() > told
+        {
+            told = client.slots().count();
+            client.prefer(preferences(&client, shown));
+            continue;
         }
         wake = player.due().map_or(wake, |due| due.min(wake));
         tokio::select! {
@@ -141,6 +151,20 @@ pub async fn run(
     report.seconds = start.elapsed().as_secs_f64();
     connection.ended().await;
     Ok(report)
+}
+
+/// Every picture is shown at this size.
+fn preferences(client: &Client, (width, height): (u16, u16)) -> Vec<wire::Preference> {
+    let video = client.slots().filter(|slot| slot.kind == packet::media::MediaKind::Video);
+    let preference = |mid: &Mid| wire::Preference {
+        mid: mid.to_string(),
+        width,
+        height,
+        visible: true,
+        pinned: false,
+        priority: 0,
+    };
+    video.map(|slot| preference(&slot.mid)).collect()
 }
 
 /// What is published, once there is a path.

@@ -1,5 +1,10 @@
 /**
- * A call of three real browsers and the native participant, watched for minutes: `npm run long-call -- [--minutes 10] [--json]`.
+ * A call of three real browsers and the native participant, watched for minutes:
+ * `npm run long-call -- [--minutes 10] [--fps 10] [--window 520x400] [--json]`.
+ *
+ * All four run on one machine, with codecs and painting in software, and a freeze for want of CPU is a freeze. The cameras' frame
+ * rate and the windows are therefore small enough for two cores; with more, take `--fps 15 --window 1280x720`.
+ *
  * Ends with code 1 if anybody saw a freeze, decoded fewer than 90 % of the frames that were sent to them, or heard more than
  * 0.5 % of concealed sound. Uses SAMPAN_BIN and SAMPAN_BOT_BIN where they are set, and builds the debug binaries otherwise.
  */
@@ -10,9 +15,17 @@ import { Person } from './lib/person.js';
 import { startBot, startServer } from './lib/server.js';
 import { Timeline } from './lib/timeline.js';
 
-const { values: options } = parseArgs({ options: { minutes: { type: 'string', default: '10' }, json: { type: 'boolean', default: false } } });
+const { values: options } = parseArgs({ options: {
+  minutes: { type: 'string', default: '10' }, fps: { type: 'string', default: '10' }, window: { type: 'string', default: '520x400' }, json: { type: 'boolean', default: false },
+} });
 const minutes = Number(options.minutes);
 if (!(minutes > 0)) throw new Error(`--minutes takes a number above zero, not "${options.minutes}"`);
+const fps = Number(options.fps);
+if (!(fps >= 1 && fps <= 60)) throw new Error(`--fps takes a number from 1 to 60, not "${options.fps}"`);
+const [width, height] = options.window.split('x').map(Number);
+if (!(width >= 320 && height >= 240)) throw new Error(`--window takes a size from 320x240 on, not "${options.window}"`);
+/** The native participant's tiles are as large as the pages': four to a window. */
+const tile = `${Math.round(width / 2)}x${Math.round(height / 2)}`;
 
 const DECODED_MIN = 0.9;
 const CONCEALED_MAX = 0.005;
@@ -46,18 +59,22 @@ function counters() {
 }
 
 const server = await startServer();
-const browsers = [await launchChromium(), await launchChromium(), await launchFirefox()];
+const flags = [`--use-fake-device-for-media-stream=fps=${fps}`];
+const prefs = { 'media.navigator.video.default_fps': fps, 'media.navigator.video.default_minfps': fps };
+const browsers = [await launchChromium({ flags }), await launchChromium({ flags }), await launchFirefox({ prefs })];
 let bot = null;
 let failed = false;
 try {
   const names = ['Ada', 'Grace', 'Fiona'];
   const people = [];
   for (const [n, browser] of browsers.entries()) {
-    people.push(await (await Person.open(await browser.newPage(), names[n], server.url, { room: ROOM })).join());
+    const page = await browser.newPage();
+    await (page.setViewportSize ?? page.setViewport).call(page, { width, height });
+    people.push(await (await Person.open(page, names[n], server.url, { room: ROOM })).join());
   }
   for (const person of people) for (const name of names) if (name !== person.name) await person.sees(name);
   // Last, since it counts from its own first frames, and starting a browser takes all the machine has.
-  bot = startBot(['join', '--server', server.url, '--room', ROOM, '--name', 'Bot', '--json']);
+  bot = startBot(['join', '--server', server.url, '--room', ROOM, '--name', 'Bot', '--show', tile, '--json']);
   const everybody = [...names, 'Bot'];
   for (const person of people) for (const name of everybody) if (name !== person.name) await person.sees(name);
   await people[0].screenshot('long-call');

@@ -136,6 +136,7 @@ fn options(url: &str, name: &str) -> Options {
         video: Some(SAMPLE_VIDEO.into()),
         record: None,
         slot_pairs: 4,
+        shown: None,
         dtls: own::dtls(),
         start: None,
     }

@@ -119,6 +119,7 @@ fn options(url: &str, room: &str, name: &str) -> Result<Options> {
         video: Some(SAMPLE_VIDEO.into()),
         record: None,
         slot_pairs: 4,
+        shown: None,
         dtls: own::dtls(),
         start: None,
     })

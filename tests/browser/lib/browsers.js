@@ -21,7 +21,8 @@ export async function launchChromium({ flags = [], without = [] } = {}) {
   return chromium.launch({ executablePath: CHROMIUM, args });
 }
 
-export async function launchFirefox() {
+/** @param {{prefs?: Record<string, string | number | boolean>}} [options] */
+export async function launchFirefox({ prefs = {} } = {}) {
   if (!existsSync(FIREFOX)) throw new Error(`${FIREFOX} is missing: install Firefox ESR, or name another in FIREFOX.`);
   return puppeteer.launch({
     browser: 'firefox',
@@ -35,6 +36,7 @@ export async function launchFirefox() {
       // As Chromium's fake camera here: two cores that encode and decode for everybody have no more to give.
       'media.navigator.video.default_fps': 15,
       'media.navigator.video.default_minfps': 15,
+      ...prefs,
     },
   });
 }
