@@ -18,8 +18,9 @@ use relay::Relay;
 use serde_json::{Value, json};
 use signaling::server::{Listen, Options as ServerOptions, Server};
 use signaling::sessions::Rate;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tests::proxy::{Meters, Proxy};
 
@@ -32,20 +33,28 @@ const PATIENCE_S: f64 = 25.0;
 /// Chromium hides a page's addresses behind names that only it resolves, unless told otherwise.
 const OPTIONS: &[&str] = &["--disable-features=WebRtcHideLocalIpsWithMdns", "--window-size=1280,900"];
 
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 pub struct Browsers {
     page: Page,
     server: Server,
     media: SocketAddr,
     http: SocketAddr,
-    calls: u64,
+    /// Of the sender who stays from call to call in a room.
+    near: Option<(String, Arc<Near>)>,
     _site: Site,
+}
+
+/// The sender's own link. Dropped, it stops.
+struct Near {
+    link: Proxy,
+    tcp: SocketAddr,
 }
 
 /// The two links of a call. Dropped, they stop.
 struct Links {
-    near: Proxy,
+    near: Arc<Near>,
     bad: Proxy,
-    near_tcp: SocketAddr,
     bad_tcp: SocketAddr,
 }
 
@@ -85,7 +94,7 @@ impl Browsers {
             *server.addresses().iter().find(|address| address.is_ipv4()).context("the server has no page")?;
         let url = server.url();
         let page = Page::open(browser, &site, OPTIONS, |lab| format!("{url}/lab.html?lab={lab}")).await?;
-        Ok(Self { page, server, media, http, calls: 0, _site: site })
+        Ok(Self { page, server, media, http, near: None, _site: site })
     }
 
     pub async fn stop(self) {
@@ -130,17 +139,21 @@ impl Browsers {
 
     async fn run(&mut self, setup: &Setup<'_>) -> Result<(Told, Meters, (Instant, Instant))> {
         let Setup { client, network, seed, seconds, room, .. } = *setup;
-        self.calls += 1;
         let relay = Relay::start().await?;
         let to = if client == Client::P2p { relay.address } else { self.http };
-        let links = Links::new(network, seed, self.media, to)?;
+        let near = match &self.near {
+            Some((its, near)) if its == room && client != Client::P2p => near.clone(),
+            _ => Arc::new(Near::new(seed, self.media, to)?),
+        };
+        self.near = (client != Client::P2p).then(|| (room.to_owned(), near.clone()));
+        let links = Links::new(near, network, seed, self.media, to)?;
         let order = json!({
             "type": "call",
             "kind": client.name(),
             "seconds": seconds,
             "room": room,
-            "sender_url": format!("ws://{}/ws", links.near_tcp),
-            "sender_media": links.near.address().to_string(),
+            "sender_url": format!("ws://{}/ws", links.near.tcp),
+            "sender_media": links.near.link.address().to_string(),
             "watcher_url": format!("ws://{}/ws", links.bad_tcp),
             "watcher_media": links.bad.address().to_string(),
         });
@@ -174,23 +187,29 @@ impl Browsers {
     }
 }
 
-impl Links {
-    fn new(network: &Network, seed: u64, media: SocketAddr, tcp: SocketAddr) -> Result<Self> {
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+impl Near {
+    fn new(seed: u64, media: SocketAddr, to: SocketAddr) -> Result<Self> {
         let far = (netem::preset::far_leg(), netem::preset::far_leg());
-        let near = Proxy::start_one_leg(any, media, far, seed)?;
-        let bad = Proxy::start_one_leg(any, media, network.links(seed), seed)?;
-        let (near_tcp, bad_tcp) = (near.listen_tcp(any, tcp)?, bad.listen_tcp(any, tcp)?);
-        Ok(Self { near, bad, near_tcp, bad_tcp })
+        let link = Proxy::start_one_leg(ANY, media, far, seed)?;
+        let tcp = link.listen_tcp(ANY, to)?;
+        Ok(Self { link, tcp })
+    }
+}
+
+impl Links {
+    fn new(near: Arc<Near>, network: &Network, seed: u64, media: SocketAddr, to: SocketAddr) -> Result<Self> {
+        let bad = Proxy::start_one_leg(ANY, media, network.links(seed), seed)?;
+        let bad_tcp = bad.listen_tcp(ANY, to)?;
+        Ok(Self { near, bad, bad_tcp })
     }
 
     /// `{a, b}`, sender and watcher: media goes a -> near -> bad -> b and back. Where each finds the other.
     fn between(&self, asked: &Value) -> Option<Value> {
         let address = |name: &str| asked[name].as_str()?.parse::<SocketAddr>().ok();
         let (sender, watcher) = (address("a")?, address("b")?);
-        let out_of_bad = self.bad.expect(watcher, self.near.address())?;
+        let out_of_bad = self.bad.expect(watcher, self.near.link.address())?;
         let out_of_bad = SocketAddr::from((Ipv4Addr::LOCALHOST, out_of_bad));
-        let out_of_near = self.near.expect(out_of_bad, sender)?;
+        let out_of_near = self.near.link.expect(out_of_bad, sender)?;
         let for_sender = SocketAddr::new(sender.ip(), out_of_near);
         Some(json!({
             "type": "link",

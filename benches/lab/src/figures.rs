@@ -182,11 +182,18 @@ fn figures(prefix: &str, client: Client, calls: &[&Call], joins: Option<&Joins>)
 fn connect(calls: &[&Call], joins: Option<&Joins>, tell: &mut impl FnMut(&str, Option<f64>, &str)) {
     for (name, meaning) in STAGES {
         let mut times: Vec<f64> = match joins {
-            Some(joins) => joins.stages_ms.get(name).cloned().unwrap_or_default(),
+            Some(joins) => joins.times(name),
             None => calls.iter().filter_map(|call| crate::outcome::stage(&call.stages, name)).collect(),
         };
         let count = joins.map_or(calls.len() as u64, |joins| joins.count);
-        let how = format!("{meaning}, since the click on a warm page; {count} joins");
+        let mut how = format!("{meaning}, since the click on a warm page; {count} joins");
+        if let Some(joins) = joins.filter(|joins| joins.missing(name) > 0) {
+            how += &format!(
+                ", {} of which did not get there in {} s and count with that",
+                joins.missing(name),
+                joins.patience_s
+            );
+        }
         let figure = if name == "dtls" { "connect" } else { name };
         for (share, label) in [(0.5, "p50"), (0.95, "p95")] {
             let value = percentile(&mut times, share);

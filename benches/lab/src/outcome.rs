@@ -153,7 +153,7 @@ pub struct Timeline {
 /// Step of a timeline.
 pub const STEP_MS: u64 = 200;
 
-/// Joins into a room that talks, one after the other; those that failed are in no list of times.
+/// Joins into a room that talks, one after the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Joins {
     pub scenario: String,
@@ -162,8 +162,27 @@ pub struct Joins {
     /// Without sound or picture in time.
     pub failed: u64,
     pub patience_s: f64,
-    /// By stage (`signaling`, `ice`, `dtls`, `first_packet`, `first_audio`, `first_frame`), milliseconds since the click.
+    /// Of those that got there, by stage (`signaling`, `ice`, `dtls`, `first_packet`, `first_audio`, `first_frame`), milliseconds since the click.
     pub stages_ms: BTreeMap<String, Vec<f64>>,
+}
+
+impl Joins {
+    /// How long each join took to this stage. One that did not get there counts with as long as was waited, which is too short: left
+    /// out, it would make the others look better.
+    pub fn times(&self, stage: &str) -> Vec<f64> {
+        let mut times = self.stages_ms.get(stage).cloned().unwrap_or_default();
+        if !times.is_empty() {
+            times.resize(self.count as usize, self.patience_s * 1000.0);
+        }
+        times
+    }
+
+    /// Joins that did not get to this stage, although others did.
+    pub fn missing(&self, stage: &str) -> usize {
+        self.stages_ms
+            .get(stage)
+            .map_or(0, |times| if times.is_empty() { 0 } else { self.count as usize - times.len() })
+    }
 }
 
 /// Stages in their order, and what each means.
@@ -253,4 +272,27 @@ fn tenth(value: f32) -> f32 {
 /// Rounded to a hundredth, so that files stay readable.
 pub fn hundredth(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_join_that_never_got_there_is_not_left_out() {
+        let stages_ms = BTreeMap::from([
+            ("dtls".to_owned(), vec![300.0, 200.0, 400.0]),
+            ("first_frame".to_owned(), vec![500.0]),
+            ("ice".to_owned(), Vec::new()),
+        ]);
+        let (scenario, client) = ("S1".to_owned(), Client::Page);
+        let joins = Joins { scenario, client, count: 3, failed: 2, patience_s: 25.0, stages_ms };
+        assert_eq!((joins.times("dtls"), joins.missing("dtls")), (vec![300.0, 200.0, 400.0], 0));
+        assert_eq!(
+            (joins.times("first_frame"), joins.missing("first_frame")),
+            (vec![500.0, 25_000.0, 25_000.0], 2)
+        );
+        // A scenario without pictures.
+        assert_eq!((joins.times("ice"), joins.missing("ice")), (Vec::new(), 0));
+    }
 }

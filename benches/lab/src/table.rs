@@ -84,6 +84,14 @@ pub fn table(run: &Run) -> String {
         let why = call.error.as_deref().unwrap_or_default();
         let _ = writeln!(text, "FAILED {} {} seed {}: {why}", call.scenario, call.client.name(), call.seed);
     }
+    for joins in run.joins.iter().filter(|joins| joins.failed > 0) {
+        let (scenario, client) = (&joins.scenario, joins.client.name());
+        let _ = writeln!(
+            text,
+            "FAILED {scenario} {client}: {} of {} joins had no sound or picture within {} s, and count with that",
+            joins.failed, joins.count, joins.patience_s
+        );
+    }
     for (what, why) in &run.absent {
         let _ = writeln!(text, "not measured: {what}: {why}");
     }

@@ -87,6 +87,8 @@ pub fn waterfall(times: &[(&'static str, Vec<f64>)]) -> Result<String> {
             .x_desc("milliseconds since the click")
             .y_labels(0)
             .label_style((FONT, 13))
+            .x_label_formatter(&tick)
+            .y_label_formatter(&tick)
             .draw()?;
         let mut from = 0.0f64;
         for (number, (stage, p50, p95)) in rows.iter().enumerate() {
@@ -205,14 +207,13 @@ fn chart(call: &Call, unit: &str, lines: &[Line], budget: Option<f64>, freezes: 
         .filter(|(_, p)| !p.is_empty())
         .collect();
     let highest = all.iter().flat_map(|(_, runs)| runs.iter().flatten()).map(|p| p.1).fold(0.0, f64::max);
-    // The legend stands above the curves.
-    let highest = highest.max(budget.map_or(2.0, |budget| budget * 1.05)) * 1.6;
+    let highest = highest.max(budget.map_or(2.0, |budget| budget * 1.05)) * 1.2;
     drawn(230, |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(8)
             .x_label_area_size(30)
             .y_label_area_size(56)
-            .build_cartesian_2d(0.0..seconds(timeline), 0.0..highest)?;
+            .build_cartesian_2d(0.0..width(timeline), 0.0..highest)?;
         chart
             .configure_mesh()
             .light_line_style(WHITE)
@@ -220,10 +221,12 @@ fn chart(call: &Call, unit: &str, lines: &[Line], budget: Option<f64>, freezes: 
             .x_desc("seconds after the click")
             .y_desc(unit)
             .label_style((FONT, 13))
+            .x_label_formatter(&tick)
+            .y_label_formatter(&tick)
             .draw()?;
         if freezes {
             let bar = |(at, ms): &(f64, f64)| {
-                Rectangle::new([(*at, highest * 0.62), (at + ms / 1000.0, highest * 0.65)], BLACK.filled())
+                Rectangle::new([(*at, highest * 0.93), (at + ms / 1000.0, highest * 0.98)], BLACK.filled())
             };
             let bars = chart.draw_series(timeline.freezes.iter().map(bar))?;
             if !timeline.freezes.is_empty() {
@@ -286,6 +289,17 @@ fn dash(pen: Pen, number: i32) -> PathElement<(i32, i32)> {
     PathElement::new([(from, 0), (from + dash, 0)], style)
 }
 
+/// Of every chart over time, so that what happened at once stands below each other. The legend stands beside what there is.
+fn width(timeline: &Timeline) -> f64 {
+    seconds(timeline) * 1.22
+}
+
+/// At most one decimal, and none if it is a nought.
+fn tick(value: &f64) -> String {
+    let rounded = (value * 10.0).round() / 10.0;
+    format!("{rounded}")
+}
+
 /// Shares of a hundred, stacked; each a name of a series, its label, and how light it is.
 fn shares(timeline: &Timeline, series: &[(&str, &'static str, u8)], height: u32) -> Result<String> {
     drawn(height, |root| {
@@ -293,13 +307,15 @@ fn shares(timeline: &Timeline, series: &[(&str, &'static str, u8)], height: u32)
             .margin(8)
             .x_label_area_size(if height < 150 { 0 } else { 30 })
             .y_label_area_size(56)
-            .build_cartesian_2d(0.0..seconds(timeline) * 1.22, 0.0..100.0)?;
+            .build_cartesian_2d(0.0..width(timeline), 0.0..100.0)?;
         chart
             .configure_mesh()
             .disable_mesh()
             .x_desc("seconds after the click")
             .y_desc("%")
             .label_style((FONT, 13))
+            .x_label_formatter(&tick)
+            .y_label_formatter(&tick)
             .draw()?;
         let step = STEP_MS as f64 / 1000.0;
         let length = series.iter().filter_map(|(name, ..)| timeline.series.get(*name)).map(Vec::len).max();
@@ -343,5 +359,5 @@ pub fn stages_of(calls: &[&Call]) -> Vec<(&'static str, Vec<f64>)> {
 }
 
 pub fn stages_of_joins(joins: &Joins) -> Vec<(&'static str, Vec<f64>)> {
-    STAGES.iter().map(|(name, _)| (*name, joins.stages_ms.get(*name).cloned().unwrap_or_default())).collect()
+    STAGES.iter().map(|(name, _)| (*name, joins.times(name))).collect()
 }
