@@ -25,6 +25,7 @@ use voice::{Channels, OpusEncoder, Settings};
 fn main() -> std::io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     for (target, seeds) in [
+        ("access_token", fuzz::tokens::seeds()),
         ("audio_buffer", audio_buffer()),
         ("codec_descriptors", codec_descriptors()),
         ("dependency_descriptor", dependency_descriptor()),

@@ -12,6 +12,7 @@ mod packet_answers;
 pub mod pair;
 mod router;
 mod signaling;
+pub mod tokens;
 mod traces;
 mod transport;
 #[path = "../../../jitter/tests/video_answers/mod.rs"]
@@ -24,12 +25,14 @@ pub use self::traces::network_trace;
 pub use self::transport::{dtls_record, srtp_unprotect, stun_demux};
 pub use packet_answers::{codec_descriptors, rtcp, rtp};
 pub use signaling::{sdp_offer, signaling_json};
+pub use tokens::access_token;
 
 /// Takes any bytes; panics if they broke something.
 pub type Body = fn(&[u8]);
 
 /// Name and body of every target; a file of `fuzz_targets/` and a folder of `corpus/` has each name.
 pub const TARGETS: &[(&str, Body)] = &[
+    ("access_token", access_token),
     ("audio_buffer", audio_buffer),
     ("codec_descriptors", codec_descriptors),
     ("congestion_feedback", congestion_feedback),
