@@ -78,3 +78,80 @@ impl Company {
         self.state = State::Alone;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: Duration = Duration::from_millis(50);
+    const RATE: f64 = 1e6;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A report every 50 ms from `from` to `to`, milliseconds: the queue, and what was sent and arrives as a share of the rate, at
+    /// each moment.
+    fn reports(company: &mut Company, (from, to): (u64, u64), seen: impl Fn(u64) -> (u64, f64, f64)) {
+        for at in (from..to).step_by(50) {
+            let (queue, sent, arrives) = seen(at);
+            let now = Moment::default().plus(ms(at));
+            company.update(now, ms(queue), arrives * RATE, sent * RATE, RTT);
+        }
+    }
+
+    #[test]
+    fn a_queue_that_stands_although_less_is_sent_is_somebody_elses() {
+        let mut company = Company::default();
+        reports(&mut company, (0, 2000), |at| {
+            (150, if at == 0 { 1.0 } else { 0.6 }, if at == 0 { 1.0 } else { 0.6 })
+        });
+        assert_eq!(company.queue(), Some(ms(150)));
+        // It is as long as it was seen at most, until it is gone.
+        reports(&mut company, (2000, 3000), |at| (if at < 2500 { 180 } else { 70 }, 0.6, 0.6));
+        assert_eq!(company.queue(), Some(ms(180)));
+        reports(&mut company, (3000, 3050), |_| (30, 0.6, 0.6));
+        assert_eq!(company.queue(), None);
+    }
+
+    #[test]
+    fn a_queue_of_our_own_drains_when_less_is_sent() {
+        let mut company = Company::default();
+        // Sent at 70 %, what is missing of the rate drains: 0.3 ms of queue each millisecond.
+        reports(&mut company, (0, 2000), |at| {
+            let sent = if at == 0 { 1.0 } else { 0.7 };
+            (200u64.saturating_sub(at * 3 / 10), sent, 1.0)
+        });
+        assert_eq!(company.queue(), None);
+    }
+
+    #[test]
+    fn without_sending_less_nothing_is_known() {
+        let mut company = Company::default();
+        reports(&mut company, (0, 20_000), |_| (150, 1.0, 1.0));
+        assert_eq!(company.queue(), None);
+    }
+
+    #[test]
+    fn a_link_that_shrank_is_not_company() {
+        let mut company = Company::default();
+        // Less is sent, and still less arrives: the queue stands because the link carries that little.
+        reports(&mut company, (0, 20_000), |at| {
+            (150, if at == 0 { 1.0 } else { 0.6 }, if at == 0 { 1.0 } else { 0.4 })
+        });
+        assert_eq!(company.queue(), None);
+    }
+
+    #[test]
+    fn a_short_queue_is_nobodys_and_a_new_path_starts_over() {
+        let mut company = Company::default();
+        reports(&mut company, (0, 5000), |at| (50, if at == 0 { 1.0 } else { 0.5 }, 0.5));
+        assert_eq!(company.queue(), None);
+        reports(&mut company, (5000, 8000), |at| {
+            (150, if at == 5000 { 1.0 } else { 0.5 }, if at == 5000 { 1.0 } else { 0.5 })
+        });
+        assert!(company.queue().is_some());
+        company.restart();
+        assert_eq!(company.queue(), None);
+    }
+}

@@ -35,3 +35,49 @@ impl Departed {
         self.newest = self.newest.max(bin);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn ms(ms: u64) -> Moment {
+        Moment::default().plus(Duration::from_millis(ms))
+    }
+
+    /// 100 bytes every millisecond, 800 kb/s, from the one to the other.
+    fn sent(departed: &mut Departed, from: u64, to: u64) {
+        (from..to).for_each(|at| departed.on_sent(ms(at), 100));
+    }
+
+    #[test]
+    fn a_steady_rate_is_found_wherever_the_bins_begin() {
+        for offset in [0, 1, 37, 99] {
+            let mut departed = Departed::default();
+            sent(&mut departed, offset, offset + 1000);
+            assert_eq!(departed.rate(ms(offset + 1000)), Bitrate::kbps(800), "{offset}");
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_forgotten_after_eight_tenths_of_a_second() {
+        let mut departed = Departed::default();
+        sent(&mut departed, 0, 1000);
+        let half = departed.rate(ms(1350)).as_kbps();
+        assert!((400..=600).contains(&half), "{half}");
+        assert_eq!(departed.rate(ms(1900)), Bitrate(0));
+        // A pause of hours costs no more steps than there are bins.
+        sent(&mut departed, 10_000_000, 10_001_000);
+        assert_eq!(departed.rate(ms(10_001_000)), Bitrate::kbps(800));
+    }
+
+    #[test]
+    fn the_bin_that_is_filling_does_not_count_and_time_never_goes_back() {
+        let mut departed = Departed::default();
+        sent(&mut departed, 0, 800);
+        departed.on_sent(ms(810), 1_000_000);
+        assert_eq!(departed.rate(ms(850)), Bitrate::kbps(800));
+        departed.on_sent(ms(100), 0);
+        assert_eq!(departed.rate(ms(200)), Bitrate::kbps(800));
+    }
+}
