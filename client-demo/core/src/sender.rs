@@ -29,6 +29,10 @@ pub(crate) struct Sender {
     /// What all tracks could use; None: nobody follows the estimate, so nothing waits for it.
     wanted: Option<Bitrate>,
     budget: Budget,
+    /// What may be sent again.
+    repeats: Budget,
+    /// Bits a second that were, smoothed over a second; and as of when.
+    repeated: (f64, Instant),
     probe: Option<ProbeBudget>,
 }
 
@@ -44,6 +48,13 @@ const BURST: Duration = Duration::from_millis(10);
 /// What waits leaves within this even if the estimate says otherwise: older pictures are worth nothing, and an encoder
 /// that follows the estimate makes fewer.
 const WAIT_MAX: Duration = Duration::from_secs(1);
+/// Of the estimate, what may be sent again: where the loss is more than that, repetitions are lost as well, and what is sent
+/// beyond the estimate may be what is lost.
+const REPEATED_SHARE: f64 = 0.5;
+/// What was sent again is a rate over this time.
+const REPEATED_OVER: Duration = Duration::from_secs(1);
+/// Saved up of it: a picture that was lost as a whole is asked for at once.
+const REPEATED_BURST: Duration = Duration::from_millis(500);
 /// IPv4, UDP and the SRTP tag: what a packet takes on the wire besides what is written here.
 const WIRE_OVERHEAD: usize = 20 + 8 + 16;
 /// Headers and extensions of a video packet of full size, as a share.
@@ -69,6 +80,8 @@ impl Sender {
             controller,
             wanted: None,
             budget: Budget::new(now, rate, BURST),
+            repeats: Budget::new(now, rate, REPEATED_BURST),
+            repeated: (0.0, now),
             probe: None,
         }
     }
@@ -115,7 +128,12 @@ impl Sender {
             let waits = &mut self.waiting[REPEATED];
             let is_there =
                 |w: &Waiting| (w.track, w.stream, w.kind, w.stored.seq) == (index, stream, Kind::Rtx, seq);
-            if !waits.iter().any(is_there) {
+            // Whose encoder follows nothing is not held to an estimate that nothing measures.
+            let may = self.wanted.is_none() || self.repeats.allows(now);
+            if may && !waits.iter().any(is_there) {
+                let bytes = stored.payload.len() + WIRE_OVERHEAD;
+                self.repeats.spend(bytes);
+                self.repeated.0 += bytes as f64 * 8.0 / REPEATED_OVER.as_secs_f64();
                 waits.push_back(Waiting { track: index, stream, kind: Kind::Rtx, stored: stored.clone() });
             }
         }
@@ -137,14 +155,15 @@ impl Sender {
     /// What the encoders, which follow the estimate from now on, could use for video; nothing above it is probed for.
     pub fn set_video_wanted(&mut self, now: Instant, video: Bitrate) {
         let wire = (video.0 as f64 / VIDEO_SHARE) as u64;
-        let wanted = Bitrate(wire + AUDIO_RATE.0);
+        let wanted = Bitrate(wire + AUDIO_RATE.0 + self.repeated.0 as u64);
         self.wanted = Some(wanted);
         self.controller.set_wanted(now, wanted);
     }
 
     /// What the estimate leaves for video, without headers.
     pub fn video_budget(&self) -> Bitrate {
-        let rate = self.controller.estimate().rate.0.saturating_sub(AUDIO_RATE.0);
+        let taken = AUDIO_RATE.0 + self.repeated.0 as u64;
+        let rate = self.controller.rate().0.saturating_sub(taken);
         Bitrate((rate as f64 * VIDEO_SHARE) as u64)
     }
 
@@ -189,6 +208,9 @@ impl Sender {
         let bytes: usize = self.waiting.iter().flatten().map(|waiting| waiting.stored.payload.len()).sum();
         let drain = bytes as f64 * 8.0 / WAIT_MAX.as_secs_f64();
         self.budget.set_rate(now, self.controller.pacing_rate(now).max(Bitrate(drain as u64)));
+        self.repeats.set_rate(now, Bitrate((self.controller.rate().0 as f64 * REPEATED_SHARE) as u64));
+        let since = now.saturating_duration_since(self.repeated.1).as_secs_f64();
+        self.repeated = (self.repeated.0 * (-since / REPEATED_OVER.as_secs_f64()).exp(), now);
         let wants_more = self.wanted.is_some_and(|wanted| wanted > self.controller.estimate().rate);
         if wants_more && self.probe.is_none() && self.padding().is_some() {
             self.probe = self.controller.poll_probe(now).map(ProbeBudget::new);
