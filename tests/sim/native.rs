@@ -129,6 +129,26 @@ impl Participant for Native {
         self.client.restart_ice();
     }
 
+    fn explain(&mut self) -> String {
+        let bwe::Estimate {
+            rate, source, usage, loss, inherent_loss, loss_limit, acknowledged, queue, ..
+        } = self.client.estimate();
+        let stats = self.client.stats();
+        let again: u64 = stats.sent.iter().map(|track| track.retransmitted).sum();
+        let heard = stats.received.iter().map(|of| {
+            let audio = &of.audio;
+            format!("{} after {} ms, {} lost", of.name, audio.target.as_millis(), audio.lost)
+        });
+        let heard = heard.collect::<Vec<_>>().join(", ");
+        format!(
+            "{} kb/s {source:?} {usage:?} acked {:?} queue {} ms, loss {loss:.2}/{inherent_loss:.2} limit {:?}, {again} again; hears {heard}",
+            rate.as_kbps(),
+            acknowledged.map(Bitrate::as_kbps),
+            queue.as_millis(),
+            loss_limit.map(Bitrate::as_kbps),
+        )
+    }
+
     fn describe(&self) -> String {
         format!("{:#?}", self.client.stats())
     }

@@ -34,6 +34,10 @@ pub trait Participant {
     }
     /// Asks for new ICE credentials on both sides, as after a change of network.
     fn restart_ice(&mut self);
+    /// One line about its congestion control, for people who work on it.
+    fn explain(&mut self) -> String {
+        String::new()
+    }
     /// Something of its own choice for a failure's message.
     fn describe(&self) -> String;
 }

@@ -589,6 +589,11 @@ impl World {
         }
     }
 
+    /// What its congestion control says about itself.
+    pub fn explain(&mut self, who: PersonId) -> String {
+        self.people[who.0].participant.explain()
+    }
+
     /// A line about them for the log.
     pub fn tell(&mut self, who: PersonId, what: &str) {
         self.note(who.0, what);

@@ -32,7 +32,7 @@ pub use config::Config;
 pub use drop_reason::DropReason;
 pub use event::{AllocationReport, CloseReason, Event, Output, SlotReport, Stages, TimeoutReason, Transmit};
 pub use router::Router;
-pub use stats::{DownlinkStats, LayerStats, PeerStats, SlotStats, Stats, TrackStats};
+pub use stats::{DownlinkStats, LayerStats, PeerStats, SlotStats, Stats, TrackStats, UplinkStats};
 
 #[cfg(test)]
 mod tests {

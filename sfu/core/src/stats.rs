@@ -56,6 +56,7 @@ pub struct PeerStats {
     pub rtt: Option<Duration>,
     pub bytes_in: u64,
     pub bytes_out: u64,
+    pub uplink: UplinkStats,
     pub downlink: DownlinkStats,
     pub tracks: Vec<TrackStats>,
     pub slots: Vec<SlotStats>,
@@ -65,6 +66,19 @@ pub struct PeerStats {
     pub wanted: Bitrate,
     /// Newest decisions about its slots, oldest first.
     pub decisions: Vec<Decision>,
+}
+
+/// What a peer's losses on the way up are taken for, which decides what the feedback to it says.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct UplinkStats {
+    /// `chance`, `trial` (it is slowed down to find out) or `ceiling` (what is above a rate is lost).
+    pub losses: &'static str,
+    /// What feedback lets through during a trial or below a ceiling.
+    pub limit: Option<Bitrate>,
+    /// Of packets sent over the last half second.
+    pub lost: f64,
+    /// How much later than the soonest all packets of late came: a queue.
+    pub queue: Duration,
 }
 
 /// What a peer's network carries from us to it, and what waits for it.

@@ -94,8 +94,32 @@ impl Call {
         while self.explains && self.now() + EXPLAINED_EVERY <= until {
             self.world.run_for(EXPLAINED_EVERY);
             self.explain();
+            self.explain_cameras();
         }
         self.world.run_for(until - self.now());
+    }
+
+    /// One line for each camera: what it makes of the feedback, what that says, and what became of what it sent.
+    fn explain_cameras(&mut self) {
+        for who in self.cameras.clone() {
+            let Some(peer) = self.world.router.owner(self.world.public_address(who)) else { continue };
+            let Some(stats) = self.world.router.peer_stats(peer) else { continue };
+            let up = stats.uplink;
+            let own = self.world.explain(who);
+            let meter = &self.world.leg(who).up_meter;
+            let (from, now) = (self.now() - EXPLAINED_EVERY, self.now());
+            let line = format!(
+                "sends by {own}; feedback: {} {:?}, lost {:.2}, queue {} ms; wire {:.0} dropped {:.2} waits {:.0} ms",
+                up.losses,
+                up.limit.map(packet::Bitrate::as_kbps),
+                up.lost,
+                up.queue.as_millis(),
+                meter.offered_kbps(from, now),
+                meter.dropped_share(from, now),
+                meter.waited_ms(from, now, 1.0),
+            );
+            self.world.tell(who, &line);
+        }
     }
 
     /// One line for each viewer: what its link is taken to carry, why, and what it is sent.
@@ -134,6 +158,10 @@ impl Call {
                 meter.offered_kbps(from, now),
                 meter.waited_ms(from, now, 1.0)
             );
+            let sound = World::flow(who, self.cameras[0], MediaKind::Audio);
+            let latest = self.world.ledger.latest(sound, from, now);
+            line +=
+                &format!(" sound {:?} ms; {}", latest.map(|late| late.as_millis()), self.world.explain(who));
             self.world.tell(who, &line);
         }
     }

@@ -65,6 +65,7 @@ impl Router {
             rtt: downlink.session.rtt,
             bytes_in: link.bytes_in,
             bytes_out: link.bytes_out,
+            uplink: uplink.feedback.stats(),
             downlink: self.downlink_stats(downlink),
             tracks: tracks.collect(),
             slots: slots.collect(),

@@ -9,6 +9,7 @@
 //! could not send it again. A message is about one run without held ones between.
 
 use super::shaper::{Part, Shaper};
+use crate::UplinkStats;
 use packet::ext::AbsSendTime;
 use packet::rtcp::{FeedbackBuilder, TransportFeedback};
 use packet::{ExtSeq, SeqNo, Ssrc};
@@ -194,6 +195,15 @@ impl FeedbackRecorder {
                 entry.state = State::Decided;
             }
         }
+    }
+
+    /// Losses are taken for chance, not for too high a rate.
+    pub fn masks(&self) -> bool {
+        self.shaper.masks()
+    }
+
+    pub fn stats(&self) -> UplinkStats {
+        self.shaper.stats()
     }
 
     #[cfg(test)]

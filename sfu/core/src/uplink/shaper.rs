@@ -24,8 +24,10 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
+use crate::UplinkStats;
 use delay::StandingDelay;
 use losses::Losses;
+use packet::Bitrate;
 use packet::ext::AbsSendTime;
 use queue::VirtualQueue;
 pub(crate) use schedule::Part;
@@ -79,7 +81,7 @@ const SHARE_MIN: f64 = 0.05;
 const CERTAIN: f64 = 4.0;
 /// Losses are watched for so long before the sender is slowed down for an answer.
 const WATCHED: i64 = 1_000_000;
-/// A trial: so much of the rate, for so long. A ceiling then loses visibly less; the sender is back within seconds.
+/// A trial: so much of the rate at most, for so long. The sender is back within seconds.
 const TRIAL: (f64, i64) = (0.8, 2_000_000);
 /// Between trials: doubled after each that found chance. A minute of wrong masking at most, two trials a minute at first.
 const SPARE: (i64, i64) = (15_000_000, 60_000_000);
@@ -146,6 +148,20 @@ impl Shaper {
         self.queue.pass(at, bytes, rate)
     }
 
+    pub fn stats(&self) -> UplinkStats {
+        let (losses, limit) = match self.verdict {
+            Verdict::Chance => ("chance", None),
+            Verdict::Trial { rate, .. } => ("trial", Some(rate)),
+            Verdict::Ceiling(Ceiling { rate, .. }) => ("ceiling", Some(rate)),
+        };
+        UplinkStats {
+            losses,
+            limit: limit.map(|rate| Bitrate(rate as u64)),
+            lost: self.losses.recent(Duration::from_millis(500)).share(),
+            queue: Duration::from_micros(self.delay.standing().max(0) as u64),
+        }
+    }
+
     /// Once for each message.
     pub fn update(&mut self, now: i64) {
         let since = (now - std::mem::replace(&mut self.updated, now)).clamp(0, 1_000_000);
@@ -178,7 +194,9 @@ impl Shaper {
         if over < -CERTAIN {
             return self.acquit(now);
         }
-        Verdict::Trial { rate: recent.rate_sent() * TRIAL.0, ends: now + TRIAL.1 }
+        // A ceiling would lose half as much then. Far above it a fifth less is lost nearly as well, and tells nothing.
+        let half = (1.0 - recent.share()) / (1.0 - recent.share() / 2.0);
+        Verdict::Trial { rate: recent.rate_sent() * TRIAL.0.min(half), ends: now + TRIAL.1 }
     }
 
     fn acquit(&mut self, now: i64) -> Verdict {
