@@ -36,6 +36,8 @@ pub const LAYERS: [LayerRates; 3] = [
 pub const FRAMES_PER_SECOND: u32 = 25;
 /// Between two pictures.
 pub const FRAME_EVERY: Duration = Duration::from_millis(1000 / FRAMES_PER_SECOND as u64);
+/// Of its least, what a layer that is not sent needs to begin: libwebrtc's, in percent.
+const BEGINS_PERCENT: u64 = 120;
 /// Requested keyframes of a layer come no faster than an encoder would give them.
 const KEYFRAME_PAUSE: Duration = Duration::from_millis(300);
 /// A keyframe against the layer's average frame.
@@ -123,10 +125,11 @@ impl Encoder {
         let mut lower_are_served = true;
         for (layer, LayerRates { min, max, .. }) in self.layers.iter_mut().zip(LAYERS) {
             let before = layer.rate;
+            let least = if before.0 > 0 { min.0 } else { min.0 * BEGINS_PERCENT / 100 };
             // The lowest wanted layer is sent whatever the estimate says: a call without any picture helps nobody.
             let first = left == budget.0;
             layer.rate = match layer.wanted && lower_are_served {
-                true if left >= min.0 || first => Bitrate(left.clamp(min.0, max.0)),
+                true if left >= least || first => Bitrate(left.clamp(min.0, max.0)),
                 _ => Bitrate(0),
             };
             lower_are_served &= !layer.wanted || layer.rate.0 > 0;
