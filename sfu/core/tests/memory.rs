@@ -7,6 +7,8 @@ mod peer;
 #[path = "scenarios/world.rs"]
 mod world;
 
+use packet::demux::{Protocol, classify};
+use sfu_core::Output;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use world::{INSIDE, World, ms};
@@ -73,6 +75,40 @@ fn forwarding_allocates_nothing_per_packet() {
     // Feedback, reports and timers allocate a little, at a rate that does not depend on the packets'.
     assert!(many > 3 * few);
     assert!((fast - slow) * 20 < many - few, "{slow} for {few} packets, {fast} for {many}");
+}
+
+#[test]
+fn a_forwarded_packet_allocates_nothing_at_all() {
+    let mut world = room(4, true);
+    world.run(ms(4000));
+    let server = "10.9.9.9:3478".parse().unwrap();
+    let (mut allocations, mut forwarded) = (0, 0);
+    for round in 0..100 {
+        world.now += ms(5);
+        let now = world.now;
+        let mut datagrams = Vec::new();
+        for number in 1..=4 {
+            let (peer, mut out) = (world.peer(number), Vec::new());
+            peer.send(now, &mut out);
+            let media = out.into_iter().filter(|datagram| classify(datagram) == Some(Protocol::Rtp));
+            datagrams.extend(media.map(|datagram| (peer.address, datagram)));
+        }
+        // No timer fires: what is counted is the way of the packets alone.
+        let before = (ALLOCATIONS.get(), world.router.stats().packets_forwarded);
+        INSIDE.set(true);
+        for (from, datagram) in &mut datagrams {
+            world.router.handle_datagram(now, server, *from, datagram);
+        }
+        while !matches!(world.router.poll_output(), Output::Timeout(_)) {}
+        INSIDE.set(false);
+        // The first rounds give lists their size.
+        if round >= 20 {
+            allocations += ALLOCATIONS.get() - before.0;
+            forwarded += world.router.stats().packets_forwarded - before.1;
+        }
+    }
+    assert!(forwarded > 300, "{forwarded}");
+    assert_eq!(allocations, 0, "for {forwarded} forwarded packets");
 }
 
 #[test]
