@@ -27,4 +27,4 @@ pub use stats::{ReceiveDrop, ReceiveStats, SendDrop, SendStats, Stats, WorkerSta
 pub use steer::{CREDENTIALS_ENTROPY, MAX_WORKERS, credentials};
 
 // What commands, events and statistics are made of, so that a user of this crate names one dependency.
-pub use sfu_core::{CloseReason, Command, Event};
+pub use sfu_core::{CloseReason, Command, Event, Shedding};

@@ -13,6 +13,7 @@ use packet::{NtpTime, PeerId, RoomId};
 use sfu_core::{Command, Event, PeerStats};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -36,6 +37,7 @@ pub struct Sfu {
 struct Handle {
     requests: mpsc::Sender<Request>,
     wake: Arc<Wake>,
+    busy: Arc<AtomicU32>,
     candidates: Vec<Candidate>,
     thread: Option<JoinHandle<()>>,
 }
@@ -80,6 +82,7 @@ impl Sfu {
             router.candidates = candidates.clone();
             router.dtls.offer_gcm_only = !config.aes_cm;
             (router.last_n, router.loudest_n) = (config.last_n, config.loudest_n);
+            let busy = Arc::new(AtomicU32::new(0));
             let (requests, receiver) = mpsc::channel();
             let parts = Parts {
                 index,
@@ -90,6 +93,7 @@ impl Sfu {
                 neighbours: rings.take_senders(index),
                 rings: rings.take_receivers(index),
                 epoch: clock.0,
+                busy: busy.clone(),
                 events: events.clone(),
             };
             let thread = thread::Builder::new()
@@ -97,7 +101,7 @@ impl Sfu {
                 .spawn(move || Worker::new(parts).run())
                 .map_err(StartError::Thread)?;
             let wake = wakes[index].clone();
-            sfu.workers.push(Handle { requests, wake, candidates, thread: Some(thread) });
+            sfu.workers.push(Handle { requests, wake, busy, candidates, thread: Some(thread) });
         }
         Ok(sfu)
     }
@@ -109,6 +113,11 @@ impl Sfu {
     /// The worker that serves a room. Rooms numbered one after the other are spread evenly.
     pub fn place(&self, room: RoomId) -> usize {
         (room.0 % self.workers.len() as u64) as usize
+    }
+
+    /// How busy each worker was over the last second, in percent of its time. Costs nothing.
+    pub fn busy_percent(&self) -> Vec<u32> {
+        self.workers.iter().map(|worker| worker.busy.load(Ordering::Relaxed)).collect()
     }
 
     /// Where clients reach a worker, best for a stranger first.

@@ -163,6 +163,10 @@ pub struct WorkerStats {
     pub turns: u64,
     /// Share of the last moments that the worker worked, in percent.
     pub busy_percent: u32,
+    /// The same over the last second: what shedding and the refusal of rooms go by.
+    pub load_percent: u32,
+    /// What it leaves out because it cannot keep up.
+    pub shedding: sfu_core::Shedding,
     /// CPU time of the thread, in microseconds.
     pub cpu_us: u64,
     /// Times that the forwarder was started anew after it had failed.

@@ -9,6 +9,7 @@
 //! what arrives between them is taken in together and leaves in larger batches. A datagram after a silence longer than the
 //! tick is served at once.
 
+use sfu_core::Shedding;
 use std::time::{Duration, Instant};
 
 /// Between turns of a worker that has time. Half of it is added to a packet on average in a busy room, none in a quiet one.
@@ -25,6 +26,15 @@ const WINDOW: Duration = Duration::from_millis(50);
 const FAN_OUT: usize = 32;
 /// ...so that long is waited for the rest: a sender on the same machine or network writes a frame in less.
 const GATHER: Duration = Duration::from_micros(60);
+/// The busy share that decides what is shed, and whether new rooms come here, is smoothed over this: a keyframe for
+/// everybody, or a burst of joins, is no overload.
+const LOAD_TIME: Duration = Duration::from_secs(1);
+/// Load, in percent, from which packets will soon wait for the worker, and below which it has time for more.
+const OVERLOAD: u32 = 92;
+const RELIEF: u32 = 60;
+/// A burst of joins is over by then; and what was left out comes back only when that lasts.
+const SHED_AFTER: Duration = Duration::from_millis(1500);
+const GIVE_BACK_AFTER: Duration = Duration::from_secs(10);
 /// A shorter sleep costs more than it brings.
 const SLEEP_MIN: Duration = Duration::from_micros(30);
 
@@ -38,7 +48,12 @@ pub struct Tempo {
     media: (bool, bool),
     /// Of the last whole window, in percent.
     busy_percent: u32,
+    /// Smoothed, in percent.
+    load: f32,
     fan_out: usize,
+    shedding: Shedding,
+    /// Since when nothing else is wanted, or when it changed.
+    shedding_from: Instant,
 }
 
 impl Tempo {
@@ -50,7 +65,10 @@ impl Tempo {
             busy: Duration::ZERO,
             media: (false, true),
             busy_percent: 0,
+            load: 0.0,
             fan_out: 0,
+            shedding: Shedding::Nothing,
+            shedding_from: now,
         }
     }
 
@@ -68,6 +86,8 @@ impl Tempo {
         let window = now.saturating_duration_since(self.window_began);
         if window >= WINDOW {
             self.busy_percent = (self.busy.as_nanos() * 100 / window.as_nanos()).min(100) as u32;
+            let weight = (window.as_secs_f32() / LOAD_TIME.as_secs_f32()).min(1.0);
+            self.load += (self.busy_percent as f32 - self.load) * weight;
             let idle = !self.media.0 && !self.media.1;
             self.tick = if idle { TICK_IDLE } else { tick(self.busy_percent) };
             self.media = (false, self.media.0);
@@ -89,6 +109,50 @@ impl Tempo {
     /// Share of its time that the worker worked, in percent.
     pub fn busy_percent(&self) -> u32 {
         self.busy_percent
+    }
+
+    /// The busy share over the last second, in percent.
+    pub fn load_percent(&self) -> u32 {
+        self.load as u32
+    }
+
+    /// When to take a turn although nothing happens; `None`: not at all. What was said about a busy worker would otherwise stay
+    /// true after everybody has left it.
+    pub fn look_again(&self) -> Option<Duration> {
+        (self.load_percent() >= RELIEF || self.shedding != Shedding::Nothing).then_some(LOAD_TIME)
+    }
+
+    /// What has to be left out so that there is time for the rest; `Some` when that changes.
+    pub fn shedding(&mut self, now: Instant) -> Option<Shedding> {
+        let wanted = match self.load_percent() {
+            OVERLOAD.. => self.shedding.more(),
+            ..RELIEF => self.shedding.less(),
+            _ => self.shedding,
+        };
+        if wanted == self.shedding {
+            self.shedding_from = now;
+            return None;
+        }
+        let patience = if wanted > self.shedding { SHED_AFTER } else { GIVE_BACK_AFTER };
+        (now.saturating_duration_since(self.shedding_from) >= patience).then(|| {
+            (self.shedding, self.shedding_from) = (wanted, now);
+            wanted
+        })
+    }
+}
+
+/// Steps between what is shed.
+trait Steps {
+    fn more(self) -> Self;
+    fn less(self) -> Self;
+}
+
+impl Steps for Shedding {
+    fn more(self) -> Self {
+        if self == Self::Nothing { Self::Enhancement } else { Self::LeastWatched }
+    }
+    fn less(self) -> Self {
+        if self == Self::LeastWatched { Self::Enhancement } else { Self::Nothing }
     }
 }
 
@@ -157,6 +221,41 @@ mod tests {
         assert!((490..=510).contains(&turns), "{turns}");
         second(&mut tempo, &mut now, Duration::from_micros(20), true);
         assert_eq!(tempo.tick, TICK_MIN);
+    }
+
+    #[test]
+    fn who_cannot_keep_up_sheds_step_by_step_and_gives_back_later() {
+        let mut now = Instant::now();
+        let mut tempo = Tempo::new(now);
+        let mut seen = Vec::new();
+        for (work, seconds) in [(Duration::from_millis(6), 8), (Duration::from_micros(20), 25)] {
+            let end = now + Duration::from_secs(seconds);
+            while now < end {
+                tempo.begin_turn(now);
+                now += work;
+                tempo.end_turn(now, true, 1);
+                now += tempo.pause(now).unwrap_or_default();
+                seen.extend(tempo.shedding(now));
+            }
+        }
+        use Shedding::{Enhancement, LeastWatched, Nothing};
+        assert_eq!(seen, [Enhancement, LeastWatched, Enhancement, Nothing]);
+    }
+
+    #[test]
+    fn what_is_said_about_a_busy_worker_does_not_outlast_its_work() {
+        let mut now = Instant::now();
+        let mut tempo = Tempo::new(now);
+        assert_eq!(tempo.look_again(), None);
+        for _ in 0..4 {
+            second(&mut tempo, &mut now, Duration::from_millis(6), true);
+        }
+        assert!(tempo.load_percent() > 90);
+        // Everybody leaves, and nothing but this wakes it.
+        now += tempo.look_again().expect("a turn although nothing happens");
+        tempo.begin_turn(now);
+        tempo.end_turn(now, false, 0);
+        assert!(tempo.load_percent() < 10 && tempo.look_again().is_none(), "{}", tempo.load_percent());
     }
 
     #[test]

@@ -23,13 +23,14 @@ use crate::tempo::Tempo;
 use crate::wake::{Waiter, Wake, sharpen_timers};
 use packet::PeerId;
 use packet::demux::{Protocol, classify};
-use sfu_core::{CloseReason, Command, Event, Output, PeerStats, Router};
+use sfu_core::{CloseReason, Command, Event, Output, PeerStats, Router, Shedding};
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,6 +41,8 @@ const RECEIVES_PER_TURN: usize = 64;
 /// Records per ring and turn, for the same reason.
 const RECORDS_PER_TURN: usize = 64;
 const REQUESTS_PER_TURN: usize = 256;
+/// Between two log lines about a receive buffer that overflows.
+const OVERFLOW_TELL: Duration = Duration::from_secs(60);
 
 /// What other threads ask of a worker.
 pub enum Request {
@@ -68,6 +71,8 @@ pub struct Parts<F> {
     pub rings: Vec<(usize, ring::Receiver)>,
     /// The workers' common start: what `received` in a ring counts from.
     pub epoch: Instant,
+    /// Where the worker says how busy it is, in percent.
+    pub busy: Arc<AtomicU32>,
     pub events: F,
 }
 
@@ -79,6 +84,8 @@ pub struct Worker<F> {
     rings: Vec<(usize, ring::Receiver)>,
     waiter: Waiter,
     tempo: Tempo,
+    shedding: Shedding,
+    busy: Arc<AtomicU32>,
     /// By socket: the last wait found something there, and it has not been read to its end since.
     readable: Vec<bool>,
     buffer: Vec<u8>,
@@ -99,6 +106,7 @@ struct Media<F> {
     egress: Egress,
     received: ReceiveStats,
     next_timeout: Option<Instant>,
+    overflow_told: Option<Instant>,
     index: usize,
     epoch: Instant,
     events: F,
@@ -120,6 +128,7 @@ impl<F: Fn(Event)> Worker<F> {
             egress: Egress::default(),
             received: ReceiveStats::default(),
             next_timeout: None,
+            overflow_told: None,
             index: parts.index,
             epoch: parts.epoch,
             events: parts.events,
@@ -133,6 +142,8 @@ impl<F: Fn(Event)> Worker<F> {
             rings: parts.rings,
             waiter,
             tempo: Tempo::new(Instant::now()),
+            shedding: Shedding::Nothing,
+            busy: parts.busy,
             buffer: vec![0; RECEIVE_BUFFER_LEN],
             turns: 0,
             shutdown: false,
@@ -147,6 +158,7 @@ impl<F: Fn(Event)> Worker<F> {
             let turn = catch_unwind(AssertUnwindSafe(|| self.turn()));
             let more_waits = turn.unwrap_or_else(|_| {
                 self.media.restart();
+                self.media.router.set_shedding(Instant::now(), self.shedding);
                 true
             });
             if !self.shutdown {
@@ -166,8 +178,30 @@ impl<F: Fn(Event)> Worker<F> {
         self.media.advance(&self.sockets);
         self.media.wake_neighbours();
         let sent = self.media.egress.stats().datagrams - sent;
-        self.tempo.end_turn(Instant::now(), self.media.received.rtp != rtp, sent as usize);
+        let now = Instant::now();
+        self.tempo.end_turn(now, self.media.received.rtp != rtp, sent as usize);
+        self.busy.store(self.tempo.load_percent(), Ordering::Relaxed);
+        if let Some(shedding) = self.tempo.shedding(now) {
+            self.shed(now, shedding);
+        }
         more.contains(&true)
+    }
+
+    fn shed(&mut self, now: Instant, shedding: Shedding) {
+        let (worker, busy) = (self.media.index, self.tempo.load_percent());
+        if shedding == Shedding::Nothing {
+            tracing::info!(worker, busy, "the worker has time again and sheds nothing");
+        } else {
+            let sheds = shedding.name();
+            tracing::warn!(
+                worker,
+                busy,
+                sheds,
+                "the worker's core is too busy: video is reduced, sound goes on; give the server more cores or fewer rooms"
+            );
+        }
+        self.shedding = shedding;
+        self.media.router.set_shedding(now, shedding);
     }
 
     /// How many were taken.
@@ -259,7 +293,8 @@ impl<F: Fn(Event)> Worker<F> {
         if ring_waits || request_waits || self.shutdown {
             return Some(Duration::ZERO);
         }
-        self.media.next_timeout.map(|at| at.saturating_duration_since(Instant::now()))
+        let due = self.media.next_timeout.map(|at| at.saturating_duration_since(Instant::now()));
+        [due, self.tempo.look_again()].into_iter().flatten().min()
     }
 
     fn stats(&self) -> WorkerStats {
@@ -269,6 +304,8 @@ impl<F: Fn(Event)> Worker<F> {
             router: self.media.router.stats(),
             turns: self.turns,
             busy_percent: self.tempo.busy_percent(),
+            load_percent: self.tempo.load_percent(),
+            shedding: self.shedding,
             cpu_us: thread_cpu().as_micros() as u64,
             restarts: self.media.restarts,
         }
@@ -284,6 +321,15 @@ impl<F: Fn(Event)> Media<F> {
         self.received.datagrams += count as u64;
         self.received.bytes += bytes.len() as u64;
         self.received.count_dropped(ReceiveDrop::Overflow, received.overflowed as usize);
+        if received.overflowed > 0 && self.overflow_told.is_none_or(|told| now >= told + OVERFLOW_TELL) {
+            self.overflow_told = Some(now);
+            tracing::warn!(
+                worker = self.index,
+                datagrams = received.overflowed,
+                "the UDP receive buffer was too small for a burst, and datagrams are lost: \
+                 raise net.core.rmem_max, or give the server more cores if it is busy"
+            );
+        }
         if received.truncated {
             self.received.count_dropped(ReceiveDrop::Truncated, 1);
             return;

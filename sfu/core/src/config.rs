@@ -5,6 +5,31 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use transport::{Candidate, Certificate, DtlsConfig};
 
+/// What a router whose processor cannot keep up leaves out, in this order. Sound goes on in every case.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Shedding {
+    #[default]
+    Nothing,
+    /// Every picture in its smallest layer.
+    Enhancement,
+    /// And each subscriber is sent a few pictures only: the pinned, the loudest and the largest.
+    LeastWatched,
+}
+
+impl Shedding {
+    /// Pictures that a subscriber keeps under [`Self::LeastWatched`]: who speaks, and whom they speak with.
+    pub const PICTURES: usize = 2;
+
+    /// As in the log and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Enhancement => "enhancement_layers",
+            Self::LeastWatched => "least_watched",
+        }
+    }
+}
+
 /// One router's settings. `Config::new` gives the values a server runs with; change fields from there.
 #[derive(Clone, Debug)]
 pub struct Config {

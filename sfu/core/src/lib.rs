@@ -28,7 +28,7 @@ mod timers;
 mod uplink;
 
 pub use command::Command;
-pub use config::Config;
+pub use config::{Config, Shedding};
 pub use drop_reason::DropReason;
 pub use event::{AllocationReport, CloseReason, Event, Output, SlotReport, Stages, TimeoutReason, Transmit};
 pub use router::Router;

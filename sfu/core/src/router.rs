@@ -16,7 +16,9 @@ use crate::random::Random;
 use crate::speakers::Speakers;
 use crate::timers::{Owner, Timers};
 use crate::uplink::{Subscriber, Uplink};
-use crate::{Command, Config, DropReason, Event, Output, PeerStats, Stats, TimeoutReason, Transmit};
+use crate::{
+    Command, Config, DropReason, Event, Output, PeerStats, Shedding, Stats, TimeoutReason, Transmit,
+};
 use packet::{PeerId, RoomId};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -42,6 +44,7 @@ pub struct Router {
     by_address: HashMap<SocketAddr, usize>,
     rooms: BTreeMap<RoomId, Room>,
     agenda: Agenda,
+    shedding: Shedding,
     /// Packets of publishers that their subscribers have not got yet, in order of arrival; see [`Self::forward_arrived`].
     arrived: Vec<ingress::Arrived>,
     /// The datagram that the last `poll_output` lent out.
@@ -148,6 +151,7 @@ impl Router {
             by_address: HashMap::new(),
             rooms: BTreeMap::new(),
             agenda: Agenda::default(),
+            shedding: Shedding::Nothing,
             arrived: Vec::new(),
             lent: None,
             buffer: Vec::new(),
@@ -192,6 +196,19 @@ impl Router {
         self.forward_arrived();
         while let Some((owner, reason)) = self.agenda.timers.pop_due(self.now) {
             self.on_timer(owner, reason);
+        }
+    }
+
+    /// The processor cannot keep up, or can again: the shell says so, which alone knows.
+    pub fn set_shedding(&mut self, now: Instant, shedding: Shedding) {
+        if self.shedding == shedding {
+            return;
+        }
+        self.advance(now);
+        self.forward_arrived();
+        self.shedding = shedding;
+        for index in 0..self.links.len() {
+            self.allocate(index);
         }
     }
 

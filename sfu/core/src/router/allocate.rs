@@ -6,7 +6,7 @@ use crate::allocation::{self, Choice, Inputs, Offer, PauseReason, Preference, Ve
 use crate::downlink::{Downlink, Source};
 use crate::timers::Owner;
 use crate::uplink::{LayerSet, Subscriber, Uplink};
-use crate::{AllocationReport, Event, SlotReport, TimeoutReason};
+use crate::{AllocationReport, Event, Shedding, SlotReport, TimeoutReason};
 use packet::media::MediaKind;
 use packet::{Bitrate, Mid, PeerId};
 use std::time::Duration;
@@ -94,7 +94,12 @@ impl Router {
             let track = self.uplinks[bound.index].tracks.get(usize::from(bound.track))?;
             let distrusted = track.is_distrusted(self.now);
             match slot.kind {
-                MediaKind::Video => track.offers(self.now, &mut offers),
+                MediaKind::Video => {
+                    track.offers(self.now, &mut offers);
+                    if self.shedding >= Shedding::Enhancement {
+                        offers.truncate(1);
+                    }
+                }
                 MediaKind::Audio => {
                     let rate = track.layers.first().map_or(Bitrate(0), |layer| layer.meter.rate(self.now));
                     offers.clear();
@@ -113,10 +118,11 @@ impl Router {
                 memory: slot.memory,
             })
         });
+        let few = (self.shedding >= Shedding::LeastWatched).then_some(Shedding::PICTURES);
         Inputs {
             estimate: downlink.estimate,
             blind_rate: self.config.blind_rate,
-            last_n: self.config.last_n,
+            last_n: self.config.last_n.into_iter().chain(few).min(),
             slots: slots.collect(),
         }
     }

@@ -12,5 +12,6 @@ mod pacing;
 mod peer;
 mod redundancy;
 mod repair;
+mod shedding;
 mod watching;
 mod world;
