@@ -238,6 +238,27 @@ fn a_failed_join_touches_nobody_and_may_be_repeated() {
 }
 
 #[test]
+fn busy_workers_take_no_new_room_and_whoever_comes_to_a_running_call_is_let_in() {
+    let mut world = World::new();
+    world.enter(1, "running", 4);
+    world.sessions.handle_load(&[95, 20]);
+    world.clear();
+    world.enter(2, "new", 4);
+    assert!(
+        !world.media.is_empty() && world.media.iter().all(|(worker, _)| *worker == 1),
+        "where there is time"
+    );
+    world.sessions.handle_load(&[95, 90]);
+    world.open(3);
+    world.say(3, join(5, "another", "n", 4));
+    assert_eq!(world.error(3), (Some(5), ErrorCode::TooManyRooms));
+    world.say(3, join(6, "running", "n", 4));
+    assert!(matches!(world.to(3).last(), Some(ServerMessage::Joined { re: 6, .. })), "running calls go on");
+    world.sessions.handle_load(&[40, 90]);
+    world.enter(4, "another", 4);
+}
+
+#[test]
 fn messages_out_of_turn_are_refused() {
     let mut world = World::new();
     world.open(1);

@@ -107,7 +107,10 @@ impl Engine {
                 biased;
                 Some(event) = events.recv() => self.sessions.handle_media_event(event),
                 input = inputs.recv() => match input {
-                    Some(input) => read_at = self.handle(input),
+                    Some(input) => {
+                        self.sessions.handle_load(&self.sfu.busy_percent());
+                        read_at = self.handle(input);
+                    }
                     None => return,
                 },
                 () = timeout => self.sessions.handle_timeout(Instant::now()),

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering;
 
-use sfu::{ReceiveDrop, SendDrop};
+use sfu::{ReceiveDrop, SendDrop, Shedding};
 use wire::ErrorCode;
 
 use super::limits::ConnectionCap;
@@ -214,6 +214,26 @@ fn shell(page: &mut Page, media: &sfu::Stats) {
             page.sample(name, &[("worker", &index.to_string())], worker.cpu_us as f64 / 1e6);
         }
     }
+    let name = "sampan_worker_busy_ratio";
+    page.family(name, "gauge", "Share of its time that each worker works; new rooms are refused from 0.85.");
+    for (index, worker) in media.workers.iter().enumerate() {
+        if let Some(worker) = worker {
+            page.sample(name, &[("worker", &index.to_string())], f64::from(worker.load_percent) / 100.0);
+        }
+    }
+    let name = "sampan_worker_shedding";
+    page.family(name, "gauge", "1 while a worker that cannot keep up leaves this out.");
+    for (index, worker) in media.workers.iter().enumerate() {
+        for what in [Shedding::Enhancement, Shedding::LeastWatched] {
+            let sheds = worker.as_ref().is_some_and(|worker| worker.shedding >= what);
+            let labels = [("worker", index.to_string()), ("what", what.name().to_owned())];
+            page.sample(name, &labels.each_ref().map(|(k, v)| (*k, v.as_str())), u8::from(sheds));
+        }
+    }
+    let name = "sampan_udp_buffer_bytes";
+    page.family(name, "gauge", "Socket buffers that the system granted.");
+    page.sample(name, &[("way", "receive")], media.buffers.receive);
+    page.sample(name, &[("way", "send")], media.buffers.send);
     let restarts = media.workers.iter().flatten().map(|w| w.restarts).sum::<u64>();
     page.counter("sampan_worker_restarts_total", "Forwarders started anew after they had failed.", restarts);
 }

@@ -99,6 +99,12 @@ impl Sessions {
     ) -> Result<Entered, Refused> {
         let peer = PeerId(self.next_peer);
         let room = self.rooms.check_join(peer, &join)?;
+        if self.place.is_full() && !self.place.knows(room) {
+            return Err(Refused::new(
+                ErrorCode::TooManyRooms,
+                "the server's processors are busy with the calls that are there: try again in a while, or on another server",
+            ));
+        }
         let worker = self.place.worker(room);
         let local = self.secret.credentials(worker);
         let seeds = (self.secret.number(), self.secret.number());

@@ -244,6 +244,11 @@ impl Sessions {
         }
     }
 
+    /// How busy the media workers are, in percent of their time: new rooms go where there is some, and nowhere if there is none.
+    pub fn handle_load(&mut self, busy_percent: &[u32]) {
+        self.place.set_busy(busy_percent);
+    }
+
     /// The WebSocket was closed by a client that is done; its participant leaves.
     pub fn handle_closed(&mut self, connection: ConnectionId) {
         self.forget(connection);
