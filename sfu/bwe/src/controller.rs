@@ -82,9 +82,8 @@ pub struct Controller {
 const FEEDBACK_PER_S: u64 = 200;
 const FEEDBACK_BURST: u64 = 20;
 const CREDIT: u64 = 1_000_000;
-/// The first cluster of a call, as a factor of the start. The next is sent when this one got through: on a narrow link the two at once
-/// would be a queue of a quarter of a second, which a listener's buffer remembers for long.
-const START_FACTOR: u64 = 3;
+/// The first clusters of a call, as factors of the start.
+const START_FACTORS: [u64; 2] = [3, 6];
 /// A cluster that got through is followed by one this much faster.
 const FURTHER_FACTOR: u64 = 2;
 /// Above the next step by what a measurement errs, and never by less than this above the estimate.
@@ -111,8 +110,6 @@ const FULL_OF_LATE: Duration = Duration::from_millis(120);
 const QUEUE_STANDING: Duration = Duration::from_millis(90);
 /// Queueing and unevenness that are no reason to stop.
 const WINDOW_SLACK: Duration = Duration::from_millis(150);
-/// The same, seen from the oldest packet without an answer: nothing but an answer releases it, so less is enough.
-const LATE: Duration = Duration::from_millis(20);
 /// Until a queue of our own has drained.
 const DRAIN_SLACK: Duration = Duration::from_millis(30);
 const WINDOW_MIN: u64 = 8 * 1500;
@@ -124,8 +121,6 @@ const COMPANY_LOSS: f64 = 0.1;
 const COMPANY_PAUSE: Duration = Duration::from_secs(2);
 const TREND_VALID: Duration = Duration::from_millis(600);
 const LARGE_DROP: f64 = 0.66;
-/// Pictures begin anew first.
-const RECOVERY_AFTER: Duration = Duration::from_millis(1500);
 const RECOVERY_WITHIN: Duration = Duration::from_secs(5);
 const OF_BEFORE: f64 = 0.85;
 /// Further clusters follow if there is room; if there is none this one should not make a queue.
@@ -266,8 +261,10 @@ impl Controller {
         let now = self.moment(now);
         if !self.began {
             self.began = true;
-            let rate = Bitrate(self.config.start.0 * START_FACTOR);
-            self.probes.plan(now, rate.min(self.probe_max()), ProbeReason::Start);
+            for factor in START_FACTORS {
+                let rate = Bitrate(self.config.start.0 * factor);
+                self.probes.plan(now, rate.min(self.probe_max()), ProbeReason::Start);
+            }
             self.next_probe = now.plus(PROBE_PAUSE);
         }
         self.plan_probes(now, ProbeReason::Periodic);
@@ -356,8 +353,7 @@ impl Controller {
             () => self.rate.0 / 4,
         };
         let ordinary = Bitrate(self.rate.0 + headroom);
-        let late = self.history.in_flight() > self.window() || self.answers_are_late(self.moment(now));
-        let slow = if self.presence.absent().is_some() || late {
+        let slow = if self.presence.absent().is_some() || self.history.in_flight() > self.window() {
             Some(ABSENT_RATE)
         } else {
             self.loss.experiment(self.moment(now))
@@ -369,13 +365,6 @@ impl Controller {
     pub fn absent_for(&self, now: Instant) -> Option<Duration> {
         let usual = 3 * self.presence.usual();
         self.presence.absent().map(|absent| self.moment(now).since(absent.since).saturating_sub(usual))
-    }
-
-    /// After a large drop: how long the path takes to carry what is under way beyond what it answers in time. Zero otherwise.
-    pub fn drains_in(&self) -> Duration {
-        let excess = self.history.in_flight().saturating_sub(self.window());
-        let fell = self.recovery.is_some() && self.aimd.is_draining();
-        if fell { self.rate.time_for(DataSize(excess)) } else { Duration::ZERO }
     }
 
     pub fn stats(&self) -> Stats {
@@ -413,15 +402,6 @@ impl Controller {
         let answered_in = self.rtt() + self.presence.usual() + slack + queue;
         let bytes = self.rate.0 as f64 * answered_in.as_secs_f64() / 8.0;
         (bytes as u64).max(WINDOW_MIN)
-    }
-
-    /// Longer than a queue, jitter and the time between two messages explain: what is sent meanwhile may wait behind what was sent
-    /// already. It costs a few milliseconds of a picture if it is not so, and a fifth of a second of sound if it is.
-    fn answers_are_late(&self, now: Moment) -> bool {
-        let queue = self.queue.standing().max(self.company.queue().unwrap_or_default());
-        let slack = LATE + self.trendline.jitter() * 2 + queue;
-        let due = |since: Moment| since.plus(self.rtt() + self.presence.usual() + slack);
-        self.presence.last().is_some() && self.history.waiting_since().is_some_and(|since| now > due(since))
     }
 
     fn rtt(&self) -> Duration {
@@ -555,11 +535,7 @@ impl Controller {
         let Some((dropped, before)) = self.recovery else { return };
         if now.since(dropped) > RECOVERY_WITHIN {
             self.recovery = None;
-        } else if now.since(dropped) > RECOVERY_AFTER
-            && usage == Usage::Normal
-            && self.is_drained(now)
-            && self.probes.idle()
-        {
+        } else if usage == Usage::Normal && self.is_drained(now) && self.probes.idle() {
             self.recovery = None;
             let rate = (before.0 as f64 * OF_BEFORE).min(self.aimd.rate().0 as f64 * RECOVERY_FACTOR);
             let rate = Bitrate(rate as u64).min(self.probe_max());
