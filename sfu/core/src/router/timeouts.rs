@@ -79,10 +79,8 @@ impl Router {
         let mut messages = Vec::new();
         let mut lost: Vec<SeqNo> = Vec::new();
         let mut next = None;
-        let congested = !self.uplinks[index].feedback.masks();
         for layer in self.uplinks[index].tracks.iter_mut().flat_map(|t| &mut t.layers) {
             lost.clear();
-            layer.nack.set_congested(congested);
             if layer.nack.due(self.now, rtt, layer.kind, &mut lost) {
                 layer.keyframes.want();
                 given_up = true;

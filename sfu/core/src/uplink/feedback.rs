@@ -197,11 +197,6 @@ impl FeedbackRecorder {
         }
     }
 
-    /// Losses are taken for chance, not for too high a rate.
-    pub fn masks(&self) -> bool {
-        self.shaper.masks()
-    }
-
     pub fn stats(&self) -> UplinkStats {
         self.shaper.stats()
     }

@@ -21,8 +21,6 @@ pub(crate) struct NackGenerator {
     ambiguous: u8,
     /// Share of the packets that did not come by themselves, smoothed.
     lost: f32,
-    /// Loss follows the rate.
-    congested: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -166,7 +164,7 @@ impl NackGenerator {
             MediaKind::Video => AGE_MAX,
         };
         let repeat = repeat_after(rtt);
-        let long = repeat > 3 * COPY_WAIT && !self.congested;
+        let long = repeat > 3 * COPY_WAIT;
         let (doubled, at_once) = (long && self.lost > DOUBLED, long && self.lost > DOUBLED_AT_ONCE);
         self.missing.retain_mut(|m| {
             if m.next > now {
@@ -196,11 +194,6 @@ impl NackGenerator {
 
     pub fn next(&self) -> Option<Instant> {
         self.missing.iter().map(|m| m.next).min()
-    }
-
-    /// More is lost because more is sent: copies of requests, or of answers to them, would be lost as well.
-    pub fn set_congested(&mut self, congested: bool) {
-        self.congested = congested;
     }
 
     /// From a request to its answer.

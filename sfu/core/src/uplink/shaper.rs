@@ -83,6 +83,8 @@ const CERTAIN: f64 = 4.0;
 const WATCHED: i64 = 1_000_000;
 /// A trial: so much of the rate at most, for so long. The sender is back within seconds.
 const TRIAL: (f64, i64) = (0.8, 2_000_000);
+/// Share lost from which it may be far above a ceiling.
+const FAR_ABOVE: f64 = 0.5;
 /// Between trials: doubled after each that found chance. A minute of wrong masking at most, two trials a minute at first.
 const SPARE: (i64, i64) = (15_000_000, 60_000_000);
 /// Slower senders have little to give.
@@ -194,9 +196,10 @@ impl Shaper {
         if over < -CERTAIN {
             return self.acquit(now);
         }
-        // A ceiling would lose half as much then. Far above it a fifth less is lost nearly as well, and tells nothing.
+        // Far above a ceiling a fifth less is lost nearly as well, and tells nothing: down to where it would lose half as much.
         let half = (1.0 - recent.share()) / (1.0 - recent.share() / 2.0);
-        Verdict::Trial { rate: recent.rate_sent() * TRIAL.0.min(half), ends: now + TRIAL.1 }
+        let factor = if recent.share() > FAR_ABOVE { half } else { TRIAL.0 };
+        Verdict::Trial { rate: recent.rate_sent() * factor, ends: now + TRIAL.1 }
     }
 
     fn acquit(&mut self, now: i64) -> Verdict {
