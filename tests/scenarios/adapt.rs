@@ -37,7 +37,7 @@ const NOT_HELD_YET: &[&str] = &[
     "capacity_traces",
     "loss_traces",
     "arrival_traces",
-    "uplink_policer_500kbps",
+    "uplink_300kbps",
     "isolation",
 ];
 
@@ -56,6 +56,6 @@ macro_rules! rows {
 }
 
 rows! {
-    start_1mbps steady_line jitter_50ms loss_2 loss_10 loss_30 outage_500ms outage_2s outage_5s uplink_loss_30 uplink_300kbps layers_on_demand
+    start_1mbps steady_line jitter_50ms loss_2 loss_10 loss_30 outage_500ms outage_2s outage_5s uplink_loss_30 uplink_policer_500kbps layers_on_demand
     hostile_feedback hostile_requests wrap_around
 }
