@@ -20,6 +20,9 @@ const POLICY: (HeaderName, HeaderValue) = (
     ),
 );
 
+/// Path, method, and what the document says of it.
+type Operation<'a> = (&'a str, &'a str, &'a Value);
+
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 pub(super) fn respond(document: &OpenApi) -> Response {
@@ -44,7 +47,7 @@ fn render(document: &Value) -> String {
         text(&info["version"]),
         text(&info["description"]),
     );
-    let mut tags: Vec<(&str, Vec<(&str, &str, &Value)>)> = Vec::new();
+    let mut tags: Vec<(&str, Vec<Operation<'_>>)> = Vec::new();
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         for method in METHODS {
             let Some(operation) = item.get(method) else { continue };
