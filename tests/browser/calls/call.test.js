@@ -55,6 +55,20 @@ describe('a call in Chromium', () => {
     for (const one of [ada, grace, hedy]) assert.deepEqual(one.complaints, [], one.name);
   });
 
+  test('Join is within reach in windows of every size', TIMEOUT, async () => {
+    const { page } = await person('Ada', 'sizes');
+    for (const [width, height] of [[320, 480], [390, 844], [520, 400], [844, 390], [1280, 720]]) {
+      await page.setViewportSize({ width, height });
+      const reached = await page.evaluate(() => {
+        const join = document.querySelector('#join');
+        join.scrollIntoView({ block: 'center' });
+        const { x, y, width: across, height: down } = join.getBoundingClientRect();
+        return join.contains(document.elementFromPoint(x + across / 2, y + down / 2));
+      });
+      assert.ok(reached, `something covers it at ${width}x${height}`);
+    }
+  });
+
   test('the quality panel tells the stages of connecting and how well it goes', TIMEOUT, async () => {
     await (await person('Ada', 'quality')).join();
     const grace = await (await person('Grace', 'quality')).join();
