@@ -16,7 +16,7 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const HTTP: &str = "127.0.0.1:8088";
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -98,7 +98,7 @@ impl Janus {
         let streams: Vec<_> = shape.sources(peer).map(|source| json!({"feed": source as u64 + 1})).collect();
         let body = json!({"request": "join", "ptype": "subscriber", "room": Self::room(shape, peer),
                           "streams": streams});
-        let event = session.ask(&body, None)?;
+        let event = until_published(|| session.ask(&body, None))?;
         let offer = event.description.context("Janus offers nothing")?;
         let local = shape::client_credentials(RECEIVING + peer);
         let answer = sdp::answer(&offer, &local, self.place.fingerprint, self.own_address());
@@ -116,6 +116,19 @@ impl Janus {
             video: video.unwrap_or(shape::VIDEO),
             audio: audio.unwrap_or(shape::AUDIO),
         })
+    }
+}
+
+/// A publisher is connected for us a moment before it is for Janus, which then knows no such feed.
+fn until_published(mut ask: impl FnMut() -> anyhow::Result<api::Event>) -> anyhow::Result<api::Event> {
+    let give_up = Instant::now() + START_PATIENCE;
+    loop {
+        match ask() {
+            Err(error) if error.to_string().contains("No such feed") && Instant::now() < give_up => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            done => return done,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 /// Of a veth end: where servers are reached.
 pub const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 66, 0, 1));
-/// Behind an `ifb` device, which drops what no filter sent to it: the whole transmit path and nothing else.
+/// Behind a device that drops everything: the whole transmit path and nothing else.
 pub const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 67, 0, 2));
 
 /// Moves this process, and those it starts, into a new namespace. Before any thread is started.
@@ -24,14 +24,20 @@ pub fn enter() -> anyhow::Result<()> {
         "addr add 10.66.0.1/24 dev bench0",
         "link set bench0 up",
         "link set bench1 up",
-        "link add bench2 type ifb",
-        "addr add 10.67.0.1/24 dev bench2",
-        "link set bench2 up",
     ] {
-        let command = Command::new("ip").args(arguments.split(' ')).output();
-        let output = command.context("the command `ip` (Debian: iproute2)")?;
-        let error = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "ip {arguments}: {}", error.trim());
+        ip(arguments)?;
     }
+    // Kernels are built with one or the other; an `ifb` drops what no filter sent to it.
+    let nowhere = ["ifb", "dummy"].map(|kind| ip(&format!("link add bench2 type {kind}")));
+    ensure!(nowhere.iter().any(Result::is_ok), "a device that drops everything: {nowhere:?}");
+    ip("addr add 10.67.0.1/24 dev bench2")?;
+    ip("link set bench2 up")
+}
+
+fn ip(arguments: &str) -> anyhow::Result<()> {
+    let command = Command::new("ip").args(arguments.split(' ')).output();
+    let output = command.context("the command `ip` (Debian: iproute2)")?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "ip {arguments}: {}", error.trim());
     Ok(())
 }
