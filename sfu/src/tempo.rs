@@ -8,6 +8,10 @@
 //! A turn costs a wake-up and, for each destination, a system call. So two turns begin no closer together than the tick:
 //! what arrives between them is taken in together and leaves in larger batches. A datagram after a silence longer than the
 //! tick is served at once.
+//!
+//! Sleeping is dear itself (a few microseconds, ten times that on a virtual machine), so one sleep a turn is aimed at: where
+//! datagrams are dense the worker first sleeps out the tick and then finds them waiting; where they are sparse it sleeps until one
+//! comes. What happened the last time says which it is.
 
 use sfu_core::Shedding;
 use std::time::{Duration, Instant};
@@ -51,6 +55,8 @@ pub struct Tempo {
     /// Smoothed, in percent.
     load: f32,
     fan_out: usize,
+    /// The last wait was ended within the tick.
+    dense: bool,
     shedding: Shedding,
     /// Since when nothing else is wanted, or when it changed.
     shedding_from: Instant,
@@ -67,6 +73,7 @@ impl Tempo {
             busy_percent: 0,
             load: 0.0,
             fan_out: 0,
+            dense: false,
             shedding: Shedding::Nothing,
             shedding_from: now,
         }
@@ -99,6 +106,16 @@ impl Tempo {
     pub fn pause(&self, now: Instant) -> Option<Duration> {
         let next = self.turn_began + self.tick;
         Some(next.saturating_duration_since(now)).filter(|pause| *pause >= SLEEP_MIN)
+    }
+
+    /// Whether to pause before it is known that something has come.
+    pub fn pauses_first(&self) -> bool {
+        self.dense
+    }
+
+    /// `within_tick`: what ended the wait came before another turn may begin.
+    pub fn waited(&mut self, within_tick: bool) {
+        self.dense = within_tick;
     }
 
     /// How long to sleep after a datagram has come out of silence, before it is looked at.

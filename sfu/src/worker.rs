@@ -41,6 +41,8 @@ const RECEIVES_PER_TURN: usize = 64;
 /// Records per ring and turn, for the same reason.
 const RECORDS_PER_TURN: usize = 64;
 const REQUESTS_PER_TURN: usize = 256;
+/// A wait that was over within this found something there.
+const AT_ONCE: Duration = Duration::from_micros(15);
 /// Between two log lines about a receive buffer that overflows.
 const OVERFLOW_TELL: Duration = Duration::from_secs(60);
 
@@ -264,22 +266,37 @@ impl<F: Fn(Event)> Worker<F> {
         more
     }
 
-    /// Sleeps until something comes or is due, and learns which sockets have something. Does not sleep if `more_waits`.
+    /// Sleeps until something comes or is due, and the next turn may begin; learns which sockets have something. Does not sleep
+    /// if `more_waits`.
     fn wait(&mut self, more_waits: bool) {
+        if more_waits {
+            return self.look(Some(Duration::ZERO));
+        }
         // A worker that pauses counts as awake: whoever puts something into its queues saves the call.
-        let paused = (!more_waits).then(|| self.tempo.pause(Instant::now())).flatten();
-        if let Some(pause) = paused {
+        let first = Some(Instant::now()).filter(|_| self.tempo.pauses_first());
+        if let Some(pause) = first.and_then(|now| self.tempo.pause(now)) {
+            thread::sleep(pause);
+            let looked = Instant::now();
+            let timeout = self.fall_asleep();
+            self.look(timeout);
+            return self.tempo.waited(looked.elapsed() < AT_ONCE);
+        }
+        let timeout = self.fall_asleep();
+        self.look(timeout);
+        let pause = self.tempo.pause(Instant::now());
+        self.tempo.waited(pause.is_some());
+        let gather = self.tempo.gather().filter(|_| self.readable.contains(&true));
+        if let Some(pause) = pause.or(gather) {
             thread::sleep(pause);
         }
-        let timeout = if more_waits { Some(Duration::ZERO) } else { self.fall_asleep() };
+    }
+
+    /// Waits for as long as `timeout` at most.
+    fn look(&mut self, timeout: Option<Duration>) {
         self.waiter.wait(timeout);
         self.wake.awake(self.waiter.is_ready(0));
         for (index, readable) in self.readable.iter_mut().enumerate() {
             *readable |= self.waiter.is_ready(1 + index);
-        }
-        let out_of_silence = paused.is_none() && !more_waits && self.readable.contains(&true);
-        if let Some(gather) = self.tempo.gather().filter(|_| out_of_silence) {
-            thread::sleep(gather);
         }
     }
 
@@ -470,6 +487,7 @@ impl<F: Fn(Event)> Media<F> {
     fn drain(&mut self, sockets: &[Socket], now: Instant) {
         self.egress.begin_drain();
         loop {
+            self.router.advance(Instant::now());
             match self.router.poll_output() {
                 Output::Transmit(transmit) => {
                     match sockets.iter().find(|socket| socket.bound().is_ipv4() == transmit.to.is_ipv4()) {

@@ -27,7 +27,7 @@ pub fn run(mut running: Running, run: &Run, per_second: f64, report: &mut Report
         // In steps, so that the moments of connecting are told apart.
         let until = Instant::now() + pause;
         while Instant::now() < until {
-            running.load.run(&running.common, Duration::from_millis(1), |_| false);
+            running.load.run(Duration::from_millis(1), |_| false);
             let clients = &running.load.clients;
             joining.retain(|&peer, since| {
                 let (seen, ms) = (clients[peer].streams() > 0, since.elapsed().as_secs_f64() * 1000.0);

@@ -88,9 +88,7 @@ impl Client {
         now: Instant,
     ) -> anyhow::Result<Self> {
         let socket = Socket::bind(SocketAddr::new(common.address, 0), false)?;
-        if decrypts {
-            socket.stamp_arrivals()?;
-        }
+        socket.stamp_arrivals()?;
         let Connection { peer, local, remote, extensions, video, audio, streams, .. } = connection;
         let config = Config {
             ice: IceMode::Full { tie_breaker: peer as u64 + 1 },
@@ -146,21 +144,14 @@ impl Client {
     }
 
     /// Reads everything that waits at the socket.
-    pub fn receive(&mut self, common: &Common, buffer: &mut [u8]) {
+    pub fn receive(&mut self, buffer: &mut [u8]) {
         loop {
             match self.socket.receive(buffer) {
                 Ok(received) => {
                     let now = Instant::now();
                     self.counts.overflowed += u64::from(received.overflowed);
                     for datagram in buffer[..received.len].chunks_mut(received.segment_size) {
-                        self.handle_datagram(
-                            common,
-                            now,
-                            received.local,
-                            received.from,
-                            received.arrived,
-                            datagram,
-                        );
+                        self.handle_datagram(now, received.local, received.from, received.arrived, datagram);
                     }
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
@@ -204,7 +195,6 @@ impl Client {
 
     fn handle_datagram(
         &mut self,
-        common: &Common,
         now: Instant,
         local: SocketAddr,
         from: SocketAddr,
@@ -214,14 +204,15 @@ impl Client {
         if !self.decrypts && classify(datagram) == Some(Protocol::Rtp) {
             // The length of the padding is encrypted, so leave padding in.
             datagram[0] &= !0x20;
-            self.count(common, now, datagram, None);
+            self.count(now, datagram, arrived);
             return;
         }
         match self.transport.handle_datagram(now, local, from, datagram) {
             Ok(Incoming::Handled) => {}
             Ok(Incoming::Rtp { packet, .. }) => {
                 let packet = &*packet;
-                self.count(common, now, packet, arrived);
+                self.count(now, packet, arrived);
+                self.measure(packet, arrived);
             }
             Ok(Incoming::Rtcp(compound)) => {
                 let wants_keyframe = Compound::iter(compound)
@@ -234,11 +225,13 @@ impl Client {
         }
     }
 
-    fn count(&mut self, common: &Common, now: Instant, packet: &[u8], arrived: Option<Duration>) {
+    fn count(&mut self, now: Instant, packet: &[u8], arrived: Option<Duration>) {
         let Ok(header) = RtpHeader::parse(packet) else { return };
-        if let Some(sequence) = Values::read(&header, packet, &self.extensions).transport_sequence {
-            let arrival_us = now.saturating_duration_since(common.epoch).as_micros() as i64;
-            self.feedback.arrivals.push((SeqNo(sequence.0), arrival_us));
+        if let Some(sequence) = Values::read(&header, packet, &self.extensions).transport_sequence
+            && let Some(arrived) = arrived
+        {
+            // The kernel's time: when this thread comes to read it says more of the bench than of the network.
+            self.feedback.arrivals.push((SeqNo(sequence.0), arrived.as_micros() as i64));
             self.feedback.due.get_or_insert(now + FEEDBACK_INTERVAL);
         }
         if !self.media.contains(&header.pt) {
@@ -257,6 +250,14 @@ impl Client {
             Some(_) => self.counts.late += 1,
             None => self.streams.push(Stream { ssrc: header.ssrc, highest: header.seq, cycles: 0 }),
         }
+    }
+
+    /// The delay of a decrypted packet.
+    fn measure(&mut self, packet: &[u8], arrived: Option<Duration>) {
+        let Ok(header) = RtpHeader::parse(packet) else { return };
+        if !self.media.contains(&header.pt) {
+            return;
+        }
         if let Some(arrived) = arrived
             && let Some(sent) = Publisher::sent_at(header.payload(packet))
             && let Some(latency) = arrived.checked_sub(sent)
@@ -269,10 +270,10 @@ impl Client {
     fn send_feedback(&mut self) {
         self.feedback.due = None;
         let mut arrivals = std::mem::take(&mut self.feedback.arrivals);
-        let Some(&(base, first)) = arrivals.first() else { return };
+        let Some(&(any, _)) = arrivals.first() else { return };
         // Retransmissions and padding come in between; the builder wants ascending numbers.
-        arrivals.sort_by_key(|(seq, _)| seq.since(base));
-        let base = arrivals.first().map_or(base, |(seq, _)| *seq);
+        arrivals.sort_by_key(|(seq, _)| seq.since(any));
+        let (base, first) = arrivals[0];
         let media = self.streams.first().map_or(Ssrc(1), |stream| stream.ssrc);
         let mut builder = FeedbackBuilder::new(Ssrc(1), media, self.feedback.sent, base, first);
         self.feedback.sent = self.feedback.sent.wrapping_add(1);

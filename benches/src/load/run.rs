@@ -123,7 +123,7 @@ impl Running {
         }
         self.load.poll_all()?;
         eprintln!("{}: {wanted} connections are made", self.server.name());
-        self.load.run(&self.common, CONNECT_PATIENCE, |clients| clients.iter().all(Client::is_connected));
+        self.load.run(CONNECT_PATIENCE, |clients| clients.iter().all(Client::is_connected));
         let connected = self.load.clients.iter().filter(|client| client.is_connected()).count();
         ensure!(connected == wanted, "only {connected} of {wanted} connected");
         let profile = self.load.clients[0].profile().context("an SRTP profile")?;
@@ -151,14 +151,14 @@ impl Running {
 
     /// After a warm-up.
     pub fn measure(mut self) -> anyhow::Result<Measured> {
-        self.load.run(&self.common, WARM_UP, |_| false);
+        self.load.run(WARM_UP, |_| false);
         self.window()
     }
 
     pub fn window(&mut self) -> anyhow::Result<Measured> {
         self.load.clients.iter_mut().for_each(|client| client.counts = Counts::default());
         let (before, own_before, start) = (self.server.usage()?, server::process_cpu_us(), Instant::now());
-        self.load.run(&self.common, Duration::from_secs(self.run.seconds), |_| false);
+        self.load.run(Duration::from_secs(self.run.seconds), |_| false);
         let (after, own_after, elapsed) = (self.server.usage()?, server::process_cpu_us(), start.elapsed());
         let clients = &mut self.load.clients;
         let sum = |count: fn(&Counts) -> u64| clients.iter().map(|c| count(&c.counts)).sum::<u64>();
@@ -305,7 +305,7 @@ impl Load {
     }
 
     /// Until `done` says so, or `duration` has passed.
-    pub fn run(&mut self, common: &Common, duration: Duration, done: impl Fn(&[Client]) -> bool) {
+    pub fn run(&mut self, duration: Duration, done: impl Fn(&[Client]) -> bool) {
         let end = Instant::now() + duration;
         let mut ready = Vec::new();
         loop {
@@ -322,7 +322,7 @@ impl Load {
             }
             self.poll.wait(next.saturating_duration_since(now), &mut ready);
             for &index in &ready {
-                self.clients[index].receive(common, &mut self.buffer);
+                self.clients[index].receive(&mut self.buffer);
                 // What was received may have made something due.
                 self.due[index] = self.clients[index].due();
             }

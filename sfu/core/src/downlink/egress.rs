@@ -165,6 +165,11 @@ impl Queue {
         self.first = 0;
     }
 
+    /// Something may leave, now or later.
+    pub fn has_work(&self) -> bool {
+        !self.waiting.is_empty() || self.pacer.has_work()
+    }
+
     pub fn push(&mut self, queued: Queued) -> Result<(), DropReason> {
         self.pacer.push(queued)
     }
