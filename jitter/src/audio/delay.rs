@@ -102,8 +102,9 @@ impl DelayEstimator {
 
     fn enter(&mut self, delay: Duration) {
         let bucket = ((delay.as_micros() / BUCKET.as_micros()) as usize).min(BUCKETS - 1);
-        // Until the memory is full an entry weighs as much as each before it, so that start-up is a plain histogram.
-        let keep = FORGETTING.min(self.entries as f32 / (self.entries + 1) as f32);
+        // Until the memory is full an entry weighs twice as much as the average before it: what a sender's first probes did to a
+        // narrow link is soon outvoted.
+        let keep = FORGETTING.min(self.entries.saturating_sub(1) as f32 / (self.entries + 1) as f32);
         self.entries = self.entries.saturating_add(1);
         for weight in &mut self.histogram {
             *weight *= keep;
