@@ -146,10 +146,14 @@ fn extensions_keep_the_offered_ids_and_mirror_directions() {
     assert_eq!(id(Extension::RepairedRid), Some(11));
     assert_eq!(id(Extension::DependencyDescriptor), Some(9));
     assert!(text.contains("a=extmap-allow-mixed\r\n"));
+    assert!(media.extensions.allow_mixed, "so a structure of layers fits");
+    let (_, media, _) = answered(&CHROMIUM_SIMULCAST.replace("a=extmap-allow-mixed\r\n", ""));
+    assert!(!media.extensions.allow_mixed);
     assert!(!section(&text, "3").contains("rtp-stream-id"), "a slot has no layers");
     assert!(!text.contains("toffset"));
 
-    let (text, _, _) = answered(FIREFOX_SIMULCAST);
+    let (text, media, _) = answered(FIREFOX_SIMULCAST);
+    assert!(media.extensions.allow_mixed, "it says so in every m-line");
     assert!(section(&text, "1").contains("a=extmap:6/sendonly http://www.webrtc.org/"));
     assert!(section(&text, "1").contains("a=extmap:8/recvonly https://aomediacodec"));
     assert!(section(&text, "1").contains("a=extmap-allow-mixed\r\n"));
