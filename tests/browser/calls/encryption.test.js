@@ -83,8 +83,8 @@ describe('a call with a key', () => {
     assert.ok(sent.length === 1 && offered, `sent as ${sent}, RED is ${offered}`);
   });
 
-  test('pictures with FEC are encrypted as well, and AV1 becomes VP8', TIMEOUT, async () => {
-    const ada = await (await person('Ada', 'codecs', { more: '&fec' })).join();
+  test('VP9 and FEC are encrypted as well, and AV1 becomes VP8', TIMEOUT, async () => {
+    const ada = await (await person('Ada', 'codecs', { more: '&codec=vp9&fec' })).join();
     const grace = await (await person('Grace', 'codecs', { more: '&codec=av1' })).join();
     await Promise.all([ada.sees('Grace'), grace.sees('Ada')]);
     await Promise.all([ada.receives(1), grace.receives(1)]);
@@ -92,7 +92,7 @@ describe('a call with a key', () => {
       const report = await window.testPeers.at(-1).getStats();
       return [...new Set([...report.values()].filter(({ type, kind }) => type === 'inbound-rtp' && kind === 'video').map(({ codecId }) => report.get(codecId)?.mimeType).filter(Boolean))];
     });
-    assert.deepEqual([await codecs(grace), await codecs(ada)], [['video/VP8'], ['video/VP8']]);
+    assert.deepEqual([await codecs(grace), await codecs(ada)], [['video/VP9'], ['video/VP8']]);
   });
 
   test('another key shows nobody and says why; with the right one everybody is there', TIMEOUT, async () => {

@@ -5,7 +5,7 @@ export async function installPlayer({ room }) {
   const peer = new RTCPeerConnection();
   for (const kind of ['audio', 'video']) peer.addTransceiver(kind, { direction: 'recvonly' });
   const video = Object.assign(document.createElement('video'), {
-    muted: true, autoplay: true, srcObject: new MediaStream(peer.getReceivers().map(({ track }) => track)),
+    autoplay: true, srcObject: new MediaStream(peer.getReceivers().map(({ track }) => track)),
   });
   document.body.replaceChildren(video);
   await peer.setLocalDescription();
