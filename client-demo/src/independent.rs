@@ -313,7 +313,7 @@ impl Peer {
                     MediaKind::Audio => (wire::Kind::Audio, Source::Microphone),
                     MediaKind::Video => (wire::Kind::Video, Source::Camera),
                 };
-                tracks.push(TrackInfo { mid, kind, source, muted: false, active: true });
+                tracks.push(TrackInfo { mid, kind, source, muted: false, active: true, encrypted: false });
                 continue;
             }
             // The crate knows the SSRCs; for counting, the m-line is enough.

@@ -52,6 +52,7 @@ impl Peer {
             source,
             muted: false,
             active: true,
+            encrypted: false,
         };
         let tracks = vec![
             track(microphone, Kind::Audio, Source::Microphone),

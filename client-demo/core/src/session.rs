@@ -69,6 +69,7 @@ impl Session {
                 source: publish.source,
                 muted: false,
                 active: publish.active,
+                encrypted: false,
             });
         }
         let mut session = Self {

@@ -13,8 +13,8 @@ const codec = /** @type {const} */ (['vp8', 'vp9', 'av1']).find((one) => one ===
 const camera = { codec, fec: asked.has('fec') };
 
 start({
-  createCall: () => {
-    const call = new Call({ url: URL_OF_SERVER, camera });
+  createCall: (key) => {
+    const call = new Call({ url: URL_OF_SERVER, camera, key });
     // For whoever looks at the console.
     return Object.assign(globalThis, { sampanCall: call }).sampanCall;
   },

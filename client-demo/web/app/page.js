@@ -7,7 +7,10 @@ import { wordsFor } from '../ui/words/index.js';
 
 /** @import {Call, Phone} from '../sdk/index.js' */
 
-/** @param {{createCall: () => Call, createPhone?: (identity: string, name: string) => Phone | null}} options where calls come from */
+/** Behind the `#`, which browsers send to no server. */
+const keyOfAddress = () => new URLSearchParams(location.hash.slice(1)).get('key');
+
+/** @param {{createCall: (key: string | null) => Call, createPhone?: (identity: string, name: string) => Phone | null}} options where calls come from */
 export function start(options) {
   const asked = new URLSearchParams(location.search);
   const words = wordsFor([asked.get('lang'), ...navigator.languages]);
@@ -15,8 +18,9 @@ export function start(options) {
   const frame = /** @type {HTMLElement} */ (document.getElementById('app'));
   frame.append(markup(words, 'main'));
   const app = new App(new Surface(frame, words), {
-    ...options, given: { name: asked.get('name'), room: asked.get('room'), remember: true }, token: asked.get('token'),
+    ...options, given: { name: asked.get('name'), room: asked.get('room'), remember: true }, token: asked.get('token'), key: keyOfAddress(),
   });
+  addEventListener('hashchange', () => void app.setKey(keyOfAddress()));
   app.on('joined', ({ room, title, ring }) => {
     document.title = `${title} · Sampan`;
     if (ring) return;

@@ -9,6 +9,7 @@
 
 import { Connection } from './connection.js';
 import { CallError } from './errors.js';
+import { CallKey } from './encryption/call-key.js';
 import { Emitter } from './events.js';
 import { MessageLog } from './messages.js';
 import { watchNetwork } from './network.js';
@@ -20,6 +21,8 @@ import { SLOT_STEP } from './slots.js';
 
 /** @import {CameraOptions} from './codecs.js' */
 /** @import {CallState} from './connection.js' */
+/** @import {EncryptionChange} from './encryption/call-key.js' */
+/** @import {SharedKey} from './encryption/passphrase.js' */
 /** @import {Published} from './publications.js' */
 /** @import {LinkQuality} from './reception.js' */
 /** @import {Setting} from './room.js' */
@@ -39,6 +42,7 @@ import { SLOT_STEP } from './slots.js';
  * @property {Grants} grants               what we may do has changed
  * @property {Source[]} stopped            a moderator has stopped what we publish; we may begin again
  * @property {Setting} room               how the room is set has changed
+ * @property {EncryptionChange} encryption   why nothing is to be seen or heard of somebody (`problem`); null: it is, again
  * @property {boolean} reachable          whether the server answers (before the join, too)
  * @property {CallError} error            the call ended and will not come back by itself
  */
@@ -47,19 +51,37 @@ import { SLOT_STEP } from './slots.js';
 export class Call extends Emitter {
   /** What is said in the room. */ messages = new MessageLog();
   #publications = new Publications();
-  #room = new Room((name, detail) => this.emit(name, detail));
-  /** @type {Reception} */ #reception = new Reception((slots) => this.#connection.tell({ type: 'prefer', slots }), (view) => this.emit('bound', view));
+  #room = new Room((name, detail) => {
+    this.emit(name, detail);
+    if (name === 'participants') for (const view of this.views) this.#key.judge(view);
+  });
+  /** @type {Reception} */ #reception = new Reception((slots) => this.#connection.tell({ type: 'prefer', slots }), (view) => {
+    view.failing = false;
+    this.#key.judge(view);
+    this.emit('bound', view);
+  });
+  #key = new CallKey({
+    views: () => this.views,
+    participants: () => this.participants,
+    changed: (change) => {
+      this.emit('encryption', change);
+      this.emit('participants', undefined);
+    },
+  });
   /** @type {MediaPath} */ #path;
   /** @type {Connection} */ #connection;
   #unwatch;
 
   /**
-   * @param {{url: string, slots?: number, camera?: CameraOptions}} options `url` of the WebSocket; `slots` receive-only pairs to begin
-   *   with; `camera` how it is sent
+   * @param {{url: string, slots?: number, camera?: CameraOptions, key?: SharedKey | null}} options `url` of the WebSocket; `slots` receive-only
+   *   pairs to begin with; `camera` how it is sent; `key` as for `setKey`
+   * @throws {CallError} `bad_key`
    */
-  constructor({ url, slots = SLOT_STEP, camera = {} }) {
+  constructor({ url, slots = SLOT_STEP, camera = {}, key = null }) {
     super();
-    this.#path = new MediaPath({ pairs: slots, camera, publications: this.#publications, reception: this.#reception }, {
+    this.#keep(key);
+    const encryption = () => this.#key.encryption;
+    this.#path = new MediaPath({ pairs: slots, camera, publications: this.#publications, reception: this.#reception, encryption }, {
       secured: () => this.#connection.secured(),
       disturbed: () => this.#connection.doubt(),
       replaced: () => {
@@ -165,6 +187,11 @@ export class Call extends Emitter {
     return this.#reception.quality;
   }
 
+  /** Sound and pictures are encrypted end to end. Messages are not. */
+  get encrypted() {
+    return this.#key.isSet;
+  }
+
   /** @param {Source} source @returns {Readonly<Published>} */
   published(source) {
     return this.#publications.of(source);
@@ -172,7 +199,26 @@ export class Call extends Emitter {
 
   /** Opens the WebSocket and makes the offer, ahead of the click. Never throws: `join` tells what is wrong. */
   prepare() {
-    this.#connection.prepare();
+    if (this.#key.isPossible) this.#connection.prepare(); // Else `join` says so.
+  }
+
+  /**
+   * The key of the call, which everybody in it has to give, and the server never learns: before joining, whether the call is encrypted at
+   * all; later another key in its place. What others seal with the key before it is still opened.
+   * @param {SharedKey | null} key a passphrase, or at least 16 random bytes; null: not encrypted
+   * @throws {CallError} `bad_key`; `wrong_state`: to begin or to end encryption, leave first
+   */
+  async setKey(key) {
+    if (this.state === 'idle') {
+      const [before, prepared] = [this.encrypted, this.#path.peer !== null];
+      this.#keep(key);
+      if (before === this.encrypted || !prepared) return;
+      // What is prepared was made for the other.
+      this.#path.clear();
+      return this.prepare();
+    }
+    if (!this.encrypted || key === null) throw new CallError('wrong_state', 'Whether a call is encrypted is settled before it is joined.');
+    await this.#key.change(key, this.room);
   }
 
   /**
@@ -181,6 +227,7 @@ export class Call extends Emitter {
    * @returns {Promise<void>} @throws {CallError}
    */
   async join({ room, name, token, start_ms = performance.now() }) {
+    void this.#key.enter(room); // Made while the call is joined.
     await this.#connection.join({ room, name, ...(token !== undefined && { token }) }, start_ms);
   }
 
@@ -229,9 +276,16 @@ export class Call extends Emitter {
     if (state === 'left' || state === 'failed') {
       this.#reception.close();
       this.messages.close();
+      this.#key.close();
       this.#unwatch();
     }
     this.emit('state', state);
+  }
+
+  /** @param {SharedKey | null} key */
+  #keep(key) {
+    this.#key.set(key);
+    this.#publications.encrypted = key !== null;
   }
 
   /** @param {Grants} grants */

@@ -18,6 +18,12 @@ const RECEIVE_AUDIO = ['audio/opus', 'audio/red'];
  *   again takes too long. VP8 and VP9. What others send is protected without it
  */
 
+/** H264 and AV1 are split into packets by what stands in the frame, which nobody can read who has not the key. */
+const NOT_SEALED = ['video/h264', 'video/av1'];
+
+/** The camera of an encrypted call: VP8 where AV1 was wished for. @param {CameraOptions} camera @returns {CameraOptions} */
+export const sealable = (camera) => (camera.codec === 'av1' ? { ...camera, codec: 'vp8' } : camera);
+
 /** What a slot accepts: whatever another participant's own client may send; and FEC, if its own network needs it. */
 const RECEIVE_VIDEO = ['video/vp8', 'video/vp9', 'video/h264', 'video/av1', 'video/red', 'video/ulpfec'];
 /** In front of the codec, the server takes it for a wish; behind it browsers offer it always. */
@@ -27,10 +33,10 @@ const FEC = ['video/red', 'video/ulpfec'];
  * @template {Codec} C
  * @param {C[]} capabilities of RTCRtpSender or RTCRtpReceiver
  * @param {'audio' | 'video'} kind @param {'send' | 'receive'} direction
- * @param {CameraOptions} [camera] of what is sent
+ * @param {CameraOptions} [camera] of what is sent @param {boolean} [encrypted] end to end
  * @returns {C[]} for `setCodecPreferences`; never empty when the browser has any codec of that kind
  */
-export function preferredCodecs(capabilities, kind, direction, { codec = 'vp8', fec = false } = {}) {
+export function preferredCodecs(capabilities, kind, direction, { codec = 'vp8', fec = false } = {}, encrypted = false) {
   const mime = (/** @type {C} */ one) => one.mimeType.toLowerCase();
   if (kind === 'audio') {
     const order = direction === 'send' ? SEND_AUDIO : RECEIVE_AUDIO;
@@ -38,7 +44,7 @@ export function preferredCodecs(capabilities, kind, direction, { codec = 'vp8', 
   }
   // What cannot be sent as wanted is sent as VP8.
   const sent = [...(fec && codec !== 'av1' ? FEC : []), ...new Set([`video/${codec}`, 'video/vp8'])];
-  const wanted = direction === 'send' ? sent : RECEIVE_VIDEO;
+  const wanted = (direction === 'send' ? sent : RECEIVE_VIDEO).filter((name) => !encrypted || !NOT_SEALED.includes(name));
   const chosen = wanted.flatMap((name) => capabilities.filter((one) => mime(one) === name && isCommon(one)).slice(0, 1));
   // One entry stands for the retransmission of all: the browser makes one payload type for each codec in the list.
   const rtx = capabilities.filter((one) => mime(one) === 'video/rtx').slice(0, 1);

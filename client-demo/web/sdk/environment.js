@@ -1,11 +1,14 @@
 /** What this browser and this address allow, found out before anybody clicks. */
 
+import { canEncrypt } from './encryption/index.js';
+
 /**
  * @typedef {object} Environment
  * @property {boolean} webrtc    calls are possible at all
  * @property {boolean} capture   camera and microphone can be asked for
  * @property {boolean} insecure  they cannot, because the page came over plain HTTP from another host
  * @property {boolean} screen    the screen can be shared
+ * @property {boolean} encryption   calls can be encrypted end to end
  */
 
 /** @param {any} [scope] the window; a test gives another @returns {Environment} */
@@ -19,5 +22,6 @@ export function checkEnvironment(scope = globalThis) {
     capture: typeof media?.getUserMedia === 'function',
     insecure: scope.isSecureContext === false,
     screen: typeof media?.getDisplayMedia === 'function',
+    encryption: canEncrypt(scope),
   };
 }

@@ -6,7 +6,9 @@
  * - `gone`: the connection ended while something was asked
  * - `unsupported`: this browser cannot do WebRTC
  * - `broken`: the server's answer does not fit
- * @typedef {ErrorCode | 'unreachable' | 'gone' | 'unsupported' | 'broken'} CallErrorCode
+ * - `bad_key`: the key of an encrypted call is empty, or too short
+ * - `no_encryption`: a key was given, and this browser cannot encrypt, or not on a page from plain HTTP
+ * @typedef {ErrorCode | 'unreachable' | 'gone' | 'unsupported' | 'broken' | 'bad_key' | 'no_encryption'} CallErrorCode
  */
 
 export class CallError extends Error {

@@ -5,6 +5,8 @@
  * @typedef {import('./call.js').CallEvents} CallEvents
  * @typedef {import('./codecs.js').CameraOptions} CameraOptions
  * @typedef {import('./connection.js').CallState} CallState
+ * @typedef {import('./encryption/index.js').EncryptionProblem} EncryptionProblem
+ * @typedef {import('./encryption/passphrase.js').SharedKey} SharedKey
  * @typedef {import('./environment.js').Environment} Environment
  * @typedef {import('./errors.js').CallErrorCode} CallErrorCode
  * @typedef {import('./messages.js').Draft} Draft

@@ -10,6 +10,7 @@ import { Peer } from './peer.js';
 import { summarise } from './stats.js';
 
 /** @import {CameraOptions} from './codecs.js' */
+/** @import {Encryption} from './encryption/index.js' */
 /** @import {Link} from './link.js' */
 /** @import {Publications} from './publications.js' */
 /** @import {Reception} from './reception.js' */
@@ -26,6 +27,7 @@ export class MediaPath {
   #camera;
   #publications;
   #reception;
+  #encryption;
   #hooks;
   /** @type {Peer | null} */ #peer = null;
   /** @type {Promise<string> | null} The offer made ahead. */ #offer = null;
@@ -35,15 +37,17 @@ export class MediaPath {
   /** @type {Map<string, any> | null} */ #report = null;
 
   /**
-   * @param {{pairs: number, camera: CameraOptions, publications: Publications, reception: Reception}} options `pairs`: receive-only, to begin with
+   * @param {{pairs: number, camera: CameraOptions, publications: Publications, reception: Reception, encryption: () => Encryption | null}} options
+   *   `pairs`: receive-only, to begin with; `encryption`: of the PeerConnection that is made now
    * @param {{secured: () => void, disturbed: () => void, replaced: () => void}} hooks `secured`: media may flow; `disturbed`: it may not get
    *   through any more; `replaced`: by another PeerConnection
    */
-  constructor({ pairs, camera, publications, reception }, hooks) {
+  constructor({ pairs, camera, publications, reception, encryption }, hooks) {
     this.#pairs = pairs;
     this.#camera = camera;
     this.#publications = publications;
     this.#reception = reception;
+    this.#encryption = encryption;
     this.#hooks = hooks;
   }
 
@@ -58,7 +62,7 @@ export class MediaPath {
   /** A new PeerConnection with everything that is published, and its offer, if there is none. */
   prepare() {
     if (this.#peer) return this.#peer;
-    const peer = new Peer(this.#pairs, this.#camera);
+    const peer = new Peer(this.#pairs, this.#camera, this.#encryption());
     this.#peer = peer;
     this.#offer = this.#publications.fill(peer).then(() => peer.offer());
     this.#offer.catch(() => {}); // Whoever joins with it hears of it.

@@ -7,11 +7,12 @@
  * A track that starts or stops is `replaceTrack`, and who is in a slot is a message: neither needs a new offer.
  */
 
-import { cameraEncodings, preferredCodecs, screenEncodings, withAudioRepair } from './codecs.js';
+import { cameraEncodings, preferredCodecs, screenEncodings, sealable, withAudioRepair } from './codecs.js';
 import { Emitter } from './events.js';
 import { shortened } from './offer.js';
 
 /** @import {CameraOptions} from './codecs.js' */
+/** @import {Encryption} from './encryption/index.js' */
 /** @import {EncodingActive, Kind, SlotPair, Source} from './wire.js' */
 
 /** @type {readonly {source: Source, kind: Kind}[]} In the order of their m-lines. */
@@ -40,11 +41,13 @@ export class Peer extends Emitter {
   /** @type {Promise<unknown>} Of senders' parameters. */ #changes = Promise.resolve();
 
   /** @type {CameraOptions} */ #camera;
+  #encryption;
 
-  /** @param {number} pairs receive-only pairs to begin with @param {CameraOptions} [camera] */
-  constructor(pairs, camera = {}) {
+  /** @param {number} pairs receive-only pairs to begin with @param {CameraOptions} [camera] @param {Encryption | null} [encryption] null: none */
+  constructor(pairs, camera = {}, encryption = null) {
     super();
-    this.#camera = camera;
+    this.#camera = encryption ? sealable(camera) : camera;
+    this.#encryption = encryption;
     this.#connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
     this.#connection.oniceconnectionstatechange = () => {
       const state = this.#connection.iceConnectionState;
@@ -58,7 +61,8 @@ export class Peer extends Emitter {
     for (const { source, kind } of SENDERS) {
       const transceiver = source === 'camera' ? this.#addCamera()
         : this.#connection.addTransceiver(kind, { direction: 'sendonly', ...(source === 'screen' && { sendEncodings: screenEncodings() }) });
-      this.#prefer(transceiver, kind, 'send', source === 'camera' ? camera : {});
+      this.#prefer(transceiver, kind, 'send', source === 'camera' ? this.#camera : {});
+      encryption?.seal(transceiver.sender);
       this.#senders.set(source, transceiver);
     }
     this.addPairs(pairs);
@@ -83,6 +87,7 @@ export class Peer extends Emitter {
       this.#prefer(audio, 'audio', 'receive');
       this.#prefer(video, 'video', 'receive');
       for (const { receiver } of [audio, video]) {
+        this.#encryption?.open(receiver);
         receiver.track.addEventListener('unmute', () => this.emit('packet', performance.now()), { once: true });
       }
       this.#pairs.push({ audio, video });
@@ -128,6 +133,7 @@ export class Peer extends Emitter {
    */
   async offer({ restart = false } = {}) {
     const offer = await this.#connection.createOffer({ iceRestart: restart });
+    this.#encryption?.learn(offer.sdp ?? '');
     await this.#connection.setLocalDescription(offer);
     return shortened(withAudioRepair(offer.sdp ?? '', [...this.#senders.values()].map(({ mid }) => mid)));
   }
@@ -178,6 +184,7 @@ export class Peer extends Emitter {
     this.#connection.oniceconnectionstatechange = null;
     this.#connection.onconnectionstatechange = null;
     this.#connection.close();
+    for (const { audio, video } of this.#pairs) for (const { receiver } of [audio, video]) this.#encryption?.release(receiver);
   }
 
   /** @param {RTCRtpTransceiver} transceiver @param {Kind} kind @param {'send' | 'receive'} direction @param {CameraOptions} [camera] */
@@ -185,7 +192,7 @@ export class Peer extends Emitter {
     const side = direction === 'send' ? RTCRtpSender : RTCRtpReceiver;
     const capabilities = side.getCapabilities?.(kind)?.codecs;
     if (capabilities && 'setCodecPreferences' in transceiver) {
-      transceiver.setCodecPreferences(preferredCodecs(capabilities, kind, direction, camera));
+      transceiver.setCodecPreferences(preferredCodecs(capabilities, kind, direction, camera, this.#encryption !== null));
     }
   }
 }

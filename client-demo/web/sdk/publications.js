@@ -10,6 +10,7 @@ import { SENDERS } from './peer.js';
 export class Publications {
   /** @type {Map<Source, Published>} */
   #sources = new Map(SENDERS.map(({ source }) => [source, { track: null, muted: false, active: !source.startsWith('screen') }]));
+  /** End to end: everybody is told. */ encrypted = false;
   /** @type {Map<Source, string>} What the server knows. */
   #told = new Map();
 
@@ -33,7 +34,7 @@ export class Publications {
     const { muted, active } = this.of(source);
     const kind = source === 'microphone' || source === 'screen_audio' ? 'audio' : 'video';
     this.#told.set(source, `${muted}/${active}`);
-    return { mid: peer.mid(source), kind, source, muted, active };
+    return { mid: peer.mid(source), kind, source, muted, active, ...(this.encrypted && { encrypted: true }) };
   }
 
   /** What changed since it was described last. @returns {Source[]} */

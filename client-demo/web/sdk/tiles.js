@@ -120,7 +120,8 @@ export class TileWatcher {
       const seen = document.visibilityState === 'visible' && (unknown || (onScreen && Math.min(box.width, box.height) >= SMALLEST_PX));
       // A floating window has a size of its own, which nobody tells.
       const shown = floating ? { width: 0, height: 0 } : size;
-      return { mid: view.slot.mids.video, ...shown, visible: floating || seen, pinned: view.pinned, priority: view.priority };
+      const visible = (floating || seen) && view.problem === null;
+      return { mid: view.slot.mids.video, ...shown, visible, pinned: view.pinned, priority: view.priority };
     });
   }
 

@@ -5,6 +5,7 @@
 import { Emitter } from './events.js';
 
 /** @import {Pair} from './peer.js' */
+/** @import {EncryptionProblem} from './encryption/index.js' */
 /** @import {Kind, SlotQuality} from './wire.js' */
 /** @import {Slot} from './slots.js' */
 
@@ -13,7 +14,7 @@ import { Emitter } from './events.js';
  * @property {boolean} shown   the picture is the owner's (true) or must be hidden (false)
  * @property {number} frame    a frame was presented, at this time in ms of `performance.now()`
  * @property {HTMLVideoElement} attached    an element shows the picture
- * @property {void} preference    `pinned` or `priority` changed
+ * @property {void} preference    `pinned`, `priority` or `problem` changed
  */
 
 /** @extends {Emitter<ViewEvents>} */
@@ -24,6 +25,8 @@ export class SlotView extends Emitter {
   #shown = false;
   #pinned = false;
   #priority = 0;
+  /** @type {EncryptionProblem | null} */ #problem = null;
+  /** Frames that come cannot be opened. */ failing = false;
   /** @type {SlotQuality | null} What the server sends of the picture, and why not more. */ quality = null;
 
   /** @param {Slot} slot @param {Pair} pair */
@@ -65,6 +68,25 @@ export class SlotView extends Emitter {
     this.emit('preference', undefined);
   }
 
+  /** Why what comes cannot be played; null: it can. */
+  get problem() {
+    return this.#problem;
+  }
+
+  /** Undecodable sound would be noise, and pictures are not asked for meanwhile. */
+  set problem(problem) {
+    if (problem === this.#problem) return;
+    this.#problem = problem;
+    for (const kind of /** @type {const} */ (['audio', 'video'])) this.#pair[kind].receiver.track.enabled = problem === null;
+    this.update();
+    this.emit('preference', undefined);
+  }
+
+  /** @param {RTCRtpReceiver} receiver */
+  receives(receiver) {
+    return this.#pair.audio.receiver === receiver || this.#pair.video.receiver === receiver;
+  }
+
   /** Whether the picture is the owner's. */
   get shown() {
     return this.#shown;
@@ -99,8 +121,8 @@ export class SlotView extends Emitter {
 
   /** After the slot changed hands, or `first_frame` came. */
   update() {
-    const open = this.slot.gate.open;
-    if (!open) this.#watch();
+    if (!this.slot.gate.open) this.#watch();
+    const open = this.slot.gate.open && this.#problem === null;
     if (open === this.#shown) return;
     this.#shown = open;
     this.emit('shown', open);

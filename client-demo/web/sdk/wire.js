@@ -12,6 +12,7 @@
  * @property {Source} source
  * @property {boolean} muted    still published, nothing to hear or see
  * @property {boolean} active   false: the m-line is there ahead of need and takes nobody's slot
+ * @property {boolean} [encrypted]   end to end: without the key of the call there is nothing to play
  *
  * @typedef {{id: string, name: string, identity?: string, tracks: TrackInfo[], connected: boolean}} ParticipantInfo  `connected` false: the room waits for them.
  * @typedef {{audio: string, video: string}} SlotPair  Two receive-only m-lines that share a media stream.
@@ -184,6 +185,7 @@ const track = object({
   source: oneOf('microphone', 'camera', 'screen', 'screen_audio'),
   muted: optional(flag),
   active: optional(flag),
+  encrypted: optional(flag),
 });
 const participant = object({ id: text, name: text, identity: optional(text), tracks: list(track), connected: optional(flag) });
 const slot = object({ audio: text, video: text });

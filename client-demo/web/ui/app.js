@@ -29,6 +29,7 @@ export class App extends Emitter {
   #surface;
   #createCall;
   #token;
+  /** @type {string | null} Of encrypted calls. */ #key;
   #ringing;
   /** @type {Call | null} */ #call = null;
   #local = new LocalMedia();
@@ -47,19 +48,20 @@ export class App extends Emitter {
 
   /**
    * @param {Surface} surface which holds the markup
-   * @param {{createCall: () => Call, createPhone?: (identity: string, name: string) => Phone | null, given?: Given, token?: string | null}} options
-   *   where calls come from; `given`: what is known already; `token`: what lets us in
+   * @param {{createCall: (key: string | null) => Call, createPhone?: (identity: string, name: string) => Phone | null, given?: Given, token?: string | null,
+   *   key?: string | null}} options where calls come from; `given`: what is known already; `token`: what lets us in; `key`: of encrypted calls
    */
-  constructor(surface, { createCall, createPhone = () => null, given = {}, token = null }) {
+  constructor(surface, { createCall, createPhone = () => null, given = {}, token = null, key = null }) {
     super();
     this.#surface = surface;
     this.#token = token;
+    this.#key = key;
     this.#createCall = createCall;
     this.#stage = new Stage(surface, () => this.#soundBlocked(), (pinned) => this.#pinChanged(pinned));
     this.#quality = new Quality(surface);
     this.#chat = new Chat(surface, () => this.#render());
     this.#ringing = new Ringing(surface, createPhone, (ring) => this.#enterRing(ring));
-    this.#lobby = new Lobby(surface, this.#local, given, (room, name) => this.#join(room, name), (name) => this.#ringing.listen(name));
+    this.#lobby = new Lobby(surface, this.#local, { ...given, encrypted: this.#key !== null }, (room, name) => this.#join(room, name), (name) => this.#ringing.listen(name));
     this.#local.on('changed', () => this.#render());
     const click = (/** @type {string} */ id, /** @type {() => unknown} */ act) => surface.find(id).addEventListener('click', () => void act());
     click('toggle-microphone', () => this.#local.set('microphone', !this.#local.isOn('microphone')));
@@ -107,6 +109,21 @@ export class App extends Emitter {
     return this.#ringing.invite(identity);
   }
 
+  /** Another key for this call and those that follow; encrypted or not is settled before a call is joined. @param {string | null} key */
+  async setKey(key) {
+    const [call, { words }] = [this.#call, this.#surface];
+    try {
+      await call?.setKey(key);
+    } catch (error) {
+      const why = error instanceof CallError && error.code === 'bad_key' ? callWords(words, error) : words.call.keyNeedsLeave;
+      return call?.self ? notice(this.#surface.find('call-notice'), why, 'warning') : this.#lobby.refuse(why);
+    }
+    this.#key = key;
+    this.#lobby.encrypt(key !== null);
+    if (!call) return this.#openLobby(); // The key before was none.
+    if (call.self) this.#announce(words.call.keyChanged);
+  }
+
   /** The interface goes away for good. */
   close() {
     this.#closed = true;
@@ -124,7 +141,13 @@ export class App extends Emitter {
     this.#lobby.busy(false);
     this.#lobby.show(true);
     if (!this.#lobby.environment.webrtc) return; // The lobby has said so.
-    const call = this.#createCall();
+    let call;
+    try {
+      call = this.#createCall(this.#key);
+    } catch (error) {
+      // Without its key the call would be another than what was asked for.
+      return this.#lobby.refuse(callWords(words, /** @type {CallError} */ (error)));
+    }
     this.#call = call;
     const mine = (/** @type {() => void} */ run) => () => call === this.#call && run();
     this.#chat.use(call);
@@ -148,6 +171,10 @@ export class App extends Emitter {
       }
       if (!grants.publish.includes('screen')) this.#stopScreen();
       this.#render();
+    });
+    call.on('encryption', ({ participant, problem }) => {
+      const name = call.participants.find(({ id }) => id === participant)?.name;
+      if (call === this.#call && problem && name) this.#announce(words.tile.notPlayed(name, words.tile.problems[problem]));
     });
     call.on('quality', mine(() => this.#render()));
     call.on('bound', (view) => {
@@ -203,6 +230,7 @@ export class App extends Emitter {
   #openCall(room, second) {
     const { call: words } = this.#surface.words;
     setText(this.#surface.find('call-room'), room);
+    this.#surface.find('call-lock').hidden = !this.#call?.encrypted;
     this.#lobby.show(false);
     this.#surface.find('call').hidden = false;
     this.#quality.use(this.#call);

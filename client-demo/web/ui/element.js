@@ -27,6 +27,7 @@ const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (/** @t
  * - `server`  URL of the WebSocket; the server that the script came from
  * - `room`, `name`  what is missing is asked for
  * - `token`   what lets us in, on a server that asks for one
+ * - `key`     a passphrase that everybody in the call has: sound and pictures are encrypted with it, end to end
  * - `join`    joins at once, without a click
  * - `identity`, `phone-token`   others can ring here, and `ring()` rings at them
  * - `lang`    `en` or `zh`; else what the document is in, else what the person reads
@@ -55,6 +56,11 @@ export class SampanCall extends Base {
     await this.#app?.ring(identity);
   }
 
+  /** Another key: in a call in the place of the one before, else for the next. @param {string | null} key */
+  async setKey(key) {
+    await this.#app?.setKey(key);
+  }
+
   connectedCallback() {
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: 'open', delegatesFocus: true });
     shadow.replaceChildren(); // It may have been elsewhere before.
@@ -70,10 +76,11 @@ export class SampanCall extends Base {
     shadow.append(frame);
     void Promise.all(dressed).then(() => frame.style.removeProperty('visibility'));
     this.#app = new App(new Surface(frame, words), {
-      createCall: () => new Call({ url: this.#url() }),
+      createCall: (key) => new Call({ url: this.#url(), key }),
       createPhone: (_, name) => this.#createPhone(name),
       given: { name: this.getAttribute('name'), room: this.getAttribute('room'), fixed: true },
       token: this.getAttribute('token'),
+      key: this.getAttribute('key'),
     });
     this.#app.on('joined', ({ room }) => this.#tell('sampan-joined', { room }));
     this.#app.on('left', ({ reason }) => {

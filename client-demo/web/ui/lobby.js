@@ -13,6 +13,7 @@ import { environmentWords, mediaWords } from './words/index.js';
  * @property {string | null} [name]
  * @property {string | null} [room]
  * @property {boolean} [fixed]   it cannot be changed here
+ * @property {boolean} [encrypted]   a key was given
  * @property {boolean} [remember]   what is entered is there again after a reload
  */
 
@@ -32,6 +33,7 @@ export class Lobby {
   /** @type {MediaStreamTrack | null} */ #metered = null;
   /** @type {(() => void) | null} */ #stopMeter = null;
   #environment = checkEnvironment();
+  #impossible = '';
 
   /**
    * @param {Surface} surface @param {LocalMedia} local @param {Given} given
@@ -76,8 +78,7 @@ export class Lobby {
     navigator.mediaDevices?.addEventListener?.('devicechange', () => this.#listDevices());
     local.on('changed', () => this.render());
     local.rename(this.name);
-    const impossible = environmentWords(surface.words, this.#environment);
-    if (impossible) this.fail(impossible);
+    this.encrypt(given.encrypted ?? false);
     this.render();
   }
 
@@ -93,6 +94,19 @@ export class Lobby {
     return this.#environment;
   }
 
+  /** @param {boolean} encrypted a key was given */
+  encrypt(encrypted) {
+    this.#surface.find('lobby-lock').hidden = !encrypted;
+    this.refuse(environmentWords(this.#surface.words, this.#environment, encrypted));
+  }
+
+  /** Calls are not possible. @param {string} why empty: they are */
+  refuse(why) {
+    this.#impossible = why;
+    this.fail(why);
+    this.busy(false);
+  }
+
   /** @param {string} words empty: nothing is wrong */
   fail(words) {
     notice(this.#surface.find('join-error'), words, 'error');
@@ -100,7 +114,7 @@ export class Lobby {
 
   /** @param {boolean} joining */
   busy(joining) {
-    this.#join.disabled = joining || !this.#environment.webrtc;
+    this.#join.disabled = joining || this.#impossible !== '';
     setText(this.#join, joining ? this.#surface.words.lobby.joining : this.#surface.words.lobby.join);
   }
 

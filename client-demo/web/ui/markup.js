@@ -38,6 +38,7 @@ export function markup(words, landmark) {
       <label class="field"><span>${lobby.microphone}</span><select id="microphone-device"></select></label>
     </div>
     <div class="notice" id="join-error" role="alert" data-kind="error" hidden></div>
+    <p class="lock" id="lobby-lock" hidden>${svg('lock')}<span>${lobby.encrypted}</span></p>
     <button class="primary" id="join" part="join" type="submit">${lobby.join}</button>
     <p class="reach" id="reach" role="status" data-reachable="wait">${lobby.connecting}</p>
   </form>
@@ -61,7 +62,7 @@ export function markup(words, landmark) {
 <${landmark} id="call" class="call" part="call" hidden>
   <header class="call-head" part="head">
     <svg viewBox="0 0 64 40" aria-hidden="true"><use href="#i-boat"/></svg>
-    <h1 id="call-title" tabindex="-1"><span id="call-room"></span></h1>
+    <h1 id="call-title" tabindex="-1"><span class="lock" id="call-lock" title="${call.encryptedTitle}" hidden>${svg('lock')}<span class="sr">${call.encrypted}</span></span><span id="call-room"></span></h1>
     <p id="call-count"></p>
     <p id="call-state" class="pill" role="status" hidden>${call.reconnecting}</p>
     <details class="menu" id="room-menu" hidden>
@@ -148,5 +149,6 @@ const SYMBOLS = `
   <symbol id="i-send" viewBox="0 0 24 24"><path d="M4 11.200L20 4l-5.500 16-3.300-6.700z" fill="currentColor"/></symbol>
   <symbol id="i-leave" viewBox="0 0 24 24"><path d="M3 14.6c0-4.3 4.4-6.6 9-6.6s9 2.3 9 6.6c0 1-.7 1.7-1.7 1.5l-3-.6a1.5 1.5 0 0 1-1.2-1.4l-.1-1.3a10 10 0 0 0-6 0l-.1 1.3c0 .7-.5 1.3-1.2 1.4l-3 .6C3.700 16.300 3 15.600 3 14.600z" fill="currentColor"/></symbol>
   <symbol id="i-more" viewBox="0 0 24 24"><path d="M5.500 12h.01M12 12h.01M18.500 12h.01" stroke="currentColor" stroke-width="3.600" stroke-linecap="round"/></symbol>
+  <symbol id="i-lock" viewBox="0 0 24 24"><rect x="5" y="10.500" width="14" height="10" rx="2.500" fill="currentColor"/><path d="M8 10.500V7.500a4 4 0 0 1 8 0v3" fill="none" stroke="currentColor" stroke-width="2"/></symbol>
   <symbol id="i-close" viewBox="0 0 24 24"><path d="M6.500 6.500l11 11m0-11l-11 11" stroke="currentColor" stroke-width="2" stroke-linecap="round"/></symbol>
   <symbol id="i-moderate" viewBox="0 0 24 24"><path d="M12 3.500l7 2.600v5.200c0 4.300-2.900 7.700-7 9.200-4.100-1.500-7-4.900-7-9.200V6.100z" fill="none" stroke="currentColor" stroke-width="1.800" stroke-linejoin="round"/><path d="M9 12l2.200 2.200L15.200 10" fill="none" stroke="currentColor" stroke-width="1.800" stroke-linecap="round" stroke-linejoin="round"/></symbol>`;

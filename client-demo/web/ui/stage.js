@@ -135,8 +135,10 @@ export class Stage {
     if (isPerson) tile.showMenu(participant, call.grants?.moderate ? (action) => void call.moderate(action).catch(() => {}) : null);
     tile.showPin(who, pinned);
     const on = isOn(participant, share);
-    const paused = on ? (words.tile.pauses[view?.quality?.paused ?? ''] ?? '') : '';
-    tile.root.dataset.paused = paused ? String(view?.quality?.paused) : '';
+    const problem = view?.problem ? words.tile.problems[view.problem] : '';
+    const paused = on ? problem || (words.tile.pauses[view?.quality?.paused ?? ''] ?? '') : '';
+    tile.root.dataset.paused = paused && !problem ? String(view?.quality?.paused) : '';
+    tile.root.dataset.problem = view?.problem ?? '';
     const microphone = participant.tracks.find((track) => track.source === 'microphone');
     tile.show({
       name: participant.name, who,
@@ -144,7 +146,7 @@ export class Stage {
       muted: isPerson && (!microphone || !microphone.active || microphone.muted),
       speaking: isPerson && call.speakers.includes(participant.id),
       hand,
-      status: participant.connected ? paused || (on && !view?.shown ? words.tile.connecting : '') : words.tile.lost, paused,
+      status: participant.connected ? problem || paused || (on && !view?.shown ? words.tile.connecting : '') : words.tile.lost, paused,
     });
   }
 

@@ -80,10 +80,11 @@ fn compatible(a: &CodecConfig, b: &CodecConfig) -> bool {
     };
     match a.codec {
         Codec::H264 => {
-            // RFC 6184 section 8.1: the first four hex digits are profile_idc and profile-iop.
+            // RFC 6184 section 8.1: the first two hex digits are profile_idc. Which constraints of it an encoder keeps to is announced in
+            // many ways (42e0, 42c0, 4200), and what real ones send decodes everywhere.
             let profile = |c: &CodecConfig| {
                 let id = parameter(&c.fmtp, "profile-level-id").unwrap_or("420010");
-                id.get(..4).unwrap_or(id).to_ascii_lowercase()
+                id.get(..2).unwrap_or(id).to_ascii_lowercase()
             };
             same("packetization-mode", "0") && profile(a) == profile(b)
         }
@@ -109,6 +110,9 @@ mod tests {
             codec(Codec::Vp8, 96, Some(97), ""),
             codec(Codec::H264, 102, Some(103), "packetization-mode=1;profile-level-id=42e01f"),
             codec(Codec::Vp9, 98, None, "profile-id=2"),
+            codec(Codec::H264, 104, None, "packetization-mode=1;profile-level-id=42001f"),
+            codec(Codec::H264, 105, None, "packetization-mode=1;profile-level-id=42C02A"),
+            codec(Codec::H264, 106, None, "packetization-mode=1;profile-level-id=64001f"),
         ]);
         let subscriber = Payloads::new(vec![
             codec(Codec::Opus, 109, None, ""),
@@ -121,6 +125,9 @@ mod tests {
             (111, Some((109, None))),
             (96, Some((120, Some(124)))),
             (102, Some((97, Some(98)))),
+            (104, Some((97, Some(98)))),
+            (105, Some((97, Some(98)))),
+            (106, None),
             (98, None),
             (97, None),
             (1, None),

@@ -39,6 +39,8 @@ pub struct Track {
     pub muted: bool,
     /// False: the m-line is there ahead of need and takes nobody's slot.
     pub active: bool,
+    /// Nobody but who has the key of the call can decode it.
+    pub encrypted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

@@ -78,7 +78,13 @@ fn tracks(random: &mut Random) -> Vec<Track> {
     let mut tracks = Vec::new();
     for (index, source) in all.into_iter().enumerate() {
         if !random.chance(3) {
-            tracks.push(Track { mid: mid(index), source, muted: random.chance(2), active: random.chance(2) });
+            tracks.push(Track {
+                mid: mid(index),
+                source,
+                muted: random.chance(2),
+                active: random.chance(2),
+                encrypted: false,
+            });
         }
     }
     tracks

@@ -72,6 +72,13 @@ pub fn answer(offer: &Offer, params: &AnswerParams<'_>) -> Result<(String, PeerM
         return Err(Error::NothingInCommon);
     }
 
+    // Longer values, as of a dependency descriptor with its structure, do not fit the one-byte form.
+    let is_mixed = |line: &Line<'_>| match line {
+        Line::Accepted(line) => line.media.extmap_allow_mixed,
+        Line::Refused(_) => true,
+    };
+    terms.extensions.allow_mixed = offer.session.extmap_allow_mixed || lines.iter().all(is_mixed);
+
     let mut ssrcs = SsrcPicker::new(params.ssrc_seed);
     offer.session.media.iter().flat_map(|m| &m.ssrcs).for_each(|&ssrc| ssrcs.take(ssrc));
     let old_slots = params.previous.map_or(&[][..], |p| &p.slots);

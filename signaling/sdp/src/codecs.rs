@@ -17,9 +17,13 @@ pub(crate) struct Agreed {
 /// Audio and video codecs of `media` that we carry. Without retransmission of its own when the m-line has none.
 pub(crate) fn agree(media: &Media, with_red: bool) -> Vec<Agreed> {
     let mut agreed: Vec<Agreed> = Vec::new();
+    let has_constrained = media.formats.iter().filter_map(baseline).any(|baseline| baseline.is_constrained);
     for format in &media.formats {
         let Some((codec, fmtp)) = recognise(format) else { continue };
+        let is_second_choice =
+            has_constrained && baseline(format).is_some_and(|baseline| !baseline.is_constrained);
         if Some(codec.kind()) != media.kind
+            || is_second_choice
             || codec == Codec::Red && !with_red
             || agreed.iter().any(|a| a.config.codec == codec)
         {
@@ -76,6 +80,25 @@ fn rtx_of(media: &Media, pt: PayloadType) -> Option<PayloadType> {
         .map(|f| f.pt)
 }
 
+/// H264 as we carry it.
+struct Baseline {
+    profile_level_id: u32,
+    /// What every browser decodes. Encoders that announce the plain profile (FFmpeg) use no more of it, so it does where nothing else is offered.
+    is_constrained: bool,
+}
+
+/// Baseline in packetization mode 1: profile_idc 66, the reserved low bits of profile-iop clear; constrained with constraint_set1 (RFC 6184 table 5).
+fn baseline(format: &Format) -> Option<Baseline> {
+    let mode = format.parameter("packetization-mode").unwrap_or("0");
+    if (format.encoding.as_str(), format.clock_rate, mode) != ("h264", 90_000, "1") {
+        return None;
+    }
+    let id = format.parameter("profile-level-id").unwrap_or("42000a");
+    let profile_level_id = (id.len() == 6).then(|| u32::from_str_radix(id, 16).ok())??;
+    let is_baseline = profile_level_id >> 16 == 0x42 && profile_level_id >> 8 & 0x0f == 0;
+    is_baseline.then_some(Baseline { profile_level_id, is_constrained: profile_level_id >> 8 & 0x40 != 0 })
+}
+
 fn recognise(format: &Format) -> Option<(Codec, String)> {
     let number = |name: &str, default: u32| match format.parameter(name) {
         Some(text) => text.parse().ok(),
@@ -94,11 +117,8 @@ fn recognise(format: &Format) -> Option<(Codec, String)> {
             let level = number("level-idx", 5)?.min(31);
             (Codec::Av1, format!("level-idx={level};profile=0;tier=0"))
         }
-        ("h264", 90_000) if number("packetization-mode", 0)? == 1 => {
-            let id = format.parameter("profile-level-id").unwrap_or("42000a");
-            let id = (id.len() == 6).then(|| u32::from_str_radix(id, 16).ok())??;
-            // Constrained baseline: profile_idc 66, constraint_set1 set, the reserved low bits clear (RFC 6184 table 5).
-            (id >> 16 == 0x42 && id >> 8 & 0x4f == 0x40).then_some(())?;
+        ("h264", 90_000) => {
+            let id = baseline(format)?.profile_level_id;
             let fmtp = format!("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={id:06x}");
             (Codec::H264, fmtp)
         }

@@ -81,6 +81,24 @@ fn codecs_are_those_we_forward() {
 }
 
 #[test]
+fn plain_baseline_is_taken_where_nothing_more_constrained_is_offered() {
+    let h264 = |offer: &str| {
+        let (text, media, _) = answered(offer);
+        let config = media.codecs.into_iter().find(|c| c.codec == Codec::H264);
+        config.map(|c| (c.pt.0, c.fmtp.clone(), text.contains(&format!("a=fmtp:{} {}\r\n", c.pt.0, c.fmtp))))
+    };
+    let fmtp = |id: &str| format!("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={id}");
+    assert_eq!(h264(CHROMIUM_PLAIN), Some((108, fmtp("42e01f"), true)));
+    // As FFmpeg announces what it encodes itself.
+    let plain = CHROMIUM_PLAIN.replace("=42e01f", "=64001f");
+    assert_eq!(h264(&plain), Some((102, fmtp("42001f"), true)));
+    for other in ["64001f", "42010a", "4d001f", "42e0", "nonsense", "0x42e0"] {
+        let offer = plain.replace("=42001f", &format!("={other}"));
+        assert_eq!(h264(&offer), None, "{other}");
+    }
+}
+
+#[test]
 fn red_is_taken_only_when_asked_for() {
     let offer = Offer::parse(CHROMIUM_PLAIN).unwrap();
     let (text, media, _) = answer(&offer, &AnswerParams { red: true, ..params() }).unwrap();
@@ -128,10 +146,14 @@ fn extensions_keep_the_offered_ids_and_mirror_directions() {
     assert_eq!(id(Extension::RepairedRid), Some(11));
     assert_eq!(id(Extension::DependencyDescriptor), Some(9));
     assert!(text.contains("a=extmap-allow-mixed\r\n"));
+    assert!(media.extensions.allow_mixed, "so a structure of layers fits");
+    let (_, media, _) = answered(&CHROMIUM_SIMULCAST.replace("a=extmap-allow-mixed\r\n", ""));
+    assert!(!media.extensions.allow_mixed);
     assert!(!section(&text, "3").contains("rtp-stream-id"), "a slot has no layers");
     assert!(!text.contains("toffset"));
 
-    let (text, _, _) = answered(FIREFOX_SIMULCAST);
+    let (text, media, _) = answered(FIREFOX_SIMULCAST);
+    assert!(media.extensions.allow_mixed, "it says so in every m-line");
     assert!(section(&text, "1").contains("a=extmap:6/sendonly http://www.webrtc.org/"));
     assert!(section(&text, "1").contains("a=extmap:8/recvonly https://aomediacodec"));
     assert!(section(&text, "1").contains("a=extmap-allow-mixed\r\n"));

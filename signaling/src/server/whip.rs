@@ -114,7 +114,9 @@ async fn patch_session(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
-    let condition = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    // Clients of early drafts name the session in a header of its own (`@eyevinn/whip-web-client` 1.1).
+    let condition = headers.get(header::IF_MATCH).or_else(|| headers.get(header::ETAG));
+    let condition = condition.and_then(|value| value.to_str().ok()).map(str::to_owned);
     let fragment = read(request, FRAGMENT, FRAGMENT_BYTES_MAX).await?;
     match api.ask(Bearer(None), sessions::Request::PatchMedia { id, condition, fragment }).await? {
         Reply::Restarted { fragment, etag } => {
@@ -162,8 +164,12 @@ async fn allow_any_origin(request: Request, next: Next) -> Response {
     for (name, value) in [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, PATCH, DELETE, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-match"),
-        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "location, etag, link, accept-post, accept-patch"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-match, etag"),
+        // Some clients learn from the methods whether they may PATCH, and wait for all their candidates where they cannot read them.
+        (
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            "location, etag, link, accept-post, accept-patch, access-control-allow-methods",
+        ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }

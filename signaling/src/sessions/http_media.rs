@@ -165,7 +165,7 @@ fn published(offer: &sdp::Offer) -> Result<Vec<rooms::Track>, Refused> {
         if tracks.iter().any(|track| track.source == source) {
             return Err(Refused::new(ErrorCode::BadTracks, "offer one audio and one video m-line at most"));
         }
-        tracks.push(rooms::Track { mid: media.mid, source, muted: false, active: true });
+        tracks.push(rooms::Track { mid: media.mid, source, muted: false, active: true, encrypted: false });
     }
     match tracks.is_empty() {
         true => Err(Refused::new(ErrorCode::BadTracks, "the offer has no m-line that sends")),

@@ -47,7 +47,7 @@ pub(super) fn track_to_core(track: &wire::TrackInfo) -> Result<rooms::Track, Ref
         let message = format!("the track {mid} has a kind that its source cannot have");
         return Err(Refused::new(ErrorCode::BadTracks, message));
     }
-    Ok(rooms::Track { mid, source, muted: track.muted, active: track.active })
+    Ok(rooms::Track { mid, source, muted: track.muted, active: track.active, encrypted: track.encrypted })
 }
 
 pub(super) fn tracks_to_core(tracks: &[wire::TrackInfo]) -> Result<Vec<rooms::Track>, Refused> {
@@ -114,7 +114,8 @@ pub(super) fn grants_to_core(grants: &wire::Grants) -> rooms::Grants {
 
 pub(super) fn track_to_wire(track: &rooms::Track) -> wire::TrackInfo {
     let (kind, source) = source_to_wire(track.source);
-    wire::TrackInfo { mid: track.mid.to_string(), kind, source, muted: track.muted, active: track.active }
+    let &rooms::Track { mid, muted, active, encrypted, .. } = track;
+    wire::TrackInfo { mid: mid.to_string(), kind, source, muted, active, encrypted }
 }
 
 pub(super) fn tracks_to_wire(tracks: &[rooms::Track]) -> Vec<wire::TrackInfo> {

@@ -27,8 +27,14 @@ pub fn pairs(count: usize) -> Vec<SlotPair> {
 
 /// Microphone and camera, and a screen ahead of need.
 pub fn tracks() -> Vec<TrackInfo> {
-    let track =
-        |mid: &str, kind, source, active| TrackInfo { mid: mid.into(), kind, source, muted: false, active };
+    let track = |mid: &str, kind, source, active| TrackInfo {
+        mid: mid.into(),
+        kind,
+        source,
+        muted: false,
+        active,
+        encrypted: false,
+    };
     vec![
         track("0", Kind::Audio, Source::Microphone, true),
         track("1", Kind::Video, Source::Camera, true),

@@ -379,6 +379,9 @@ pub struct TrackInfo {
     /// False: the m-line is there ahead of need (a screen share not yet started) and takes nobody's slot.
     #[serde(default = "yes")]
     pub active: bool,
+    /// Sound and pictures are encrypted end to end: without the key of the call there is nothing to hear or see.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
 }
 
 fn yes() -> bool {

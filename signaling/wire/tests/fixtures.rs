@@ -12,7 +12,7 @@ use wire::{
 };
 
 fn track(mid: &str, kind: Kind, source: Source) -> TrackInfo {
-    TrackInfo { mid: mid.into(), kind, source, muted: false, active: true }
+    TrackInfo { mid: mid.into(), kind, source, muted: false, active: true, encrypted: false }
 }
 
 fn pair(audio: &str, video: &str) -> SlotPair {
@@ -92,7 +92,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         (
             "track",
             ClientMessage::Track {
-                track: TrackInfo { muted: true, ..track("1", Kind::Video, Source::Camera) },
+                track: TrackInfo { muted: true, encrypted: true, ..track("1", Kind::Video, Source::Camera) },
             },
         ),
         (
@@ -292,6 +292,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 participant: ann.id.clone(),
                 track: TrackInfo {
                     source: Source::ScreenAudio,
+                    encrypted: true,
                     ..track("0", Kind::Audio, Source::Microphone)
                 },
             },

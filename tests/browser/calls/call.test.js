@@ -28,10 +28,10 @@ describe('a call in Chromium', () => {
   });
 
   /** Each in a profile of their own, as on machines of their own. */
-  const person = async (name, room) => {
+  const person = async (name, room, more = '') => {
     const context = await browser.newContext();
     contexts.push(context);
-    return Person.open(await context.newPage(), name, server.url, { room });
+    return Person.open(await context.newPage(), name, server.url, { room, more });
   };
 
   test('two see and hear each other, a third sees and hears both at once, and who leaves is gone', TIMEOUT, async () => {
@@ -54,6 +54,20 @@ describe('a call in Chromium', () => {
     await Promise.all([ada.receives(1), hedy.receives(1)]);
     for (const one of [ada, grace, hedy]) assert.deepEqual(one.complaints, [], one.name);
   });
+
+  for (const codec of ['vp9', 'av1']) {
+    test(`a camera that is sent as ${codec.toUpperCase()} is seen in every size`, TIMEOUT, async () => {
+      await (await person('Ada', codec, `&codec=${codec}`)).join();
+      const grace = await (await person('Grace', codec)).join();
+      await grace.page.setViewportSize({ width: 1280, height: 800 });
+      await grace.sees('Ada');
+      const width = async () => (await grace.tiles()).find(({ name }) => name === 'Ada').width;
+      await until('the largest is shown', async () => (await width()) === 960, { explain: width });
+      await grace.page.setViewportSize({ width: 500, height: 420 });
+      await until('a smaller one is shown', async () => (await width()) < 960, { explain: width });
+      await grace.sees('Ada');
+    });
+  }
 
   test('Join is within reach in windows of every size', TIMEOUT, async () => {
     const { page } = await person('Ada', 'sizes');

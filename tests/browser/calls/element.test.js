@@ -127,6 +127,22 @@ describe('<sampan-call>', () => {
     await page.context().close();
   });
 
+  test('is encrypted with the key that it is given, and says who has another', TIMEOUT, async () => {
+    const [ann, ben] = [await open('Ann', { attributes: 'key="tea at four"' }), await open('Ben', { attributes: 'key="coffee"' })];
+    for (const page of [ann, ben]) await join_(page);
+    const status = (page) => page.evaluate(() => document.querySelector('sampan-call').shadowRoot.querySelector('.tile:not(.own) .tile-status').textContent);
+    await until('Ben is told', async () => /the key differs/.test(await status(ben)));
+    await ben.evaluate(() => document.querySelector('sampan-call').setKey('tea at four'));
+    for (const page of [ann, ben]) {
+      await until('both pictures move', async () => (await page.evaluate(look)).moving === 2, { explain: () => page.evaluate(look) });
+      assert.ok(await page.locator('#call-lock').isVisible());
+    }
+    const empty = await open('Eve', { attributes: 'key=""' });
+    await until('an empty key is no call without one', async () => /key of this call is empty/.test((await empty.evaluate(look)).error));
+    assert.ok(await empty.locator('#join').isDisabled());
+    for (const page of [ann, ben, empty]) await page.context().close();
+  });
+
   test('rings, one to one', TIMEOUT, async () => {
     const dora = await open('Dora', { attributes: 'identity="dora"' });
     const emil = await open('Emil', { attributes: 'identity="emil"' });

@@ -75,7 +75,7 @@ function readTiles() {
     }
     return {
       key: tile.dataset.tile, name: tile.querySelector('.tile-name').textContent, picture: tile.dataset.picture === 'shown',
-      muted: !tile.querySelector('.tile-muted').hidden, speaking: tile.classList.contains('speaking'),
+      problem: tile.dataset.problem ?? '', status: tile.querySelector('.tile-status').textContent, muted: !tile.querySelector('.tile-muted').hidden, speaking: tile.classList.contains('speaking'),
       pixel, time: video?.currentTime ?? 0, width: video?.videoWidth ?? 0,
     };
   });
@@ -92,12 +92,13 @@ export class Person {
     page.on('console', (message) => message.type() === 'error' && this.complaints.push(message.text()));
   }
 
-  /** @param {any} page @param {string} name @param {string} url @param {{room?: string, token?: string}} [options] */
-  static async open(page, name, url, { room = 'test', token } = {}) {
+  /** @param {any} page @param {string} name @param {string} url @param {{room?: string, token?: string, key?: string, more?: string}} [options] `more`: of the query */
+  static async open(page, name, url, { room = 'test', token, key, more = '' } = {}) {
     const person = new Person(page, name);
     if (page.addInitScript) await page.addInitScript(keepConnections);
     else await page.evaluateOnNewDocument(keepConnections);
-    await page.goto(`${url}/?name=${encodeURIComponent(name)}&room=${encodeURIComponent(room)}${token ? `&token=${encodeURIComponent(token)}` : ''}`);
+    const query = `name=${encodeURIComponent(name)}&room=${encodeURIComponent(room)}${token ? `&token=${encodeURIComponent(token)}` : ''}${more}`;
+    await page.goto(`${url}/?${query}${key ? `#key=${encodeURIComponent(key)}` : ''}`);
     return person;
   }
 

@@ -40,9 +40,9 @@ export async function installStage() {
     return { video: canvas.captureStream().getVideoTracks()[0], audio: out.stream.getAudioTracks()[0], stop };
   };
 
-  window.startPerformer = async ({ room, name, ...look }) => {
+  window.startPerformer = async ({ room, name, key = null, ...look }) => {
     const { video, audio: sound, stop } = perform(look);
-    const call = new Call({ url: `ws://${location.host}/ws` });
+    const call = new Call({ url: `ws://${location.host}/ws`, key });
     await call.publish('camera', video);
     await call.publish('microphone', sound);
     await call.join({ room, name });

@@ -26,7 +26,7 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }));
 
 test('the package holds both layers and their types, and nothing else', () => {
-  for (const path of ['sdk/index.js', 'ui/element.js', 'ui/base.css', 'types/sdk/index.d.ts', 'types/ui/element.d.ts', 'README.md']) assert.ok(files.includes(path), path);
+  for (const path of ['sdk/index.js', 'sdk/encryption/worker.js', 'ui/element.js', 'ui/base.css', 'types/sdk/index.d.ts', 'types/ui/element.d.ts', 'README.md']) assert.ok(files.includes(path), path);
   const stray = files.filter((path) => !/^(sdk|ui|types)\/|^(package\.json|README\.md)$/.test(path));
   assert.deepEqual(stray, []);
   assert.ok(!existsSync(join(WEB, 'types')), 'packing leaves nothing behind');
@@ -37,7 +37,9 @@ test('a program in TypeScript is checked against it', () => {
 import { Call, CallError, Phone, type ParticipantInfo, type CallState, type Grants } from 'sampan-sdk';
 import { SampanCall } from 'sampan-sdk/element';
 
-const call = new Call({ url: 'wss://calls.example.org/ws', slots: 4 });
+const call = new Call({ url: 'wss://calls.example.org/ws', slots: 4, key: crypto.getRandomValues(new Uint8Array(32)) });
+call.on('encryption', ({ participant, problem }) => console.log(participant, problem === 'key_differs'));
+void call.setKey('a passphrase');
 call.on('arrived', (who: ParticipantInfo) => console.log(who.name.toUpperCase()));
 call.on('state', (state: CallState) => console.log(state === 'reconnecting'));
 call.on('bound', (view) => view.attach(document.createElement('video')));

@@ -120,8 +120,8 @@ test('a listener that fails does not keep the others from hearing', (context) =>
 test('plain HTTP from another machine is told apart from a browser without WebRTC', () => {
   class Peer { addTransceiver() {} }
   const base = { RTCPeerConnection: Peer, WebSocket: class {}, navigator: { mediaDevices: { getUserMedia() {} } }, isSecureContext: true };
-  assert.deepEqual(checkEnvironment(base), { webrtc: true, capture: true, insecure: false, screen: false });
-  assert.deepEqual(checkEnvironment({ ...base, navigator: {}, isSecureContext: false }), { webrtc: true, capture: false, insecure: true, screen: false });
+  assert.deepEqual(checkEnvironment(base), { webrtc: true, capture: true, insecure: false, screen: false, encryption: false });
+  assert.deepEqual(checkEnvironment({ ...base, navigator: {}, isSecureContext: false }), { webrtc: true, capture: false, insecure: true, screen: false, encryption: false });
   assert.equal(checkEnvironment({ ...base, RTCPeerConnection: undefined }).webrtc, false);
 });
 

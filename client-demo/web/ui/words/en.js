@@ -17,6 +17,7 @@ export const en = {
     needName: 'Others need a name to call you by.', needRoom: 'A room needs a name: everybody who gives the same one meets there.',
     device: (/** @type {'camera' | 'microphone'} */ device, /** @type {number} */ n) => `${device === 'camera' ? 'Camera' : 'Microphone'} ${n}`,
     noCamera: 'None: generated picture', noMicrophone: 'None: generated tone',
+    encrypted: 'Sound and pictures are encrypted end to end, for whoever has the whole link. Chat is not.',
   },
 
   ring: {
@@ -33,6 +34,8 @@ export const en = {
     people: 'People in this call', featured: 'Shared screens and pinned people', controls: 'Call controls',
     microphone: 'Microphone', microphoneShort: 'Mic', camera: 'Camera', screen: 'Share screen', speaker: 'Speaker',
     hand: 'Hand', more: 'More', leave: 'Leave', notAllowed: 'Not allowed in this call',
+    encrypted: 'Encrypted', encryptedTitle: 'Sound and pictures are encrypted end to end: the server cannot hear or see them. Chat is not encrypted.',
+    keyChanged: 'The key of this call was changed', keyNeedsLeave: 'Whether a call is encrypted is settled before it is joined: leave, and join again.',
     reconnecting: 'Reconnecting …', turnOn: 'Turn it on',
     count: (/** @type {number} */ others) => (others === 0 ? 'Only you are here' : others === 1 ? 'You and one other' : `${others + 1} people`),
     joined: (/** @type {string} */ room, /** @type {string} */ count) => `You joined ${room}. ${count}.`,
@@ -60,6 +63,12 @@ export const en = {
       bandwidth: 'Picture paused: your connection is too slow for it now',
       last_n: 'Picture paused: many people have their camera on',
     }),
+    problems: {
+      encrypted: 'Encrypted: this call is joined by the whole link, with its key',
+      key_differs: 'Cannot be decrypted: the key differs',
+      not_encrypted: 'Not encrypted, so not played in this call',
+    },
+    notPlayed: (/** @type {string} */ name, /** @type {string} */ why) => `${name} can be neither seen nor heard. ${why}`,
     speaking: 'speaking', handRaised: 'hand raised', muted: 'microphone off', noPicture: 'no picture', separator: ', ',
     pin: (/** @type {string} */ who) => `Pin ${who}`,
     pinTitle: (/** @type {string} */ who) => `Pin ${who}: larger, and sharp first`,
@@ -92,6 +101,9 @@ export const en = {
     unreachable: () => 'The server cannot be reached. Is it running, and is this device on the network?',
     gone: () => 'The connection to the server was lost while joining. Try again.',
     unsupported: () => NO_WEBRTC,
+    bad_key: () => 'The key of this call is empty or too short. Open the whole link again.',
+    no_encryption: () => 'This call is encrypted end to end, which this browser cannot do, or not on a page from plain HTTP. '
+      + 'Open it over HTTPS in a current Chrome, Edge, Firefox or Safari.',
     bad_name: (because) => `This name cannot be used: ${because}`,
     bad_room: (because) => `This room name cannot be used: ${because}`,
     access_denied: () => 'You are not let into this room: the invitation may have expired, or is for another room. Ask for a new one.',

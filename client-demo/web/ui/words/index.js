@@ -50,5 +50,8 @@ export function mediaWords({ devices }, camera, microphone) {
   return devices[problem.reason](of, devices.instead[of], problem.message);
 }
 
-/** @param {Words} words @param {Environment} environment @returns {string} empty when calls are possible */
-export const environmentWords = (words, environment) => (environment.webrtc ? '' : words.noWebrtc);
+/** @param {Words} words @param {Environment} environment @param {boolean} encrypted a key was given @returns {string} empty when calls are possible */
+export function environmentWords(words, environment, encrypted) {
+  if (!environment.webrtc) return words.noWebrtc;
+  return encrypted && !environment.encryption ? words.errors.no_encryption('') : '';
+}

@@ -21,6 +21,7 @@ export const zh = {
     needName: '请填写名字，方便别人称呼您。', needRoom: '请填写房间名：填写相同名称的人会在同一房间见面。',
     device: (device, n) => `${device === 'camera' ? '摄像头' : '麦克风'} ${n}`,
     noCamera: '无：使用生成的画面', noMicrophone: '无：使用生成的声音',
+    encrypted: '声音和画面端到端加密，只有持有完整链接的人可以解密。聊天内容不加密。',
   },
 
   ring: {
@@ -38,6 +39,8 @@ export const zh = {
     microphone: '麦克风', microphoneShort: '麦克风', camera: '摄像头', screen: '共享屏幕', speaker: '扬声器',
     hand: '举手', more: '更多', leave: '离开', notAllowed: '此通话不允许',
     reconnecting: '正在重新连接……', turnOn: '打开',
+    encrypted: '已加密', encryptedTitle: '声音和画面端到端加密，服务器无法听到或看到。聊天内容不加密。',
+    keyChanged: '此通话的密钥已更换', keyNeedsLeave: '是否加密在加入前决定：请先离开，再重新加入。',
     count: (others) => (others === 0 ? '只有您一人' : `${others + 1} 人`),
     joined: (room, count) => `您已加入 ${room}，${count}。`,
     back: '您已回到通话中',
@@ -61,6 +64,12 @@ export const zh = {
   tile: {
     connecting: '正在连接……', lost: '连接中断，正在等待……', paused: '已暂停',
     pauses: { bandwidth: '画面已暂停：您的网络目前太慢', last_n: '画面已暂停：打开摄像头的人太多' },
+    problems: {
+      encrypted: '已加密：请使用带密钥的完整链接加入',
+      key_differs: '无法解密：密钥不同',
+      not_encrypted: '未加密，此通话中不播放',
+    },
+    notPlayed: (name, why) => `无法看到和听到 ${name}：${why}`,
     speaking: '正在说话', handRaised: '已举手', muted: '麦克风已关闭', noPicture: '没有画面', separator: '，',
     pin: (who) => `置顶 ${who}`,
     pinTitle: (who) => `置顶 ${who}：画面更大，清晰优先`,
@@ -92,6 +101,8 @@ export const zh = {
     unreachable: () => '无法连接服务器。服务器是否在运行，此设备是否已联网？',
     gone: () => '加入时与服务器的连接中断，请重试。',
     unsupported: () => NO_WEBRTC,
+    bad_key: () => '此通话的密钥为空或太短，请重新打开完整的链接。',
+    no_encryption: () => '此通话为端到端加密，此浏览器不支持，或者页面来自普通 HTTP。请通过 HTTPS 使用最新版的 Chrome、Edge、Firefox 或 Safari 打开。',
     bad_name: () => '这个名字不能使用，请换一个。',
     bad_room: () => '这个房间名不能使用，请换一个。',
     access_denied: () => '您无法进入此房间：邀请可能已过期，或属于另一个房间。请索取新的邀请。',
