@@ -66,6 +66,7 @@ impl Peer {
             slots: slots.clone(),
             token: None,
             history: None,
+            role: None,
         };
         Self {
             rtc,

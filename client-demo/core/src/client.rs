@@ -222,9 +222,16 @@ impl Client {
             | ServerMessage::Posted { .. }
             | ServerMessage::Messages { .. }
             | ServerMessage::State { .. }
+            | ServerMessage::Waiting { .. }
+            | ServerMessage::WaitingRoom { .. }
+            | ServerMessage::Moved { .. }
+            | ServerMessage::Groups { .. }
+            | ServerMessage::ValueSet { .. }
+            | ServerMessage::AttributeChanged { .. }
+            | ServerMessage::RoleChanged { .. }
             | ServerMessage::Done { .. }
             | ServerMessage::Resumed { .. } => {}
-            ServerMessage::Error { re, code, message } => {
+            ServerMessage::Error { re, code, message, .. } => {
                 re.into_iter().for_each(|re| self.session.refused(re));
                 self.event(Event::Refused { code, message });
             }

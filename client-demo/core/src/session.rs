@@ -105,6 +105,7 @@ impl Session {
             slots: self.slots(),
             token: None,
             history: None,
+            role: None,
         }
     }
 

@@ -357,6 +357,8 @@ impl Mirror {
             bindings: vec![Binding { slot, participant: Some("mirror".into()), share: Share::Person }],
             resume: wire::ResumeTicket { token: "r1".into(), grace_ms: 30_000 },
             grants: wire::Grants::default(),
+            role: None,
+            attributes: vec![],
             server_ms: 0.0,
         })
     }

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rooms::{
-    Event, Grants, Happening, Join, JoinError, Limits, MediaKind, Mid, Output, PeerId, Rooms, Share,
-    SlotPair, Source, Track, UpdateError,
+    Event, Grants, Happening, Introduction, Join, JoinError, Limits, MediaKind, Mid, Output, PeerId, Rooms,
+    Share, SlotPair, Source, Track, UpdateError,
 };
 
 const STEPS: u32 = 400;
@@ -128,6 +128,7 @@ impl Model {
                     assert_ne!(before, source, "a bind that changes nothing");
                 }
                 Output::Deliver { to, event } => self.deliver(to, event),
+                Output::Move { .. } => panic!("nobody is moved here"),
                 Output::Happened { room, happening } => self.watch(room, &happening),
             }
         }
@@ -147,7 +148,7 @@ impl Model {
     fn deliver(&mut self, to: PeerId, event: Event) {
         let person = self.people.get_mut(&to).expect("an event is for somebody who is there");
         match event {
-            Event::Joined { peer, tracks, .. } => {
+            Event::Joined(Introduction { peer, tracks, .. }) => {
                 assert!(person.others.insert(peer, tracks).is_none(), "joined twice");
             }
             Event::Left { peer } => {
@@ -185,7 +186,11 @@ impl Model {
                 };
             }
             Event::Stopped { .. } | Event::RoomChanged(_) => panic!("nobody moderates here"),
-            Event::Granted(_) => panic!("nobody's grants change here"),
+            Event::Granted { .. } | Event::RoleChanged { .. } => panic!("nobody's grants change here"),
+            Event::Attribute { .. } => panic!("nobody has attributes here"),
+            Event::Waiting(_) | Event::Groups(_) | Event::Moved { .. } => {
+                panic!("nobody waits or is moved here")
+            }
             Event::NeedSlots { wanted } => {
                 assert!(wanted > person.slots.len() && wanted > person.wanted && wanted <= SLOTS_MAX);
                 person.wanted = wanted;
@@ -345,6 +350,8 @@ impl Model {
             slots,
             identity: None,
             grants: Grants::ALL,
+            role: None,
+            must_wait: false,
         };
         let here = self.people.values().filter(|p| p.room == room).count();
         let names: BTreeSet<_> = self.people.values().map(|p| &p.room).collect();

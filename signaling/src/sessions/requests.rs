@@ -5,13 +5,14 @@ use std::time::Instant;
 use access::{Claims, Denied, GrantClaims};
 use packet::{PeerId, RoomId};
 use ring_core::{CallId, Device, StageState};
+use rooms::Holder;
 use serde::Serialize;
 use utoipa::ToSchema;
 use wire::{CallState, ErrorCode, Grants, Message, TrackInfo};
 
 use super::http_media::{Media, MediaResource};
 use super::messages::Asker;
-use super::{Output, Refused, Sessions, phones, translate};
+use super::{Output, Refused, Sessions, attributes, phones, translate};
 
 /// One request, chosen by the shell and never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -36,6 +37,8 @@ pub enum Request {
     Set {
         room: String,
         locked: Option<bool>,
+        waiting: Option<bool>,
+        publish: Option<Vec<wire::Source>>,
         spotlight: Option<Option<String>>,
     },
     /// Everybody out.
@@ -46,6 +49,40 @@ pub enum Request {
         room: String,
         participant: String,
         grants: Grants,
+    },
+    Role {
+        room: String,
+        participant: String,
+        role: wire::Role,
+    },
+    /// Who waits to be let in, also where nobody is in the room.
+    Waiting {
+        room: String,
+    },
+    /// Lets somebody in who waits, or sends them away. None: everybody who does.
+    Decide {
+        room: String,
+        participant: Option<String>,
+        admit: bool,
+    },
+    /// None: of the room; see `set` of the protocol.
+    SetAttribute {
+        room: String,
+        participant: Option<String>,
+        key: Option<String>,
+        value: Option<String>,
+        version: Option<u64>,
+    },
+    /// The groups that the room has from now on.
+    Groups {
+        room: String,
+        groups: Vec<String>,
+    },
+    /// No participants: everybody who is in a group. No group: into the room itself.
+    Move {
+        room: String,
+        participants: Option<Vec<String>>,
+        group: Option<String>,
     },
     /// None: of everybody.
     Stop {
@@ -87,13 +124,7 @@ pub enum Request {
     EndCall {
         call: String,
     },
-    Mint {
-        room: String,
-        identity: String,
-        name: Option<String>,
-        seconds: u64,
-        grants: Grants,
-    },
+    Mint(Mint),
     Revoke {
         jti: String,
         until_s: u64,
@@ -129,14 +160,33 @@ impl Request {
             | Self::Set { room, .. }
             | Self::EndRoom { room }
             | Self::Grant { room, .. }
+            | Self::Role { room, .. }
+            | Self::Waiting { room }
+            | Self::Decide { room, .. }
+            | Self::SetAttribute { room, .. }
+            | Self::Groups { room, .. }
+            | Self::Move { room, .. }
             | Self::Stop { room, .. }
             | Self::Remove { room, .. }
             | Self::LetIn { room, .. }
             | Self::Messages { room, .. }
             | Self::Post { room, .. }
-            | Self::Mint { room, .. } => Some(room.trim()),
+            | Self::Mint(Mint { room, .. }) => Some(room.trim()),
         }
     }
+}
+
+/// A token that is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mint {
+    pub room: String,
+    pub identity: String,
+    pub name: Option<String>,
+    pub seconds: u64,
+    pub role: Option<wire::Role>,
+    /// Its bearer waits to be let in.
+    pub wait: bool,
+    pub grants: Grants,
 }
 
 /// What a request is answered with.
@@ -145,6 +195,10 @@ impl Request {
 pub enum Reply {
     Rooms(Vec<Room>),
     Room(RoomWithPeople),
+    Waiting(Vec<wire::Member>),
+    ValueSet {
+        version: u64,
+    },
     Messages(Messages),
     Posted {
         seq: u64,
@@ -170,14 +224,21 @@ pub struct Room {
     pub participants: usize,
     /// Nobody but moderators comes in.
     pub locked: bool,
+    /// Who comes in waits until a moderator says so.
+    pub waiting: bool,
+    /// What people may publish who do not moderate, of what they are granted.
+    pub publish: Vec<wire::Source>,
     /// Whom everybody should look at.
     pub spotlight: Option<String>,
+    /// Names of its groups. Each is a room itself while somebody is in it, called like this one, U+001F and its own name.
+    pub groups: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct RoomWithPeople {
     #[serde(flatten)]
     pub room: Room,
+    pub attributes: Vec<wire::Attribute>,
     /// In order of arrival.
     pub people: Vec<Person>,
 }
@@ -193,6 +254,8 @@ pub struct Person {
     pub connected: bool,
     pub tracks: Vec<TrackInfo>,
     pub grants: Grants,
+    pub role: Option<wire::Role>,
+    pub attributes: Vec<wire::Attribute>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -233,6 +296,8 @@ pub struct RequestError {
     pub cause: Cause,
     /// For people.
     pub message: String,
+    /// With a conflict: what is there.
+    pub present: Option<wire::Present>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -264,7 +329,7 @@ impl Cause {
 
 impl RequestError {
     pub(super) fn new(cause: Cause, message: &str) -> Self {
-        Self { cause, message: message.to_owned() }
+        Self { cause, message: message.to_owned(), present: None }
     }
 
     fn unknown_room() -> Self {
@@ -274,7 +339,7 @@ impl RequestError {
 
 impl From<Refused> for RequestError {
     fn from(refused: Refused) -> Self {
-        Self { cause: Cause::Wire(refused.code), message: refused.message }
+        Self { cause: Cause::Wire(refused.code), message: refused.message, present: refused.present }
     }
 }
 
@@ -317,7 +382,9 @@ impl Sessions {
             if !claims.grants.admin {
                 return Err(Denied::Admin);
             }
-            if scope != EVERY_ROOM && room != Some(scope) {
+            // A group of the room is of the room.
+            let is_of = |room: &str| room == scope || rooms::main_name(room) == scope;
+            if scope != EVERY_ROOM && !room.is_some_and(is_of) {
                 return Err(Denied::Room);
             }
             self.revoked.check(&claims, now_s)
@@ -343,7 +410,7 @@ impl Sessions {
                 Reply::Rooms(self.rooms.rooms().map(|(name, id)| self.room_info(name, id)).collect())
             }
             Request::Room { room } => Reply::Room(self.room_with_people(&room)?),
-            Request::Set { room, locked, spotlight } => {
+            Request::Set { room, locked, waiting, publish, spotlight } => {
                 let id = self.find_room(&room)?;
                 let spotlight = match spotlight {
                     Some(Some(participant)) => Some(Some(self.in_room(id, &participant)?)),
@@ -352,6 +419,9 @@ impl Sessions {
                 };
                 let mut setting = self.rooms.setting(id);
                 setting.is_locked = locked.unwrap_or(setting.is_locked);
+                setting.has_waiting_room = waiting.unwrap_or(setting.has_waiting_room);
+                setting.publish =
+                    publish.map_or(setting.publish, |sources| translate::sources_to_core(&sources));
                 setting.spotlight = spotlight.unwrap_or(setting.spotlight);
                 self.rooms.set(id, setting);
                 self.drain_rooms();
@@ -359,9 +429,56 @@ impl Sessions {
             }
             Request::EndRoom { room } => {
                 let id = self.find_room(&room)?;
-                for peer in self.rooms.participants(id).map(|p| p.peer()).collect::<Vec<_>>() {
+                for peer in self.rooms.family(id).collect::<Vec<_>>() {
                     self.remove(now, peer, false);
                 }
+                Reply::Done
+            }
+            Request::Role { room, participant, role } => {
+                let peer = self.in_room(self.find_room(&room)?, &participant)?;
+                self.rooms.set_role(peer, translate::role_to_core(role));
+                self.drain_rooms();
+                Reply::Done
+            }
+            Request::Waiting { room } => {
+                Reply::Waiting(self.waiters_to_wire(self.rooms.waiting(&self.good_name(&room)?)))
+            }
+            Request::Decide { room, participant, admit } => {
+                for peer in self.waiting_in(&self.good_name(&room)?, participant.as_deref())? {
+                    match admit {
+                        true => self.let_in(peer)?,
+                        false => self.turn_away(peer, ErrorCode::NotAdmitted, "you were not let in"),
+                    }
+                }
+                Reply::Done
+            }
+            Request::SetAttribute { room, participant, key, value, version } => {
+                let id = self.find_room(&room)?;
+                let holder = match &participant {
+                    Some(participant) => Holder::Participant(self.in_room(id, participant)?),
+                    None => Holder::Room(id),
+                };
+                let version = self.assign(holder, attributes::Wanted { participant, key, value, version })?;
+                self.drain_rooms();
+                Reply::ValueSet { version }
+            }
+            Request::Groups { room, groups } => {
+                let id = self.find_room(&room)?;
+                self.rooms.set_groups(id, &groups).map_err(Refused::from)?;
+                self.drain_rooms();
+                Reply::Room(self.room_with_people(&room)?)
+            }
+            Request::Move { room, participants, group } => {
+                let id = self.find_room(&room)?;
+                match participants {
+                    Some(people) => {
+                        let people: Vec<_> =
+                            people.iter().map(|one| self.in_room(id, one)).collect::<Result<_, _>>()?;
+                        self.move_people(&people, group.as_deref())?;
+                    }
+                    None => self.rooms.recall(id),
+                }
+                self.drain_rooms();
                 Reply::Done
             }
             Request::Grant { room, participant, grants } => {
@@ -424,9 +541,7 @@ impl Sessions {
                 }
                 Reply::Done
             }
-            Request::Mint { room, identity, name, seconds, grants } => {
-                Reply::Token(self.mint(now, room, identity, name, seconds, &grants)?)
-            }
+            Request::Mint(mint) => Reply::Token(self.mint(now, mint)?),
             Request::OpenMedia(_) | Request::PatchMedia { .. } | Request::CloseMedia { .. } => {
                 return Err(Refused::new(ErrorCode::Internal, "this is served elsewhere").into());
             }
@@ -444,15 +559,15 @@ impl Sessions {
 
     /// Of a room that need not be there.
     fn good_name(&self, room: &str) -> Result<String, RequestError> {
-        let name = rooms::clean_name(room, self.rooms.limits().room_name_chars);
+        let name = rooms::clean_room_name(room, self.rooms.limits().room_name_chars);
         name.map_err(|error| {
             Refused::new(ErrorCode::BadRoom, format!("the room's name cannot be used: {error}")).into()
         })
     }
 
-    /// Hidden ones too: the application knows whom it let in.
+    /// Or in a group of it. Hidden ones too: the application knows whom it let in.
     fn in_room(&self, room: RoomId, participant: &str) -> Result<PeerId, RequestError> {
-        let mut people = self.rooms.participants(room).map(|p| p.peer());
+        let mut people = self.rooms.family(room);
         let is_meant = |peer: &PeerId| self.peers.get(peer).is_some_and(|p| p.id == participant);
         people.find(is_meant).ok_or_else(|| {
             Refused::new(ErrorCode::UnknownParticipant, "nobody of this id is in this room").into()
@@ -473,7 +588,10 @@ impl Sessions {
             room: name.to_owned(),
             participants: self.rooms.participants(id).count(),
             locked: setting.is_locked,
+            waiting: setting.has_waiting_room,
+            publish: translate::sources_to_wire(setting.publish),
             spotlight: setting.spotlight.and_then(|peer| translate::id_of(&self.peers, peer)),
+            groups: self.rooms.groups(id).to_vec(),
         }
     }
 
@@ -487,10 +605,13 @@ impl Sessions {
                 connected: p.is_connected(),
                 tracks: translate::tracks_to_wire(p.tracks()),
                 grants: translate::grants_to_wire(p.grants()),
+                role: p.role().map(translate::role_to_wire),
+                attributes: translate::attributes_to_wire(p.introduction().attributes),
             })
         };
         let people = self.rooms.participants(id).filter_map(person).collect();
-        Ok(RoomWithPeople { room: self.room_info(room.trim(), id), people })
+        let attributes = translate::attributes_to_wire(self.rooms.attributes(id));
+        Ok(RoomWithPeople { room: self.room_info(room.trim(), id), attributes, people })
     }
 
     fn call_infos(&self, now: Instant) -> Vec<Call> {
@@ -535,15 +656,8 @@ impl Sessions {
         info.ok_or_else(|| Refused::new(ErrorCode::Internal, "the call is gone").into())
     }
 
-    fn mint(
-        &mut self,
-        now: Instant,
-        room: String,
-        identity: String,
-        name: Option<String>,
-        seconds: u64,
-        grants: &Grants,
-    ) -> Result<Token, RequestError> {
+    fn mint(&mut self, now: Instant, mint: Mint) -> Result<Token, RequestError> {
+        let Mint { room, identity, name, seconds, role, wait, grants } = mint;
         let Some(signer) = self.config.signer.clone() else {
             return Err(RequestError::new(
                 Cause::CannotSign,
@@ -555,8 +669,10 @@ impl Sessions {
         }
         let room = self.good_name(&room)?;
         let (jti, exp) = (self.secret.token(), self.wall_s(now).saturating_add(seconds.max(1)));
-        let grants = GrantClaims::of(&translate::grants_to_core(grants));
-        let claims = Claims { room, sub: identity, name, exp, nbf: None, jti: Some(jti.clone()), grants };
+        let grants = GrantClaims::of(&translate::grants_to_core(&grants));
+        let role = role.map(|role| translate::role_to_core(role).name().to_owned());
+        let jti_claim = Some(jti.clone());
+        let claims = Claims { room, sub: identity, name, exp, nbf: None, jti: jti_claim, role, wait, grants };
         let signed = signer.sign(&claims);
         let token = signed.map_err(|error| RequestError::new(Cause::CannotSign, &error.to_string()))?;
         Ok(Token { token, jti, exp })
