@@ -13,7 +13,7 @@ import { Surface } from './dom.js';
 import { markup } from './markup.js';
 import { wordsFor } from './words/index.js';
 
-/** @import {CallError} from '../sdk/index.js' */
+/** @import {CallError, Role} from '../sdk/index.js' */
 
 const STYLES = ['base.css', 'lobby.css', 'call.css', 'panels.css'];
 /** The server that this file came from. */
@@ -27,6 +27,7 @@ const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (/** @t
  * - `server`  URL of the WebSocket; the server that the script came from
  * - `room`, `name`  what is missing is asked for
  * - `token`   what lets us in, on a server that asks for one
+ * - `class-role`   `teacher`, `assistant`, `student` or `audience`, on a server without tokens; a token says it for itself
  * - `join`    joins at once, without a click
  * - `identity`, `phone-token`   others can ring here, and `ring()` rings at them
  * - `lang`    `en` or `zh`; else what the document is in, else what the person reads
@@ -74,6 +75,7 @@ export class SampanCall extends Base {
       createPhone: (_, name) => this.#createPhone(name),
       given: { name: this.getAttribute('name'), room: this.getAttribute('room'), fixed: true },
       token: this.getAttribute('token'),
+      role: /** @type {Role | null} */ (this.getAttribute('class-role')),
     });
     this.#app.on('joined', ({ room }) => this.#tell('sampan-joined', { room }));
     this.#app.on('left', ({ reason }) => {
