@@ -193,7 +193,8 @@ impl Session {
         }
     }
 
-    fn slots(&self) -> Vec<SlotPair> {
+    /// In order of use.
+    pub fn slots(&self) -> Vec<SlotPair> {
         let pair =
             |(audio, video): &(Mid, Mid)| SlotPair { audio: audio.to_string(), video: video.to_string() };
         self.pairs.iter().map(pair).collect()
