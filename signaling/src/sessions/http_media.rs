@@ -12,7 +12,7 @@ use transport::Remote;
 use wire::ErrorCode;
 
 use super::join::Newcomer;
-use super::requests::{Cause, Reply, RequestError};
+use super::request::{Cause, Reply, RequestError};
 use super::{Output, Refused, Sessions};
 
 /// What a resource is made from.

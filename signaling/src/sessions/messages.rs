@@ -7,7 +7,7 @@ use packet::{PeerId, RoomId};
 use wire::limits::{STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX};
 use wire::{ErrorCode, HistoryFrom, Message, ServerMessage};
 
-use super::requests::{Messages, Reply, RequestId};
+use super::request::{Messages, Reply, RequestId};
 use super::{ConnectionId, Output, Refused, RoomEvent, Sessions};
 
 /// Who waits for the store.

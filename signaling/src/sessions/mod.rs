@@ -22,6 +22,7 @@ mod output;
 mod phones;
 mod place;
 mod rate;
+mod request;
 mod requests;
 mod resume;
 mod secret;
@@ -46,7 +47,7 @@ pub use http_media::{Media, MediaResource, Role};
 pub use moderate::KEEP_OUT_S;
 pub use output::{ConnectionId, Output, TimeoutReason};
 pub use rate::Rate;
-pub use requests::{
+pub use request::{
     Call, Cause, Messages, Mint, Person, Reply, Request, RequestError, RequestId, Room, RoomWithPeople, Token,
 };
 pub use stats::{Histogram, Stats};
