@@ -19,6 +19,11 @@ import { callWords, reconnectWords } from './words/index.js';
 /** The pill says at once that something is wrong; what and why comes when it lasts. */
 const EXPLAIN_AFTER_MS = 2_000;
 
+/** Time to read a sentence twice. */
+const TELL_FOR_MS = 10_000;
+/** Panels lie over the stage there, one at a time. */
+const NARROW_PX = 720;
+
 /**
  * @typedef {object} AppEvents
  * @property {{room: string, title: string, ring: Ring | null}} joined
@@ -64,7 +69,11 @@ export class App extends Emitter {
     this.#stage = new Stage(surface, () => this.#soundBlocked(), (pinned) => this.#pinChanged(pinned));
     this.#quality = new Quality(surface);
     this.#chat = new Chat(surface, () => this.#render());
-    this.#people = new People(surface);
+    this.#people = new People(surface, () => {
+      if (!this.#isNarrow()) return;
+      this.#chat.open(false);
+      this.#quality.open(false);
+    });
     this.#ringing = new Ringing(surface, createPhone, (ring) => this.#enterRing(ring));
     this.#lobby = new Lobby(surface, this.#local, given, (room, name) => this.#join(room, name), (name) => this.#ringing.listen(name), () => this.leave());
     this.#local.on('changed', () => this.#render());
@@ -76,6 +85,7 @@ export class App extends Emitter {
     click('speaker-on', () => this.#setSpeaker(true));
     click('toggle-more', () => this.#showMore(!surface.find('more').classList.contains('open')));
     click('more', () => this.#showMore(false));
+    for (const id of ['toggle-chat', 'toggle-quality']) click(id, () => this.#isNarrow() && this.#people.open(false));
     click('leave', () => this.leave());
     const act = (/** @type {string} */ id, /** @type {(call: Call) => Action} */ action) => click(id, () => {
       surface.find('room-menu').removeAttribute('open');
@@ -277,10 +287,8 @@ export class App extends Emitter {
   #moved() {
     const { call: words } = this.#surface.words;
     const group = this.#call?.group ?? null;
-    const said = group === null ? words.recalled : words.moved(group);
     setText(this.#surface.find('call-room'), group === null ? this.#title : `${this.#title} · ${group}`);
-    notice(this.#surface.find('call-notice'), said);
-    this.#announce(said);
+    this.#tell(group === null ? words.recalled : words.moved(group));
     this.#render();
   }
 
@@ -289,9 +297,15 @@ export class App extends Emitter {
     if (this.#surface.find('call').hidden || role === this.#wasRole) return;
     this.#wasRole = role;
     if (role === null) return;
-    const said = this.#surface.words.call.yourRole(this.#surface.words.people.roles[role]);
-    notice(this.#surface.find('call-notice'), said);
+    this.#tell(this.#surface.words.call.yourRole(this.#surface.words.people.roles[role]));
+  }
+
+  /** Shown for a while. @param {string} said */
+  #tell(said) {
+    const bar = this.#surface.find('call-notice');
+    notice(bar, said);
     this.#announce(said);
+    setTimeout(() => bar.textContent === said && notice(bar, ''), TELL_FOR_MS);
   }
 
   // --- screen and speaker -------------------------------------------------------------------------------------------
@@ -386,6 +400,10 @@ export class App extends Emitter {
     const { call: words } = this.#surface.words;
     this.#announce(name === null ? words.unpinned : words.pinned(name));
     this.#render();
+  }
+
+  #isNarrow() {
+    return this.#surface.find('call').clientWidth <= NARROW_PX;
   }
 
   /** Where there is no room for every button, some wait behind one. @param {boolean} open */

@@ -19,10 +19,12 @@ export class People {
   #waiting;
   /** @type {Call | null} */ #call = null;
   #drawn = '';
+  #opened;
 
-  /** @param {Surface} surface */
-  constructor(surface) {
+  /** @param {Surface} surface @param {() => void} opened */
+  constructor(surface, opened) {
     this.#surface = surface;
+    this.#opened = opened;
     this.#panel = surface.find('people');
     this.#list = surface.find('people-list');
     this.#waiting = surface.find('people-waiting');
@@ -69,7 +71,9 @@ export class People {
     this.#panel.hidden = !open;
     this.#drawn = '';
     this.#render();
-    if (open) this.#surface.find('people-title').focus();
+    if (!open) return;
+    this.#opened();
+    this.#surface.find('people-title').focus();
   }
 
   /** @param {Action} action */
