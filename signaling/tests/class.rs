@@ -127,11 +127,11 @@ fn a_wait_ends_by_refusal_by_time_and_by_going_away() {
     world.sessions.handle_lost(ConnectionId(5), world.now);
     world.drain();
     let waiting = |world: &World| {
-        let lists = world.told(1).into_iter().filter_map(|m| match m {
+        let mut lists = world.told(1).into_iter().filter_map(|m| match m {
             ServerMessage::WaitingRoom { people } => Some(people.clone()),
             _ => None,
         });
-        lists.last().expect("a list of those who wait")
+        lists.next_back().expect("a list of those who wait")
     };
     let left = |world: &World| waiting(world).len();
     assert_eq!(left(&world), 3, "nobody waits for those who wait");

@@ -287,7 +287,6 @@ export class App extends Emitter {
   #moved() {
     const { call: words } = this.#surface.words;
     const group = this.#call?.group ?? null;
-    setText(this.#surface.find('call-room'), group === null ? this.#title : `${this.#title} · ${group}`);
     this.#tell(group === null ? words.recalled : words.moved(group));
     this.#render();
   }
@@ -378,6 +377,7 @@ export class App extends Emitter {
       const call = this.#call;
       if (!call || this.#surface.find('call').hidden) return;
       const { call: words, moderate } = this.#surface.words;
+      setText(this.#surface.find('call-room'), call.group === null ? this.#title : `${this.#title} · ${call.group}`);
       setText(this.#surface.find('call-count'), call.self !== null ? words.count(call.participants.length) : '');
       setPressed(this.#surface.find('toggle-microphone'), 'microphone', this.#local.isOn('microphone'));
       setPressed(this.#surface.find('toggle-camera'), 'camera', this.#local.isOn('camera'));

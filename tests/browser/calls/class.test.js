@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { launchChromium } from '../lib/browsers.js';
+import { wire } from '../lib/cut.js';
 import { Person, until } from '../lib/person.js';
 import { serverBinary, startServer } from '../lib/server.js';
 
@@ -30,9 +31,9 @@ describe('class', () => {
 
   const token = (room, identity, role) =>
     execFileSync(serverBinary(), ['token', '--secret-file', secret, '--room', room, '--identity', identity, '--role', role], { encoding: 'utf8' }).trim();
-  const person = async (name, role, room = 'class') => {
+  const person = async (name, role, room = 'class', url = server.url) => {
     const page = await (await browser.newContext({ viewport: { width: 1000, height: 700 } })).newPage();
-    return Person.open(page, name, server.url, { room, token: token(room, name.toLowerCase(), role) });
+    return Person.open(page, name, url, { room, token: token(room, name.toLowerCase(), role) });
   };
   /** Everybody closes their page. */
   const goHome = (...people) => Promise.all(people.map((who) => who.page.context().close()));
@@ -109,6 +110,29 @@ describe('class', () => {
     await hears(ben, 'Good morning', 'Hello again');
     for (const who of [ada, ben, cleo]) assert.deepEqual(who.complaints, []);
     await goHome(ada, ben, cleo);
+  });
+
+  test('who waits goes on waiting when the connection is lost, until they do not want to any more', TIMEOUT, async () => {
+    const proxy = await wire(server.port);
+    const gwen = await (await person('Gwen', 'teacher', 'evening')).join();
+    await choose(gwen, '#wait-room');
+    const hugo = await person('Hugo', 'audience', 'evening', proxy.url);
+    await waits(hugo);
+    const waiting = (count) => until(`${count} wait`, () => gwen.page.evaluate((n) => window.sampanCall.waiting.length === n, count));
+    await waiting(1);
+    proxy.cut();
+    await waiting(0);
+    assert.ok(await hugo.isVisible('#waiting'));
+    proxy.mend();
+    await waiting(1);
+    await hugo.click('#stop-waiting');
+    await waiting(0);
+    await until('Hugo can join again', async () => (await hugo.isVisible('#join')) && !(await hugo.isVisible('#waiting')));
+    await waits(hugo);
+    await gwen.click('#notice-admit-all');
+    await isIn(hugo);
+    await goHome(gwen, hugo);
+    await proxy.close();
   });
 
   test('a spotlight is for all, a role is changed at once, and attributes are compared', TIMEOUT, async () => {
