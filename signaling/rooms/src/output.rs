@@ -24,6 +24,7 @@ pub enum Happening {
         peer: PeerId,
         name: String,
         identity: Option<String>,
+        role: Option<Role>,
         is_hidden: bool,
         tracks: Vec<Track>,
     },

@@ -148,8 +148,9 @@ impl Rooms {
         let Some(participant) = self.participants.get_mut(&peer) else { return };
         participant.room = id;
         let (news, is_hidden) = (participant.introduction(), participant.grants.hidden);
-        let (name, identity, tracks) = (news.name.clone(), news.identity.clone(), news.tracks.clone());
-        self.happened(id, Happening::Joined { peer, name, identity, is_hidden, tracks });
+        let (name, identity) = (news.name.clone(), news.identity.clone());
+        let (role, tracks) = (news.role, news.tracks.clone());
+        self.happened(id, Happening::Joined { peer, name, identity, role, is_hidden, tracks });
         self.tell_others(id, peer, &Event::Joined(news));
         if let Some(room) = self.rooms.get_mut(&id) {
             room.members.push(peer);

@@ -119,6 +119,11 @@ fn joins_wait_until_a_moderator_says_so_and_are_told_of_nothing() {
     drain(&mut rooms);
     let ann = joining(4, Role::Student);
     assert!(rooms.must_wait(&ann) && !rooms.must_wait(&joining(4, Role::Assistant)));
+    let hidden = Grants { hidden: true, ..Role::Audience.grants() };
+    assert!(
+        !rooms.must_wait(&Join { grants: hidden, ..joining(4, Role::Audience) }),
+        "nobody is to know of them"
+    );
     rooms.wait(PeerId(4), &ann).unwrap();
     let outputs = drain(&mut rooms);
     assert!(told(&outputs, 4).is_empty() && told(&outputs, 2).is_empty());

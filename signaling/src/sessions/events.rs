@@ -18,6 +18,7 @@ pub enum RoomEvent {
         participant: String,
         name: String,
         identity: Option<String>,
+        role: Option<Role>,
         /// The others are not told that it is there.
         hidden: bool,
         tracks: Vec<TrackInfo>,
@@ -110,10 +111,11 @@ impl Sessions {
         Some(match happening {
             H::Opened => RoomEvent::RoomStarted,
             H::Closed => RoomEvent::RoomEnded,
-            H::Joined { peer, name, identity, is_hidden, tracks } => RoomEvent::ParticipantJoined {
+            H::Joined { peer, name, identity, role, is_hidden, tracks } => RoomEvent::ParticipantJoined {
                 participant: id(peer)?,
                 name,
                 identity,
+                role: role.map(translate::role_to_wire),
                 hidden: is_hidden,
                 tracks: translate::tracks_to_wire(&tracks),
             },

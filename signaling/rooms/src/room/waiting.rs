@@ -6,12 +6,12 @@ use super::{Rooms, check_slots};
 use crate::{Event, Happening, Join, JoinError, Output, Waiter, clean_name, track};
 
 impl Rooms {
-    /// Whether this join has to be admitted by a moderator first.
+    /// Whether this join has to be admitted by a moderator first. Nobody is told of those who are hidden, so the room does not ask it of them.
     pub fn must_wait(&self, join: &Join) -> bool {
         let room = clean_name(&join.room, self.limits.room_name_chars).ok();
         let room = room.and_then(|name| self.by_name.get(&name));
         let is_asked = room.is_some_and(|id| self.rooms[id].setting.has_waiting_room);
-        !join.grants.moderate && (join.must_wait || is_asked)
+        !join.grants.moderate && (join.must_wait || is_asked && !join.grants.hidden)
     }
 
     /// Waits outside; whoever moderates is told, now or when they come. Admitted by [`Self::join`] under the same id.
