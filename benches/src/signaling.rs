@@ -185,8 +185,13 @@ async fn talk(
     for index in 0..options.messages {
         let said = Instant::now();
         let key = format!("key of message {index:08}");
-        let post =
-            ClientMessage::Post { id: index as u64 + 10, key, topic: "chat".into(), body: "x".repeat(100) };
+        let post = ClientMessage::Post {
+            id: index as u64 + 10,
+            key,
+            topic: "chat".into(),
+            body: "x".repeat(100),
+            room: None,
+        };
         speaker.say(&post).await?;
         for _ in 0..listeners {
             let (_, at) = tokio::time::timeout(PATIENCE, read.recv()).await?.expect("listeners");

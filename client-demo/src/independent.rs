@@ -114,6 +114,7 @@ pub async fn run(options: &Options, stop: impl Future<Output = ()>) -> Result<Re
         slots,
         token: None,
         history: None,
+        role: None,
     })?;
 
     let mut stop = pin!(stop);

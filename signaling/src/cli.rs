@@ -180,6 +180,14 @@ pub struct TokenArgs {
     #[arg(long, value_name = "FILE")]
     pub private_key: Option<PathBuf>,
 
+    /// What it is, and may do because of that; the options below add to it
+    #[arg(long, value_name = "ROLE", conflicts_with_all = ["no_subscribe", "no_data", "hidden"])]
+    pub role: Option<RoleName>,
+
+    /// It waits until a moderator lets it in
+    #[arg(long)]
+    pub wait: bool,
+
     /// What it may publish (may be repeated)
     #[arg(long, value_name = "SOURCE")]
     pub publish: Vec<PublishSource>,
@@ -205,8 +213,31 @@ pub struct TokenArgs {
     pub record: bool,
 
     /// For your own server instead of a participant: it may use the API (/v1) for this room, with --room '*' for all of them
-    #[arg(long, conflicts_with_all = ["publish", "no_subscribe", "no_data", "moderate", "hidden", "record"])]
+    #[arg(long, conflicts_with_all = ["role", "wait", "publish", "no_subscribe", "no_data", "moderate", "hidden", "record"])]
     pub admin: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum RoleName {
+    /// Everything
+    Teacher,
+    /// Everything but recording
+    Assistant,
+    /// Is seen and heard, and writes
+    Student,
+    /// Sees, hears and writes
+    Audience,
+}
+
+impl RoleName {
+    pub fn role(self) -> rooms::Role {
+        match self {
+            Self::Teacher => rooms::Role::Teacher,
+            Self::Assistant => rooms::Role::Assistant,
+            Self::Student => rooms::Role::Student,
+            Self::Audience => rooms::Role::Audience,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

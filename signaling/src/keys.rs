@@ -71,6 +71,8 @@ pub fn token(args: &TokenArgs) -> anyhow::Result<String> {
         exp: now_s.saturating_add(args.seconds),
         nbf: None,
         jti: Some(id.iter().map(|byte| format!("{byte:02x}")).collect()),
+        role: args.role.map(|role| role.role().name().to_owned()),
+        wait: args.wait,
         grants: grants(args),
     };
     Ok(key.sign(&claims)?)
@@ -88,14 +90,16 @@ fn grants(args: &TokenArgs) -> GrantClaims {
         PublishSource::ScreenAudio => Some("screen_audio"),
         PublishSource::None => None,
     });
+    // Besides what a role may do only what is named.
+    let is_named = args.role.is_some();
     let publish = if args.hidden {
         Vec::new()
-    } else if args.publish.is_empty() {
+    } else if args.publish.is_empty() && !is_named {
         everything
     } else {
         named.map(str::to_owned).collect()
     };
     let &TokenArgs { moderate, hidden, record, .. } = args;
-    let (subscribe, data) = (!args.no_subscribe, !args.no_data);
+    let (subscribe, data) = (!args.no_subscribe && !is_named, !args.no_data && !is_named);
     GrantClaims { join: true, publish, subscribe, data, moderate, hidden, record, admin: false }
 }

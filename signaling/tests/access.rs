@@ -1,140 +1,18 @@
 //! Who gets in and what they may do there: every combination of grants against every action, and what takes access back.
 
 mod support;
+#[path = "support/access.rs"]
+mod world;
 
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use access::{Claims, GrantClaims, SigningKey, VerifyingKeys};
+use access::{Claims, GrantClaims};
 use packet::{Mid, PeerId};
 use sfu_core::Command;
-use signaling::sessions::{Cause, Config, ConnectionId, Output, Request, RequestId, Sessions};
+use signaling::sessions::{Cause, ConnectionId, Output, Request, RequestId};
 use support::{join, mid, tracks};
-use transport::{Candidate, Fingerprint};
 use wire::{Action, ClientMessage, ErrorCode, Grants, ServerMessage, TrackInfo};
-
-const SECRET: &[u8] = b"a secret that has at least 32 bytes";
-const SOURCES: [&str; 4] = ["microphone", "camera", "screen", "screen_audio"];
-
-struct World {
-    sessions: Sessions,
-    now: Instant,
-    now_s: u64,
-    sent: Vec<(u64, ServerMessage)>,
-    media: Vec<Command>,
-    closed: Vec<(u64, Option<ErrorCode>)>,
-}
-
-impl World {
-    fn new() -> Self {
-        let worker = vec![Candidate { address: "198.51.100.1:1000".parse().unwrap() }];
-        let (now, wall) = support::epoch();
-        let mut config = Config::new(vec![worker], Fingerprint([7; 32]), (now, wall), [9; 32]);
-        let mut keys = VerifyingKeys::default();
-        keys.add_secret(SECRET).unwrap();
-        config.keys = Some(Arc::new(keys));
-        config.joins.burst = 10_000;
-        let now_s = wall.as_secs();
-        let (sent, media, closed) = Default::default();
-        Self { sessions: Sessions::new(config), now, now_s, sent, media, closed }
-    }
-
-    fn drain(&mut self) {
-        loop {
-            match self.sessions.poll_output() {
-                Output::Send { to, message } => self.sent.push((to.0, message)),
-                Output::Media { command, .. } => self.media.push(command),
-                Output::Close { connection, code } => self.closed.push((connection.0, code)),
-                Output::Load { .. }
-                | Output::Store(_)
-                | Output::Revoked(_)
-                | Output::Reply { .. }
-                | Output::Happened { .. } => {}
-                Output::Timeout(_) => return,
-            }
-        }
-    }
-
-    fn open(&mut self, connection: u64) {
-        let address: IpAddr = "192.0.2.1".parse().unwrap();
-        self.sessions.handle_open(self.now, ConnectionId(connection), address);
-        self.drain();
-    }
-
-    fn say(&mut self, connection: u64, message: ClientMessage) -> ServerMessage {
-        self.sent.clear();
-        self.media.clear();
-        self.sessions.handle_message(self.now, ConnectionId(connection), message);
-        self.drain();
-        let last = self.sent.iter().rev().find(|(to, _)| *to == connection);
-        last.map_or(ServerMessage::Pong { re: 0 }, |(_, message)| message.clone())
-    }
-
-    fn claims(&self, identity: &str, grants: GrantClaims) -> Claims {
-        Claims {
-            room: "demo".into(),
-            sub: identity.into(),
-            name: None,
-            exp: self.now_s + 3600,
-            nbf: None,
-            jti: Some(format!("token of {identity}")),
-            grants,
-        }
-    }
-
-    /// Joins over a new connection with these claims; what was answered.
-    fn enter(&mut self, connection: u64, claims: &Claims) -> ServerMessage {
-        self.open(connection);
-        self.say(connection, with_token(connection, &claims.room, Some(sign(claims))));
-        let answers = self.sent.iter().find(|(to, m)| {
-            *to == connection && matches!(m, ServerMessage::Joined { .. } | ServerMessage::Error { .. })
-        });
-        answers.expect("an answer").1.clone()
-    }
-
-    /// What the subscriber is sent on its m-lines now, by the commands since the last message.
-    fn binds(&self, subscriber: PeerId, from: PeerId) -> Vec<Mid> {
-        let binds = self.media.iter().filter_map(|c| match c {
-            Command::Bind { subscriber: to, source: Some((publisher, mid)), .. }
-                if *to == subscriber && *publisher == from =>
-            {
-                Some(*mid)
-            }
-            _ => None,
-        });
-        binds.collect()
-    }
-}
-
-fn sign(claims: &Claims) -> String {
-    SigningKey::secret(SECRET).unwrap().sign(claims).unwrap()
-}
-
-fn with_token(id: u64, room: &str, token: Option<String>) -> ClientMessage {
-    let ClientMessage::Join { name, offer, tracks, slots, .. } = join(id, room, &format!("n{id}"), 4) else {
-        unreachable!()
-    };
-    ClientMessage::Join { id, room: room.into(), name, offer, tracks, slots, token, history: None }
-}
-
-fn moderator() -> GrantClaims {
-    GrantClaims { moderate: true, ..GrantClaims::participant() }
-}
-
-fn id_of(joined: &ServerMessage) -> String {
-    match joined {
-        ServerMessage::Joined { participant, .. } => participant.clone(),
-        other => panic!("not joined: {other:?}"),
-    }
-}
-
-fn code_of(message: &ServerMessage) -> Option<ErrorCode> {
-    match message {
-        ServerMessage::Error { code, .. } => Some(*code),
-        _ => None,
-    }
-}
+use world::{SOURCES, World, code_of, id_of, moderator, room_changed, sign, with_token};
 
 /// All 2^10 of them.
 fn every_combination() -> impl Iterator<Item = GrantClaims> {
@@ -290,7 +168,7 @@ fn permissions_that_are_taken_away_stop_media_at_once_and_do_not_switch_it_on_ag
     };
     assert!(unbound(&world, 0, 3), "in the same turn nobody is sent Ben's sound: {:?}", world.media);
     assert!(!unbound(&world, 0, 4), "his picture goes on");
-    assert!(world.sent.contains(&(2, ServerMessage::Permissions { grants: silent })));
+    assert!(world.sent.contains(&(2, ServerMessage::Permissions { grants: silent, role: None })));
     let on = ClientMessage::Track { track: tracks()[0].clone() };
     assert_eq!(code_of(&world.say(2, on.clone())), Some(ErrorCode::NotAllowed));
 
@@ -414,7 +292,7 @@ fn a_locked_room_lets_moderators_in_and_those_who_come_back() {
     let (mut world, _, _) = class();
     let lock = |locked| ClientMessage::Moderate { id: 5, action: Action::Lock { locked } };
     world.say(1, lock(true));
-    let changed = |locked| ServerMessage::RoomChanged { locked, spotlight: None };
+    let changed = |locked| room_changed(locked, None);
     assert!(world.sent.contains(&(1, changed(true))) && world.sent.contains(&(2, changed(true))));
     let zoe = world.claims("zoe", GrantClaims::participant());
     assert_eq!(code_of(&world.enter(3, &zoe)), Some(ErrorCode::RoomLocked));
@@ -432,7 +310,7 @@ fn a_spotlight_is_told_to_everybody_and_ends_with_whoever_it_is_on() {
     let spotlight =
         |participant| ClientMessage::Moderate { id: 5, action: Action::Spotlight { participant } };
     world.say(1, spotlight(Some(ben.clone())));
-    let changed = ServerMessage::RoomChanged { locked: false, spotlight: Some(ben) };
+    let changed = room_changed(false, Some(ben));
     assert!(world.sent.contains(&(2, changed.clone())) && world.sent.contains(&(1, changed)));
     assert_eq!(code_of(&world.say(1, spotlight(Some("nobody".into())))), Some(ErrorCode::UnknownParticipant));
     world.say(2, ClientMessage::Leave {});

@@ -42,8 +42,17 @@ async fn start(options: Options) -> (Server, SocketAddr) {
 
 fn token(room: &str, grants: GrantClaims) -> String {
     let exp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 600;
-    let claims =
-        Claims { room: room.into(), sub: "backend".into(), name: None, exp, nbf: None, jti: None, grants };
+    let claims = Claims {
+        room: room.into(),
+        sub: "backend".into(),
+        name: None,
+        exp,
+        nbf: None,
+        jti: None,
+        role: None,
+        wait: false,
+        grants,
+    };
     SigningKey::secret(SECRET).unwrap().sign(&claims).unwrap()
 }
 
@@ -94,7 +103,7 @@ async fn an_application_sees_rooms_and_moderates_them() {
     let patched = api.ask("PATCH", path, Some(json!({"locked": true, "spotlight": ann_id}))).await;
     assert_eq!((patched.status, &patched.json()["spotlight"]), (200, &json!(ann_id)));
     let locked = |m| match m {
-        ServerMessage::RoomChanged { locked, spotlight } => Some((locked, spotlight)),
+        ServerMessage::RoomChanged { locked, spotlight, .. } => Some((locked, spotlight)),
         _ => None,
     };
     assert_eq!(ben.hear(locked).await, (true, Some(ann_id.clone())));
@@ -121,7 +130,7 @@ async fn an_application_sees_rooms_and_moderates_them() {
     let grants = format!("{path}/participants/{ben_id}/grants");
     assert_eq!(api.ask("PUT", &grants, Some(json!({"subscribe": true}))).await.status, 204);
     let granted = |m| match m {
-        ServerMessage::Permissions { grants } => Some(grants),
+        ServerMessage::Permissions { grants, .. } => Some(grants),
         _ => None,
     };
     assert_eq!(ben.hear(granted).await, wire::Grants { subscribe: true, ..Default::default() });
@@ -261,11 +270,107 @@ async fn a_token_of_the_api_lets_its_bearer_in_until_it_is_revoked() {
     server.shut_down().await;
 }
 
+#[tokio::test]
+async fn an_application_leads_a_class_from_outside() {
+    let (server, address) = start(with_keys()).await;
+    let api = Backend(address, Some(admin("class")));
+    let mint = |identity: &str, role: &str, wait: bool| json!({"room": "class", "identity": identity, "name": identity, "role": role, "wait": wait});
+    let token_of = async |body: Value| {
+        let minted = api.ask("POST", "/v1/tokens", Some(body)).await;
+        minted.json()["token"].as_str().expect(&minted.body).to_owned()
+    };
+    let teacher = token_of(mint("ann", "teacher", true)).await;
+    let mut ann = Client::open(address).await;
+    ann.join("class", "ignored", Some(teacher)).await;
+    let student = token_of(mint("ben", "student", true)).await;
+    let mut ben = Client::open(address).await;
+    ben.say(&with_token("class", &student)).await;
+    ben.hear(|m| matches!(m, ServerMessage::Waiting { .. }).then_some(())).await;
+    let waiting = api.get("/v1/rooms/class/waiting").await;
+    assert_eq!((waiting.as_array().unwrap().len(), &waiting[0]["identity"]), (1, &json!("ben")));
+    let ben_id = waiting[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(api.get("/v1/rooms/class").await["participants"], 1, "who waits is not in it");
+    let unknown = api.ask("POST", "/v1/rooms/class/waiting/admit", Some(json!({"participant": "x"}))).await;
+    assert_eq!(unknown.json()["code"], "unknown_participant");
+    let admitted =
+        api.ask("POST", "/v1/rooms/class/waiting/admit", Some(json!({"participant": ben_id}))).await;
+    assert_eq!(admitted.status, 204, "{}", admitted.body);
+    ben.hear(|m| matches!(m, ServerMessage::Joined { .. }).then_some(())).await;
+    let people = api.get("/v1/rooms/class").await["people"].clone();
+    assert_eq!(
+        (&people[1]["role"], &people[1]["grants"]["publish"]),
+        (&json!("student"), &json!(["microphone", "camera"]))
+    );
+
+    let path = format!("/v1/rooms/class/participants/{ben_id}/role");
+    assert_eq!(api.ask("PUT", &path, Some(json!({"role": "audience"}))).await.status, 204);
+    let role = ben.hear(|m| match m {
+        ServerMessage::Permissions { role, .. } => role,
+        _ => None,
+    });
+    assert_eq!(role.await, wire::Role::Audience);
+
+    let set = async |body: Value| api.ask("POST", "/v1/rooms/class/attributes", Some(body)).await;
+    let first = set(json!({"key": "topic", "value": "fractions", "version": 0})).await;
+    assert_eq!((first.status, &first.json()["version"]), (200, &json!(1)));
+    let conflict = set(json!({"key": "topic", "value": "decimals", "version": 0})).await;
+    assert_eq!((conflict.status, &conflict.json()["code"]), (409, &json!("conflict")));
+    assert_eq!(conflict.json()["present"], json!({"value": "fractions", "version": 1}));
+    assert_eq!(set(json!({"participant": ben_id, "value": "{}"})).await.status, 200);
+    let room = api.get("/v1/rooms/class").await;
+    assert_eq!(room["attributes"], json!([{"key": "topic", "value": "fractions", "version": 1}]));
+    assert_eq!(room["people"][1]["attributes"], json!([{"value": "{}", "version": 1}]));
+
+    let groups = api.ask("PUT", "/v1/rooms/class/groups", Some(json!({"groups": ["one"]}))).await;
+    assert_eq!((groups.status, &groups.json()["groups"]), (200, &json!(["one"])));
+    let moving =
+        |people: Option<Vec<&str>>, group: Option<&str>| json!({"participants": people, "group": group});
+    let moved =
+        api.ask("POST", "/v1/rooms/class/groups/move", Some(moving(Some(vec![&ben_id]), Some("one")))).await;
+    assert_eq!(moved.status, 204, "{}", moved.body);
+    let group = ben.hear(|m| match m {
+        ServerMessage::Moved { group, .. } => Some(group),
+        _ => None,
+    });
+    assert_eq!(group.await.as_deref(), Some("one"));
+    let people = &api.get("/v1/rooms/class%1Fone").await["people"];
+    assert_eq!(people[0]["id"], json!(ben_id), "a group is a room, and of the token's");
+    let nowhere =
+        api.ask("POST", "/v1/rooms/class/groups/move", Some(moving(Some(vec![&ben_id]), Some("two")))).await;
+    assert_eq!((nowhere.status, &nowhere.json()["code"]), (404, &json!("unknown_group")));
+    assert_eq!(api.ask("POST", "/v1/rooms/class/groups/move", Some(moving(None, None))).await.status, 204);
+    assert_eq!(api.get("/v1/rooms/class").await["people"].as_array().unwrap().len(), 2);
+
+    let patch = json!({"waiting": true, "publish": ["camera"]});
+    let patched = api.ask("PATCH", "/v1/rooms/class", Some(patch)).await.json();
+    assert_eq!((&patched["waiting"], &patched["publish"]), (&json!(true), &json!(["camera"])));
+    let cleo = token_of(mint("cleo", "audience", false)).await;
+    let mut late = Client::open(address).await;
+    late.say(&with_token("class", &cleo)).await;
+    late.hear(|m| matches!(m, ServerMessage::Waiting { .. }).then_some(())).await;
+    assert_eq!(api.ask("POST", "/v1/rooms/class/waiting/refuse", Some(json!({}))).await.status, 204);
+    let code = late.hear(|m| match m {
+        ServerMessage::Error { code, .. } => Some(code),
+        _ => None,
+    });
+    assert_eq!(code.await, ErrorCode::NotAdmitted);
+    drop(ann);
+    server.shut_down().await;
+}
+
 fn with_token(room: &str, token: &str) -> ClientMessage {
     match join(1, room, "Ann", 4) {
-        ClientMessage::Join { id, room, name, offer, tracks, slots, history, .. } => {
-            ClientMessage::Join { id, room, name, offer, tracks, slots, history, token: Some(token.into()) }
-        }
+        ClientMessage::Join { id, room, name, offer, tracks, slots, history, .. } => ClientMessage::Join {
+            id,
+            room,
+            name,
+            offer,
+            tracks,
+            slots,
+            history,
+            token: Some(token.into()),
+            role: None,
+        },
         other => other,
     }
 }
@@ -304,7 +409,7 @@ async fn nothing_is_done_without_a_token_for_it() {
             let api = Backend(address, token.clone());
             // A body that fits everything, so that nothing but the token is wrong.
             let body = json!({"sources": [], "topic": "t", "body": "b", "from": "a", "name": "a", "to": "b",
-                "room": "demo", "identity": "a", "exp": 1, "after": 0});
+                "room": "demo", "identity": "a", "exp": 1, "after": 0, "role": "student", "groups": []});
             let refused = api.ask(&method, &path, Some(body)).await;
             assert_eq!(refused.status, 403, "{method} {path} with {token:?}: {}", refused.body);
             assert_eq!(refused.header("www-authenticate"), Some("Bearer"));

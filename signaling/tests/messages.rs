@@ -83,7 +83,7 @@ impl World {
         };
         self.say(
             connection,
-            ClientMessage::Join { id, room, name, offer, tracks, slots, token, history: from },
+            ClientMessage::Join { id, room, name, offer, tracks, slots, token, history: from, role: None },
         );
         self.settle();
         let joined = self.sent.iter().rev().find_map(|(to, m)| match m {
@@ -97,7 +97,10 @@ impl World {
 
     fn post(&mut self, connection: u64, id: u64, body: &str) {
         let key = format!("key of the message {body}");
-        self.say(connection, ClientMessage::Post { id, key, topic: "chat".into(), body: body.into() });
+        self.say(
+            connection,
+            ClientMessage::Post { id, key, topic: "chat".into(), body: body.into(), room: None },
+        );
     }
 
     fn read(&self, connection: u64) -> Vec<Message> {
@@ -191,7 +194,8 @@ fn a_store_that_fails_is_told_to_the_sender_alone() {
     world.sessions.handle_stored(&batch.room, Err(StoreError("no space left on device".into())));
     world.drain();
     let told: Vec<_> = world.sent.iter().filter(|(_, m)| matches!(m, ServerMessage::Error { .. })).collect();
-    let [(1, ServerMessage::Error { re: Some(5), code: ErrorCode::NotStored, message })] = &told[..] else {
+    let [(1, ServerMessage::Error { re: Some(5), code: ErrorCode::NotStored, message, .. })] = &told[..]
+    else {
         panic!("{told:?}");
     };
     assert!(message.contains("no space"), "{message}");
@@ -234,6 +238,7 @@ fn what_is_no_message_is_refused_before_it_reaches_the_store() {
         key: key.into(),
         topic: topic.into(),
         body,
+        room: None,
     };
     let key = "a key that is long enough";
     for bad in [

@@ -184,6 +184,7 @@ async fn what_is_no_message_gets_an_error_and_the_connection_goes_on() {
             slots: vec![],
             token: None,
             history: None,
+            role: None,
         })
         .await;
     assert_eq!(client.error().await, (Some(4), ErrorCode::BadSdp));

@@ -14,7 +14,7 @@ use sfu_core::{CloseReason, Command, Event};
 use signaling::sessions::{Config, ConnectionId, Output, Sessions};
 use support::{join, mid, offer_of, pairs, tracks};
 use transport::Fingerprint;
-use wire::{ClientMessage, MediaOffer, ServerMessage, TrackInfo};
+use wire::{Action, ClientMessage, MediaOffer, Role, ServerMessage, TrackInfo};
 
 const SEEDS: u64 = 8;
 const STEPS: u32 = 600;
@@ -119,6 +119,20 @@ impl World {
             ServerMessage::Answer { .. } | ServerMessage::NeedSlots { .. } => {
                 assert!(client.others.is_some())
             }
+            ServerMessage::Waiting { .. } => assert!(client.others.is_none(), "waits inside"),
+            ServerMessage::Moved { participants, bindings, .. } => {
+                let others: BTreeSet<_> = participants.into_iter().map(|p| p.id).collect();
+                assert!(!others.contains(&client.own), "oneself is not among the others");
+                assert!(bindings.iter().flat_map(|b| &b.participant).all(|id| others.contains(id)));
+                assert!(client.others.replace(others).is_some(), "moved from nowhere");
+            }
+            ServerMessage::RoleChanged { participant, .. } => {
+                assert!(client.others.as_ref().unwrap().contains(&participant));
+            }
+            ServerMessage::WaitingRoom { .. }
+            | ServerMessage::Groups { .. }
+            | ServerMessage::AttributeChanged { .. }
+            | ServerMessage::ValueSet { .. } => assert!(client.others.is_some()),
             ServerMessage::Layers { .. }
             | ServerMessage::Quality { .. }
             | ServerMessage::Permissions { .. }
@@ -143,6 +157,11 @@ impl World {
                 let elsewhere = self.peers.values().any(|(w, r)| *r == room && *w != worker);
                 assert!(!elsewhere, "a room on two workers");
                 assert!(self.peers.insert(peer, (worker, room)).is_none(), "the same peer twice");
+            }
+            Command::MovePeer { peer, room } => {
+                let elsewhere = self.peers.values().any(|(w, r)| *r == room && *w != worker);
+                assert!(!elsewhere, "moved to another worker");
+                assert_eq!(self.peers.insert(peer, (worker, room)).map(|p| p.0), Some(worker));
             }
             Command::RemovePeer { peer } => {
                 assert_eq!(self.peers.remove(&peer).map(|p| p.0), Some(worker));
@@ -184,7 +203,7 @@ impl World {
         let peers: Vec<_> = self.peers.keys().copied().collect();
         let peer = peers.get(random.below(peers.len().max(1))).copied().unwrap_or(PeerId(999));
         let slots = random.below(7);
-        match (random.below(20), somebody) {
+        match (random.below(26), somebody) {
             (0..=2, _) => {
                 let address = IpAddr::from([192, 0, 2, random.below(4) as u8]);
                 self.open.insert(self.next, Client::default());
@@ -193,7 +212,11 @@ impl World {
             }
             (3..=6, Some(id)) => {
                 let room = format!("room {}", random.below(4));
-                self.say(id, &join(1, &room, "n", slots), random);
+                let mut message = join(1, &room, "n", slots);
+                if let ClientMessage::Join { role, .. } = &mut message {
+                    *role = [None, Some(Role::Student)][random.below(2)];
+                }
+                self.say(id, &message, random);
             }
             (7..=8, Some(id)) => {
                 let track = &tracks()[random.below(3)];
@@ -233,6 +256,22 @@ impl World {
                 self.sessions.handle_lost(ConnectionId(id), heard_at);
             }
             (19, _) => self.sessions.handle_timeout(self.now),
+            (20..=25, Some(id)) => {
+                let others = self.open[&id].others.clone().unwrap_or_default();
+                let whom = others.into_iter().chain([self.open[&id].own.clone()]).nth(random.below(3));
+                let group = [None, Some("one".to_owned()), Some("two".to_owned())][random.below(3)].clone();
+                let action = match random.below(9) {
+                    0 => Action::Groups {
+                        groups: ["one", "two"][..random.below(3)].iter().map(|g| (*g).into()).collect(),
+                    },
+                    1..=4 => Action::Move { participants: whom.into_iter().collect(), group },
+                    5 => Action::Recall {},
+                    6 => Action::Wait { waiting: random.below(2) == 0 },
+                    7 => Action::Refuse { participant: None },
+                    _ => Action::Admit { participant: None },
+                };
+                self.say(id, &ClientMessage::Moderate { id: 4, action }, random);
+            }
             (13, _) => {
                 // The router has let go of the peer by itself.
                 let reason = if random.below(2) == 0 {
@@ -263,7 +302,7 @@ impl World {
         assert_eq!(stats.participants, self.peers.len());
         assert_eq!((stats.joins - stats.leaves) as usize, stats.participants);
         let rooms: BTreeSet<_> = self.peers.values().map(|p| p.1).collect();
-        assert_eq!(stats.rooms, rooms.len());
+        assert!(stats.rooms >= rooms.len(), "groups keep their room");
     }
 }
 
@@ -272,7 +311,7 @@ fn run(seed: u64) {
     let mut config =
         Config::new(vec![Vec::new(); 3], Fingerprint([7; 32]), support::epoch(), [seed as u8; 32]);
     config.limits.participants_per_room = 5;
-    config.limits.rooms = 3;
+    config.limits.rooms = 5;
     config.limits.slots_per_participant = 5;
     let sessions = Sessions::new(config);
     let (open, peers) = (BTreeMap::new(), BTreeMap::new());
@@ -292,6 +331,7 @@ fn run(seed: u64) {
     world.sessions.handle_timeout(world.now + Duration::from_secs(60));
     let stats = world.sessions.stats();
     assert_eq!((stats.connections, stats.participants, stats.rooms), (0, 0, 0), "something is left");
+    assert_eq!(stats.waiting, 0);
 }
 
 #[test]

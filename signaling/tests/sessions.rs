@@ -107,7 +107,7 @@ impl World {
     /// The code of the last message to a connection, which must be an error, and what it answers.
     fn error(&self, connection: u64) -> (Option<u64>, ErrorCode) {
         match self.to(connection).last() {
-            Some(ServerMessage::Error { re, code, message }) => {
+            Some(ServerMessage::Error { re, code, message, .. }) => {
                 assert!(!message.is_empty());
                 (*re, *code)
             }
@@ -225,7 +225,17 @@ fn a_failed_join_touches_nobody_and_may_be_repeated() {
         let Wish { room, name, offer, tracks, slots } = wish;
         world.say(
             3,
-            ClientMessage::Join { id: 5, room, name, offer, tracks, slots, token: None, history: None },
+            ClientMessage::Join {
+                id: 5,
+                room,
+                name,
+                offer,
+                tracks,
+                slots,
+                token: None,
+                history: None,
+                role: None,
+            },
         );
         assert_eq!(world.error(3), (Some(5), expected), "case {index}");
         assert!(world.media.is_empty() && world.sent.len() == 1 && world.closed.is_empty(), "case {index}");

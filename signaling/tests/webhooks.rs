@@ -137,7 +137,13 @@ const STORY: [&str; 7] = [
 async fn live(address: SocketAddr, room: &str) {
     let mut ann = Client::open(address).await;
     ann.join(room, "Ann", None).await;
-    let post = ClientMessage::Post { id: 2, key: "k".repeat(16), topic: "chat".into(), body: "Hello".into() };
+    let post = ClientMessage::Post {
+        id: 2,
+        key: "k".repeat(16),
+        topic: "chat".into(),
+        body: "Hello".into(),
+        room: None,
+    };
     ann.say(&post).await;
     ann.hear(|m| matches!(m, ServerMessage::Posted { .. }).then_some(())).await;
     let track = wire::TrackInfo { muted: true, ..support::tracks()[0].clone() };

@@ -67,6 +67,7 @@ impl Peer {
             slots: slots.clone(),
             token: None,
             history: None,
+            role: None,
         };
         Self {
             rtc,

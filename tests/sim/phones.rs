@@ -409,7 +409,17 @@ impl World {
                 let ClientMessage::Join { offer, tracks, slots, .. } = self.offer.clone() else { return };
                 let (room, name) = (p.room.clone(), format!("phone {phone}"));
                 let history = Some(from);
-                ClientMessage::Join { id: 1, room, name, offer, tracks, slots, token: None, history }
+                ClientMessage::Join {
+                    id: 1,
+                    room,
+                    name,
+                    offer,
+                    tracks,
+                    slots,
+                    token: None,
+                    history,
+                    role: None,
+                }
             }
         };
         self.send(connection, message);
@@ -430,7 +440,7 @@ impl World {
         self.said.entry(p.room.clone()).or_default().push(body.clone());
         self.outcome.said += 1;
         if let (true, Some(connection)) = (p.is_joined, p.connection) {
-            self.send(connection, ClientMessage::Post { id, key, topic: "chat".into(), body });
+            self.send(connection, ClientMessage::Post { id, key, topic: "chat".into(), body, room: None });
         }
     }
 
@@ -478,7 +488,7 @@ impl World {
         }
         let again: Vec<_> = p.unacknowledged.iter().map(|(id, said)| (*id, said.clone())).collect();
         for (id, (key, body)) in again {
-            self.send(connection, ClientMessage::Post { id, key, topic: "chat".into(), body });
+            self.send(connection, ClientMessage::Post { id, key, topic: "chat".into(), body, room: None });
         }
     }
 

@@ -68,6 +68,7 @@ impl Client {
             slots,
             token: None,
             history: from,
+            role: None,
         })
         .await?;
         loop {

@@ -18,7 +18,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use transport::{IceMode, Transport, TransportError};
-use wire::{ClientMessage, ParticipantId, ServerMessage, Source};
+use wire::{Binding, ClientMessage, ParticipantId, ServerMessage, Share, SlotPair, Source};
 
 /// Below the minute after which proxies cut quiet connections.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -199,6 +199,17 @@ impl Client {
                 self.media.reception.track_changed(&participant, &track);
                 self.event(Event::TrackChanged { participant, track });
             }
+            ServerMessage::Moved { participants, bindings, .. } => {
+                let is_taken = |slot: &SlotPair| bindings.iter().any(|binding| binding.slot == *slot);
+                let free = self.session.slots().into_iter().filter(|slot| !is_taken(slot));
+                let free = free.map(|slot| Binding { slot, participant: None, share: Share::Person });
+                let all: Vec<_> = free.chain(bindings.iter().cloned()).collect();
+                for participant in participants {
+                    self.media.reception.met(&participant);
+                    self.event(Event::ParticipantJoined(participant));
+                }
+                self.media.reception.bind(now, all);
+            }
             ServerMessage::Bindings { bindings } => self.media.reception.bind(now, bindings),
             ServerMessage::FirstFrame { mid, participant, rtp_timestamp } => {
                 self.media.reception.begins(&mid, &participant, RtpTime(rtp_timestamp));
@@ -222,9 +233,15 @@ impl Client {
             | ServerMessage::Posted { .. }
             | ServerMessage::Messages { .. }
             | ServerMessage::State { .. }
+            | ServerMessage::Waiting { .. }
+            | ServerMessage::WaitingRoom { .. }
+            | ServerMessage::Groups { .. }
+            | ServerMessage::ValueSet { .. }
+            | ServerMessage::AttributeChanged { .. }
+            | ServerMessage::RoleChanged { .. }
             | ServerMessage::Done { .. }
             | ServerMessage::Resumed { .. } => {}
-            ServerMessage::Error { re, code, message } => {
+            ServerMessage::Error { re, code, message, .. } => {
                 re.into_iter().for_each(|re| self.session.refused(re));
                 self.event(Event::Refused { code, message });
             }

@@ -106,6 +106,7 @@ impl Session {
             slots: self.slots(),
             token: None,
             history: None,
+            role: None,
         }
     }
 
@@ -193,7 +194,8 @@ impl Session {
         }
     }
 
-    fn slots(&self) -> Vec<SlotPair> {
+    /// In order of use.
+    pub fn slots(&self) -> Vec<SlotPair> {
         let pair =
             |(audio, video): &(Mid, Mid)| SlotPair { audio: audio.to_string(), video: video.to_string() };
         self.pairs.iter().map(pair).collect()

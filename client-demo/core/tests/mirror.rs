@@ -103,6 +103,42 @@ fn more_slots_are_offered_when_the_server_needs_them() {
 }
 
 #[test]
+fn who_is_moved_to_another_room_hears_and_sees_who_is_there_and_nobody_else() {
+    let mut world = World::new();
+    world.run(Duration::from_secs(1));
+    let moved = |bindings| ServerMessage::Moved {
+        room: "room\u{1f}one".into(),
+        group: Some("one".into()),
+        participants: vec![],
+        bindings,
+        attributes: vec![],
+        locked: false,
+        waiting: false,
+        publish: vec![],
+        spotlight: None,
+    };
+    let frames = |world: &World, name: &str| {
+        let received = world.client.stats().received;
+        received.iter().filter(|r| r.participant == name).map(|r| r.video.frames).sum::<u64>()
+    };
+    world.client.handle_message(world.now, moved(vec![]));
+    let before = frames(&world, "mirror");
+    world.run(Duration::from_secs(1));
+    assert_eq!(frames(&world, "mirror"), before, "what still comes is nobody's");
+    let joined = world.messages.iter().find_map(|m| match m {
+        ClientMessage::Join { slots, .. } => Some(slots[0].clone()),
+        _ => None,
+    });
+    let slot = joined.expect("a join");
+    let other = Binding { slot, participant: Some("other".into()), share: Share::Person };
+    world.client.handle_message(world.now, moved(vec![other]));
+    world.run(Duration::from_secs(1));
+    let received = world.client.stats().received;
+    assert!(received.iter().any(|r| r.participant == "other"), "{received:?}");
+    assert_eq!(frames(&world, "mirror"), before);
+}
+
+#[test]
 fn an_ice_restart_keeps_the_call() {
     let mut world = World::new();
     world.run(Duration::from_secs(1));
@@ -357,6 +393,8 @@ impl Mirror {
             bindings: vec![Binding { slot, participant: Some("mirror".into()), share: Share::Person }],
             resume: wire::ResumeTicket { token: "r1".into(), grace_ms: 30_000 },
             grants: wire::Grants::default(),
+            role: None,
+            attributes: vec![],
             server_ms: 0.0,
         })
     }

@@ -5,7 +5,10 @@ import { Surface } from '../ui/dom.js';
 import { markup } from '../ui/markup.js';
 import { wordsFor } from '../ui/words/index.js';
 
-/** @import {Call, Phone} from '../sdk/index.js' */
+/** @import {Call, Phone, Role} from '../sdk/index.js' */
+
+/** @type {readonly Role[]} For people who try, on a server without tokens: ?role=student */
+const ROLES = ['teacher', 'assistant', 'student', 'audience'];
 
 /** Behind the `#`, which browsers send to no server. */
 const keyOfAddress = () => new URLSearchParams(location.hash.slice(1)).get('key');
@@ -19,6 +22,7 @@ export function start(options) {
   frame.append(markup(words, 'main'));
   const app = new App(new Surface(frame, words), {
     ...options, given: { name: asked.get('name'), room: asked.get('room'), remember: true }, token: asked.get('token'), key: keyOfAddress(),
+    role: ROLES.find((role) => role === asked.get('role')),
   });
   addEventListener('hashchange', () => void app.setKey(keyOfAddress()));
   app.on('joined', ({ room, title, ring }) => {

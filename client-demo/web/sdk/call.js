@@ -1,7 +1,7 @@
 /**
  * A call: one room, one identity, the tracks that are published, and everybody else.
  *
- *   new Call -> prepare() -> join() -> joined <-> reconnecting -> leave() or failed
+ *   new Call -> prepare() -> join() -> [waiting ->] joined <-> reconnecting -> leave() or failed
  *
  * `prepare` opens the WebSocket and makes the offer ahead of the click, so that Join is one message. The parts: `Connection` gets in
  * and stays in, `MediaPath` negotiates, `Publications` is what we send, `Reception` what we receive, `Room` who is there.
@@ -28,7 +28,8 @@ import { SLOT_STEP } from './slots.js';
 /** @import {Setting} from './room.js' */
 /** @import {CallStats} from './stats.js' */
 /** @import {SlotView} from './view.js' */
-/** @import {Action, Grants, ParticipantInfo, ServerMessage, Share, Source, Stages} from './wire.js' */
+/** @import {Kept} from './attributes.js' */
+/** @import {Action, Attribute, Grants, Group, Member, ParticipantInfo, Role, ServerMessage, Share, Source, Stages} from './wire.js' */
 
 /**
  * @typedef {object} CallEvents
@@ -39,7 +40,11 @@ import { SLOT_STEP } from './slots.js';
  * @property {SlotView} bound             a slot changed hands
  * @property {Stages} stages              how long connecting has taken so far
  * @property {LinkQuality} quality        what the link carries, and what is sent over it
- * @property {Grants} grants               what we may do has changed
+ * @property {Grants} grants               what we may do has changed, or our role
+ * @property {string | null} moved         we are in this group now; null: in the room itself
+ * @property {readonly Member[]} waiting   who waits to be let in, if it is ours to say
+ * @property {readonly Group[]} groups     who is in which group, likewise
+ * @property {{participant: string | null} & Attribute} attribute   one has changed; null: of the room
  * @property {Source[]} stopped            a moderator has stopped what we publish; we may begin again
  * @property {Setting} room               how the room is set has changed
  * @property {EncryptionChange} encryption   why nothing is to be seen or heard of somebody (`problem`); null: it is, again
@@ -93,14 +98,16 @@ export class Call extends Emitter {
       state: (state) => this.#become(state),
       reachable: (reachable) => this.emit('reachable', reachable),
       joined: (joined) => {
+        this.messages.enter(joined.room);
         this.#room.begin(joined);
-        this.#permit(joined.grants);
+        this.#permit(joined.grants, joined.role);
         this.#reception.bind(joined.bindings);
       },
       resumed: (resumed) => {
+        this.messages.enter(resumed.room);
         this.#room.catchUp(resumed);
         this.#reception.rebind(resumed.bindings);
-        this.#permit(resumed.grants);
+        this.#permit(resumed.grants, resumed.role);
       },
       entered: (link) => {
         this.messages.attach(link);
@@ -147,7 +154,7 @@ export class Call extends Emitter {
     return this.#connection.reason;
   }
 
-  /** How the room is set: whether it is locked, and whom everybody should look at. @returns {Readonly<Setting>} */
+  /** How the room is set. @returns {Readonly<Setting>} */
   get setting() {
     return this.#room.setting;
   }
@@ -155,6 +162,35 @@ export class Call extends Emitter {
   /** What we may do; null outside. @returns {Readonly<Grants> | null} */
   get grants() {
     return this.#room.grants;
+  }
+
+  /** What that is called, if it has a name. @returns {Role | null} */
+  get role() {
+    return this.#room.role;
+  }
+
+  /** The group of the room that we are in; null: the room itself. @returns {string | null} */
+  get group() {
+    return this.#room.group;
+  }
+
+  /** Who waits to be let in; told to those who moderate. @returns {readonly Member[]} */
+  get waiting() {
+    return this.#room.waiting;
+  }
+
+  /** Who is where, the room itself first; empty where there are no groups. Told to those who moderate. @returns {readonly Group[]} */
+  get groups() {
+    return this.#room.groups;
+  }
+
+  /**
+   * What the application keeps with the room or with somebody.
+   * @param {string} [key] left out: the metadata @param {string | null} [participant] left out: of the room
+   * @returns {Kept | null} null: nothing
+   */
+  attribute(key, participant = null) {
+    return this.#room.attribute(key, participant);
   }
 
   /** Everybody else, in order of arrival. @returns {ParticipantInfo[]} */
@@ -222,13 +258,14 @@ export class Call extends Emitter {
   }
 
   /**
-   * @param {{room: string, name: string, token?: string, start_ms?: number}} options `token`: what lets us in; `start_ms`: when the click
-   *   happened, on `performance.now()`
-   * @returns {Promise<void>} @throws {CallError}
+   * Where a moderator has to let us in, `state` is `waiting` until they do.
+   * @param {{room: string, name: string, token?: string, role?: Role, start_ms?: number}} options `token`: what lets us in; `role`: what to be on a
+   *   server without tokens; `start_ms`: when the click happened, on `performance.now()`
+   * @returns {Promise<void>} @throws {CallError} among others `not_admitted`, `wait_timeout`
    */
-  async join({ room, name, token, start_ms = performance.now() }) {
+  async join({ room, name, token, role, start_ms = performance.now() }) {
     void this.#key.enter(room); // Made while the call is joined.
-    await this.#connection.join({ room, name, ...(token !== undefined && { token }) }, start_ms);
+    await this.#connection.join({ room, name, ...(token !== undefined && { token }), ...(role && { role }) }, start_ms);
   }
 
   leave() {
@@ -266,6 +303,22 @@ export class Call extends Emitter {
     await link.request({ type: 'moderate', action });
   }
 
+  /**
+   * Keeps something with the room (which needs the grant `moderate`), with ourselves (`data`), or with somebody else (`moderate`).
+   * @param {{key?: string, value: string | null, version?: number, participant?: string | null}} change `key` left out: the metadata; `value`
+   *   null: removed; `version` that has to be there, 0 for none, left out: whatever is there; `participant` left out: of the room
+   * @returns {Promise<number>} its version from now on
+   * @throws {CallError} `conflict`, with what is there in `present`; `not_allowed`, `bad_attribute`, `unknown_participant`, `gone`
+   */
+  async setAttribute({ key, value, version, participant }) {
+    const { link } = this.#connection;
+    if (!link) throw new CallError('gone', 'There is no connection to the server at the moment.');
+    const set = await link.request({
+      type: 'set', value, ...(key !== undefined && { key }), ...(version !== undefined && { version }), ...(participant && { participant }),
+    });
+    return set.version;
+  }
+
   /** Rates are since the last call of this. @returns {Promise<CallStats | null>} null outside a call */
   async stats() {
     return this.self === null ? null : this.#path.stats();
@@ -288,10 +341,10 @@ export class Call extends Emitter {
     this.#publications.encrypted = key !== null;
   }
 
-  /** @param {Grants} grants */
-  #permit(grants) {
+  /** @param {Grants} grants @param {Role | null} [role] */
+  #permit(grants, role = null) {
     this.#publications.permit(grants);
-    this.#room.permit(grants);
+    this.#room.permit(grants, role);
   }
 
   /** @param {Source} source */
@@ -311,7 +364,12 @@ export class Call extends Emitter {
         this.emit('stopped', message.sources);
         return this.emit('participants', undefined);
       case 'permissions':
-        return this.#permit(message.grants);
+        return this.#permit(message.grants, message.role);
+      case 'moved':
+        this.messages.move(message.room);
+        this.#reception.rebind(message.bindings);
+        this.#room.move(message);
+        return this.#path.grow(0);
       case 'messages':
         return this.messages.receive(message);
       case 'state':

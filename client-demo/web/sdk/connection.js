@@ -2,6 +2,7 @@
  * Getting into a room and staying there.
  *
  *   idle -> joining -> joined <-> reconnecting -> left or failed
+ *             `-> waiting (until a moderator lets us in) -> joined
  *
  * A lost WebSocket is replaced while everything else stays: sound and pictures go on as long as the media path lives, the
  * room keeps our place, and a path that is lost, too, is restarted with the same message. Only when the server does not know
@@ -19,9 +20,9 @@ import { Reach } from './reach.js';
 
 /** @import {MediaPath} from './path.js' */
 /** @import {SlotView} from './view.js' */
-/** @import {ClientMessage, HistoryFrom, Joined, Resumed, ServerMessage, Stages} from './wire.js' */
+/** @import {ClientMessage, HistoryFrom, Joined, Resumed, Role, ServerMessage, Stages} from './wire.js' */
 
-/** @typedef {'idle' | 'joining' | 'joined' | 'reconnecting' | 'left' | 'failed'} CallState */
+/** @typedef {'idle' | 'joining' | 'waiting' | 'joined' | 'reconnecting' | 'left' | 'failed'} CallState */
 
 /**
  * @typedef {object} ConnectionHooks
@@ -52,7 +53,7 @@ export class Connection {
   #hooks;
   /** @type {CallState} */ #state = 'idle';
   /** @type {Link | null} */ #link = null;
-  /** @type {{room: string, name: string, token?: string}} What we join with. */ #asked = { room: '', name: '' };
+  /** @type {{room: string, name: string, token?: string, role?: Role}} What we join with. */ #asked = { room: '', name: '' };
   /** @type {string | null} What the server knows us by. */ #token = null;
   /** @type {CallError | null} */ #reason = null;
   #backoff = new Backoff();
@@ -102,17 +103,17 @@ export class Connection {
     this.#path.prepare();
   }
 
-  /** @param {{room: string, name: string, token?: string}} asked @param {number} start_ms */
+  /** @param {{room: string, name: string, token?: string, role?: Role}} asked @param {number} start_ms */
   async join(asked, start_ms) {
     if (this.#state !== 'idle') throw new CallError('wrong_state', 'This call has been joined already.');
     this.prepare();
     this.#asked = asked;
     this.#become('joining');
     try {
-      await this.#enter(start_ms);
+      await this.#enterPatiently(start_ms);
     } catch (error) {
       // Not joined: back to where a second click can try again.
-      if (this.state === 'joining') {
+      if (this.state === 'joining' || this.state === 'waiting') {
         this.#clear();
         this.#become('idle');
         this.prepare();
@@ -150,6 +151,7 @@ export class Connection {
   doubt() {
     if (this.#state === 'reconnecting') return this.#reach?.hurry();
     if (this.#state === 'idle' && this.#retry !== null) return void this.#openLink();
+    if (this.#state === 'waiting') return void this.#link?.probe(PROBE_WITHIN_MS);
     if (this.#state !== 'joined') return;
     void this.#link?.probe(PROBE_WITHIN_MS);
     this.#path.heal();
@@ -169,8 +171,25 @@ export class Connection {
   /** @param {Link} link */
   #use(link) {
     this.#link = link;
-    link.on('message', (message) => link === this.#link && this.#hooks.message(message));
+    link.on('message', (message) => {
+      if (link !== this.#link) return;
+      if (message.type === 'waiting') this.#become('waiting');
+      else this.#hooks.message(message);
+    });
     link.on('closed', () => this.#lost(link));
+  }
+
+  /** Whoever waits to be let in goes on waiting when the connection is lost. @param {number} start_ms */
+  async #enterPatiently(start_ms) {
+    for (;;) {
+      try {
+        return await this.#enter(start_ms);
+      } catch (error) {
+        if (this.#state !== 'waiting' || !isPassing(error)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, this.#backoff.next()));
+        if (this.#state !== 'waiting') throw error;
+      }
+    }
   }
 
   /** One try to join. @param {number} start_ms */
@@ -252,6 +271,7 @@ export class Connection {
         if (this.#token !== null && (await this.#resumeIfKnown(link, this.#token))) return;
         await this.#enter(performance.now());
       } catch (error) {
+        if (this.#state === 'waiting') this.#become('reconnecting');
         if (this.#state !== 'reconnecting' && this.#state !== 'joined') return;
         // The link may live on: one that brought us back to nothing is not used again.
         link.close('could not come back');

@@ -12,9 +12,13 @@
  */
 
 export class CallError extends Error {
-  /** @param {CallErrorCode} code @param {string} message for people */
-  constructor(code, message) {
+  /**
+   * @param {CallErrorCode} code @param {string} message for people
+   * @param {{value: string | null, version: number}} [present] with `conflict`: what is there
+   */
+  constructor(code, message, present) {
     super(message);
+    this.present = present;
     this.name = 'CallError';
     this.code = code;
   }

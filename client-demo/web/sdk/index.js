@@ -14,12 +14,19 @@
  * @typedef {import('./reception.js').LinkQuality} LinkQuality
  * @typedef {import('./room.js').Setting} Setting
  * @typedef {import('./stats.js').CallStats} CallStats
+ * @typedef {import('./attributes.js').Kept} Kept
  * @typedef {import('./wire.js').Action} Action
+ * @typedef {import('./wire.js').Attribute} Attribute
+ * @typedef {import('./wire.js').Change} Change
+ * @typedef {import('./wire.js').Decision} Decision
  * @typedef {import('./wire.js').Grants} Grants
+ * @typedef {import('./wire.js').Group} Group
+ * @typedef {import('./wire.js').Member} Member
  * @typedef {import('./wire.js').Message} Message
  * @typedef {import('./wire.js').ParticipantInfo} ParticipantInfo
  * @typedef {import('./wire.js').PauseReason} PauseReason
  * @typedef {import('./wire.js').RingState} RingState
+ * @typedef {import('./wire.js').Role} Role
  * @typedef {import('./wire.js').Share} Share
  * @typedef {import('./wire.js').Source} Source
  * @typedef {import('./wire.js').Stages} Stages

@@ -4,7 +4,7 @@ import { CallError } from './errors.js';
 import { Emitter } from './events.js';
 import { parseServerMessage, writeClientMessage } from './wire.js';
 
-/** @import {Answer, ClientMessage, Done, Invited, Joined, Pong, Posted, Registered, Resumed, ServerMessage} from './wire.js' */
+/** @import {Answer, ClientMessage, Done, Invited, Joined, Pong, Posted, Registered, Resumed, ServerMessage, ValueSet} from './wire.js' */
 /** @typedef {Extract<ClientMessage, {id: number}>} Request */
 /** Without its id, which the link chooses. @typedef {Request extends infer R ? R extends Request ? Omit<R, 'id'> : never : never} NewRequest */
 
@@ -81,6 +81,7 @@ export class Link extends Emitter {
    * @overload @param {Extract<NewRequest, {type: 'respond'}>} message @returns {Promise<Done>}
    * @overload @param {Extract<NewRequest, {type: 'post'}>} message @returns {Promise<Posted>}
    * @overload @param {Extract<NewRequest, {type: 'moderate'}>} message @returns {Promise<Done>}
+   * @overload @param {Extract<NewRequest, {type: 'set'}>} message @returns {Promise<ValueSet>}
    * @overload @param {Extract<NewRequest, {type: 'offer'}>} message @returns {Promise<Answer>}
    * @overload @param {Extract<NewRequest, {type: 'ping'}>} message @returns {Promise<Pong>}
    * @param {NewRequest} message @returns {Promise<any>} rejects with the server's error, `gone`, or `broken`
@@ -129,9 +130,14 @@ export class Link extends Emitter {
     if (!('re' in message) || message.re === undefined || message.re === null) return this.emit('message', message);
     const waiting = this.#waiting.get(message.re);
     if (!waiting) return;
+    if (message.type === 'waiting') {
+      // A moderator answers, in their own time.
+      clearTimeout(waiting.timer);
+      return this.emit('message', message);
+    }
     this.#waiting.delete(message.re);
     clearTimeout(waiting.timer);
-    if (message.type === 'error') waiting.reject(new CallError(message.code, message.message));
+    if (message.type === 'error') waiting.reject(new CallError(message.code, message.message, message.present));
     else waiting.resolve(message);
   }
 

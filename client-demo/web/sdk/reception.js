@@ -5,13 +5,13 @@ import { TileWatcher } from './tiles.js';
 import { SlotView } from './view.js';
 
 /** @import {Peer} from './peer.js' */
-/** @import {Binding, Preference, Quality, ServerMessage, Share, SlotPair} from './wire.js' */
+/** @import {Binding, Decision, Preference, Quality, ServerMessage, Share, SlotPair} from './wire.js' */
 
 /**
  * @typedef {object} LinkQuality
  * @property {number | null} estimate_kbps   what the server believes the link to us carries; null: not known yet
  * @property {number} wanted_kbps            for everything that is shown, at its best
- * @property {{at_ms: number, participant: string | null, text: string}[]} decisions   newest last, of `performance.now()`
+ * @property {({at_ms: number, participant: string | null} & Decision)[]} decisions   newest last, of `performance.now()`
  */
 
 /** Decisions that are kept for people to read. */
@@ -101,7 +101,7 @@ export class Reception {
     const of = (/** @type {string} */ mid) => this.#views.find(({ slot }) => slot.mids.video === mid || slot.mids.audio === mid);
     for (const view of this.#views) view.quality = slots.find(({ mid }) => mid === view.slot.mids.video) ?? null;
     const at_ms = performance.now();
-    const news = decisions.map(({ mid, text }) => ({ at_ms, participant: of(mid)?.participant ?? null, text }));
+    const news = decisions.map((decision) => ({ ...decision, at_ms, participant: of(decision.mid)?.participant ?? null }));
     this.#quality = { estimate_kbps, wanted_kbps, decisions: [...this.#quality.decisions, ...news].slice(-DECISIONS_KEPT) };
   }
 

@@ -14,7 +14,24 @@
  * @property {boolean} active   false: the m-line is there ahead of need and takes nobody's slot
  * @property {boolean} [encrypted]   end to end: without the key of the call there is nothing to play
  *
- * @typedef {{id: string, name: string, identity?: string, tracks: TrackInfo[], connected: boolean}} ParticipantInfo  `connected` false: the room waits for them.
+ * @typedef {'teacher' | 'assistant' | 'student' | 'audience'} Role  A name for what somebody may do.
+ *
+ * @typedef {object} Attribute  What the application keeps with a room or a participant.
+ * @property {string} [key]         left out: the metadata
+ * @property {string | null} value  null: there is none any more
+ * @property {number} version       greater with every change
+ *
+ * @typedef {object} ParticipantInfo
+ * @property {string} id
+ * @property {string} name
+ * @property {string} [identity]
+ * @property {Role} [role]
+ * @property {TrackInfo[]} tracks
+ * @property {Attribute[]} [attributes]
+ * @property {boolean} connected   false: the room waits for them
+ *
+ * @typedef {{id: string, name: string, identity?: string, role?: Role}} Member
+ * @typedef {{group: string | null, people: Member[]}} Group  A group of the room and who is in it; null: the room itself.
  * @typedef {{audio: string, video: string}} SlotPair  Two receive-only m-lines that share a media stream.
  * @typedef {{slot: SlotPair, participant: string | null, share: Share}} Binding
  *
@@ -39,7 +56,20 @@
  * @property {number} height
  * @property {PauseReason | null} paused   why nothing is sent; null: something is, or nobody sends anything
  *
- * @typedef {{mid: string, text: string}} Decision  A line for people.
+ * @typedef {'nothing' | {layer: {encoding: number, spatial: number, temporal: number}} | {paused: PauseReason}} Change
+ * @typedef {'began' | 'room' | 'congestion' | 'asked' | 'tile_size' | 'others' | 'layer_gone' | 'contradiction' | 'limit' | 'loudness'} Reason
+ *
+ * @typedef {object} Decision  What was changed in a slot, and why.
+ * @property {string} mid
+ * @property {string} text           a line for people, in English
+ * @property {Change} from
+ * @property {Change} to
+ * @property {Reason} why
+ * @property {number} estimate_kbps  what the link carries
+ * @property {number} budget_kbps    what of it is for video
+ * @property {number} needed_kbps    by what was given up or taken
+ * @property {number} width          of the tile, in device pixels; 0: unknown
+ * @property {number} height
  *
  * @typedef {object} Stages  Milliseconds since the click on Join; absent: did not happen.
  * @property {number} [signaling_ms]
@@ -59,7 +89,15 @@
  *
  * @typedef {{do: 'grant', participant: string, grants: Grants}
  *   | {do: 'stop', participant?: string, sources: Source[]}
+ *   | {do: 'role', participant: string, role: Role}
+ *   | {do: 'publishing', sources: Source[]}
  *   | {do: 'lock', locked: boolean}
+ *   | {do: 'wait', waiting: boolean}
+ *   | {do: 'admit', participant?: string}
+ *   | {do: 'refuse', participant?: string}
+ *   | {do: 'groups', groups: string[]}
+ *   | {do: 'move', participants: string[], group: string | null}
+ *   | {do: 'recall'}
  *   | {do: 'spotlight', participant: string | null}
  *   | {do: 'remove', participant: string, keep_out?: boolean}} Action  What a moderator can do.
  *
@@ -90,10 +128,10 @@
  * @typedef {{token: string, grace_ms: number}} ResumeTicket  A secret: whoever has it is this participant.
  *
  * @typedef {'bad_message' | 'unknown_message' | 'message_too_large' | 'wrong_state' | 'bad_name' | 'bad_room'
- *   | 'bad_sdp' | 'bad_tracks' | 'access_denied' | 'not_allowed' | 'unknown_participant' | 'bad_identity' | 'too_many_devices' | 'in_call' | 'unknown_call' | 'bad_post' | 'not_stored' | 'busy' | 'removed' | 'room_locked' | 'room_full' | 'too_many_rooms' | 'too_many_joins' | 'too_many_messages'
+ *   | 'bad_sdp' | 'bad_tracks' | 'access_denied' | 'not_allowed' | 'unknown_participant' | 'bad_identity' | 'too_many_devices' | 'in_call' | 'unknown_call' | 'bad_post' | 'not_stored' | 'busy' | 'removed' | 'not_admitted' | 'wait_timeout' | 'moved' | 'unknown_group' | 'bad_groups' | 'conflict' | 'bad_attribute' | 'room_locked' | 'room_full' | 'too_many_rooms' | 'too_many_joins' | 'too_many_messages'
  *   | 'resume_refused' | 'replaced' | 'join_timeout' | 'media_lost' | 'slow_consumer' | 'shutting_down' | 'internal'} ErrorCode
  *
- * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[], token?: string, history?: HistoryFrom}
+ * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[], token?: string, history?: HistoryFrom, role?: Role}
  *   | {type: 'resume', id: number, token: string, media?: MediaOffer, history?: HistoryFrom}
  *   | {type: 'offer', id: number, offer: string, tracks: TrackInfo[], slots: SlotPair[]}
  *   | {type: 'track', track: TrackInfo}
@@ -102,7 +140,9 @@
  *   | {type: 'register', id: number, identity: string, name: string, device: string, token?: string}
  *   | {type: 'invite', id: number, to: string, room?: string}
  *   | {type: 'respond', id: number, call: string, act: 'accept' | 'reject' | 'end'}
- *   | {type: 'post', id: number, key: string, topic: string, body: string}
+ *   | {type: 'post', id: number, key: string, topic: string, body: string, room?: string}
+ *   | {type: 'history', history: HistoryFrom}
+ *   | {type: 'set', id: number, participant?: string, key?: string, value: string | null, version?: number}
  *   | {type: 'received', seq: number}
  *   | {type: 'state', key: string, value: string}
  *   | {type: 'moderate', id: number, action: Action}
@@ -110,9 +150,13 @@
  *   | {type: 'leave'}} ClientMessage
  *
  * @typedef {{type: 'joined', re: number, participant: string, room: string, answer: string,
- *   participants: ParticipantInfo[], bindings: Binding[], resume: ResumeTicket, grants: Grants, server_ms: number}} Joined
+ *   participants: ParticipantInfo[], bindings: Binding[], resume: ResumeTicket, grants: Grants, role?: Role, attributes?: Attribute[], server_ms: number}} Joined
  * @typedef {{type: 'resumed', re: number, participant: string, room: string, answer: string | null, media: boolean,
- *   participants: ParticipantInfo[], bindings: Binding[], grants: Grants}} Resumed
+ *   participants: ParticipantInfo[], bindings: Binding[], grants: Grants, role?: Role, attributes?: Attribute[], group?: string}} Resumed
+ * @typedef {{type: 'waiting', re: number, timeout_ms: number}} Waiting
+ * @typedef {{type: 'moved', room: string, group: string | null, participants: ParticipantInfo[], bindings: Binding[], attributes: Attribute[],
+ *   locked: boolean, waiting: boolean, publish: Source[], spotlight: string | null}} Moved
+ * @typedef {{type: 'value_set', re: number, version: number}} ValueSet
  * @typedef {{type: 'answer', re: number, answer: string}} Answer
  * @typedef {{type: 'done', re: number}} Done
  * @typedef {{type: 'registered', re: number, calls: CallInfo[]}} Registered
@@ -120,10 +164,10 @@
  * @typedef {{type: 'posted', re: number, seq: number}} Posted
  * @typedef {{type: 'messages', log: string, messages: Message[], gap: boolean}} Messages
  * @typedef {{type: 'pong', re: number}} Pong
- * @typedef {{type: 'error', re?: number, code: ErrorCode, message: string}} ErrorMessage
+ * @typedef {{type: 'error', re?: number, code: ErrorCode, message: string, present?: {value: string | null, version: number}}} ErrorMessage
  * @typedef {{type: 'layers', mid: string, active: EncodingActive[]}} Layers
  * @typedef {{type: 'quality', estimate_kbps: number | null, wanted_kbps: number, slots: SlotQuality[], decisions: Decision[]}} Quality
- * @typedef {Joined | Resumed | Answer | Done | Registered | Invited | Posted | Messages | Pong | ErrorMessage | Layers | Quality
+ * @typedef {Joined | Resumed | Waiting | Moved | ValueSet | Answer | Done | Registered | Invited | Posted | Messages | Pong | ErrorMessage | Layers | Quality
  *   | {type: 'participant_joined', participant: ParticipantInfo}
  *   | {type: 'participant_left', participant: string}
  *   | {type: 'track_changed', participant: string, track: TrackInfo}
@@ -131,8 +175,12 @@
  *   | {type: 'call_changed', call: string, state: RingState}
  *   | {type: 'state', participant: string, key: string, value: string}
  *   | {type: 'stopped', sources: Source[]}
- *   | {type: 'room_changed', locked: boolean, spotlight: string | null}
- *   | {type: 'permissions', grants: Grants}
+ *   | {type: 'room_changed', locked: boolean, waiting?: boolean, publish?: Source[], spotlight: string | null}
+ *   | {type: 'waiting_room', people: Member[]}
+ *   | {type: 'groups', groups: Group[]}
+ *   | {type: 'role_changed', participant: string, role: Role | null}
+ *   | {type: 'attribute_changed', participant?: string, attribute: Attribute}
+ *   | {type: 'permissions', grants: Grants, role?: Role}
  *   | {type: 'presence', participant: string, connected: boolean}
  *   | {type: 'bindings', bindings: Binding[]}
  *   | {type: 'first_frame', mid: string, participant: string, rtp_timestamp: number}
@@ -143,7 +191,7 @@
 /** @type {readonly ErrorCode[]} Every code the server can answer with; what people read about each is in the page. */
 export const ERROR_CODES = [
   'bad_message', 'unknown_message', 'message_too_large', 'too_many_messages', 'wrong_state', 'bad_name', 'bad_room',
-  'bad_sdp', 'bad_tracks', 'access_denied', 'not_allowed', 'unknown_participant', 'bad_identity', 'too_many_devices', 'in_call', 'unknown_call', 'bad_post', 'not_stored', 'busy', 'removed', 'room_locked', 'room_full', 'too_many_rooms', 'too_many_joins', 'resume_refused', 'replaced', 'join_timeout', 'media_lost',
+  'bad_sdp', 'bad_tracks', 'access_denied', 'not_allowed', 'unknown_participant', 'bad_identity', 'too_many_devices', 'in_call', 'unknown_call', 'bad_post', 'not_stored', 'busy', 'removed', 'not_admitted', 'wait_timeout', 'moved', 'unknown_group', 'bad_groups', 'conflict', 'bad_attribute', 'room_locked', 'room_full', 'too_many_rooms', 'too_many_joins', 'resume_refused', 'replaced', 'join_timeout', 'media_lost',
   'slow_consumer', 'shutting_down', 'internal',
 ];
 
@@ -187,10 +235,14 @@ const track = object({
   active: optional(flag),
   encrypted: optional(flag),
 });
-const participant = object({ id: text, name: text, identity: optional(text), tracks: list(track), connected: optional(flag) });
+const role = oneOf('teacher', 'assistant', 'student', 'audience');
+const sources = list(oneOf('microphone', 'camera', 'screen', 'screen_audio'));
+const attribute = object({ key: optional(text), value: optional(text), version: number });
+const member = object({ id: text, name: text, identity: optional(text), role: optional(role) });
+const participant = object({ id: text, name: text, identity: optional(text), role: optional(role), attributes: optional(list(attribute)), tracks: list(track), connected: optional(flag) });
 const slot = object({ audio: text, video: text });
 const grants = object({
-  publish: list(oneOf('microphone', 'camera', 'screen', 'screen_audio')),
+  publish: sources,
   subscribe: flag, data: flag, moderate: flag, hidden: flag, record: flag,
 });
 const ringState = oneOf(
@@ -207,7 +259,12 @@ const slotQuality = object({
   mid: text, encoding: optional(number), spatial: number, temporal: number, kbps: number, width: number, height: number,
   paused: optional(oneOf('hidden', 'bandwidth', 'last_n', 'quiet')),
 });
-const decision = object({ mid: text, text });
+/** @type {Check} What a newer server says is not known here: `text` says it, too. */
+const change = (value) => text(value) && object({})(value);
+const decision = object({
+  mid: text, text, from: change, to: change, why: text,
+  estimate_kbps: number, budget_kbps: number, needed_kbps: number, width: number, height: number,
+});
 const preference = object({ mid: text, width: number, height: number, visible: flag, pinned: flag, priority: number });
 const stages = object({
   signaling_ms: optional(number), ice_ms: optional(number), dtls_ms: optional(number),
@@ -218,12 +275,22 @@ const stages = object({
 const SERVER = {
   joined: object({
     re: number, participant: text, room: text, answer: text, participants: list(participant), bindings: list(binding),
-    resume: ticket, grants, server_ms: number,
+    resume: ticket, grants, role: optional(role), attributes: optional(list(attribute)), server_ms: number,
   }),
   resumed: object({
     re: number, participant: text, room: text, answer: optional(text), media: flag, participants: list(participant),
-    bindings: list(binding), grants,
+    bindings: list(binding), grants, role: optional(role), attributes: optional(list(attribute)), group: optional(text),
   }),
+  waiting: object({ re: number, timeout_ms: number }),
+  waiting_room: object({ people: list(member) }),
+  moved: object({
+    room: text, group: optional(text), participants: list(participant), bindings: list(binding), attributes: list(attribute),
+    locked: flag, waiting: flag, publish: sources, spotlight: optional(text),
+  }),
+  groups: object({ groups: list(object({ group: optional(text), people: list(member) })) }),
+  value_set: object({ re: number, version: number }),
+  attribute_changed: object({ participant: optional(text), attribute }),
+  role_changed: object({ participant: text, role: optional(role) }),
   done: object({ re: number }),
   registered: object({ re: number, calls: list(ring) }),
   invited: object({ re: number, call: ring }),
@@ -232,9 +299,9 @@ const SERVER = {
   posted: object({ re: number, seq: number }),
   messages: object({ log: text, messages: list(message), gap: optional(flag) }),
   state: object({ participant: text, key: text, value: text }),
-  stopped: object({ sources: list(oneOf('microphone', 'camera', 'screen', 'screen_audio')) }),
-  room_changed: object({ locked: flag, spotlight: optional(text) }),
-  permissions: object({ grants }),
+  stopped: object({ sources }),
+  room_changed: object({ locked: flag, waiting: optional(flag), publish: optional(sources), spotlight: optional(text) }),
+  permissions: object({ grants, role: optional(role) }),
   answer: object({ re: number, answer: text }),
   participant_joined: object({ participant }),
   participant_left: object({ participant: text }),
@@ -247,12 +314,12 @@ const SERVER = {
   layers: object({ mid: text, active: list(encoding) }),
   quality: object({ estimate_kbps: optional(number), wanted_kbps: number, slots: list(slotQuality), decisions: list(decision) }),
   pong: object({ re: number }),
-  error: object({ re: optional(number), code: text, message: text }),
+  error: object({ re: optional(number), code: text, message: text, present: optional(object({ value: optional(text), version: number })) }),
 };
 
 /** @type {Record<ClientMessage['type'], Check>} */
 const CLIENT = {
-  join: object({ id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot), token: optional(text), history: optional(from) }),
+  join: object({ id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot), token: optional(text), history: optional(from), role: optional(role) }),
   resume: object({
     id: number, token: text, media: optional(object({ offer: text, tracks: list(track), slots: list(slot) })), history: optional(from),
   }),
@@ -263,7 +330,9 @@ const CLIENT = {
   register: object({ id: number, identity: text, name: text, device: text, token: optional(text) }),
   invite: object({ id: number, to: text, room: optional(text) }),
   respond: object({ id: number, call: text, act: oneOf('accept', 'reject', 'end') }),
-  post: object({ id: number, key: text, topic: text, body: text }),
+  post: object({ id: number, key: text, topic: text, body: text, room: optional(text) }),
+  history: object({ history: from }),
+  set: object({ id: number, participant: optional(text), key: optional(text), value: optional(text), version: optional(number) }),
   received: object({ seq: number }),
   state: object({ key: text, value: text }),
   moderate: object({ id: number, action: object({ do: text }) }),
@@ -303,7 +372,7 @@ export function parseServerMessage(frame) {
   check(SERVER, value);
   if (value.type === 'participant_joined') value.participant = whole(value.participant);
   if (value.type === 'track_changed') value.track = withDefaults(value.track);
-  if (value.type === 'joined' || value.type === 'resumed') value.participants = value.participants.map(whole);
+  if (value.type === 'joined' || value.type === 'resumed' || value.type === 'moved') value.participants = value.participants.map(whole);
   return value;
 }
 

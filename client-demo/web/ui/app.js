@@ -5,18 +5,24 @@ import { Chat } from './chat.js';
 import { notice, setPressed, setText } from './dom.js';
 import { LocalMedia } from './local.js';
 import { Lobby } from './lobby.js';
+import { People } from './people.js';
 import { Quality } from './quality.js';
 import { Ringing } from './ring.js';
 import { Stage } from './stage.js';
 import { OtherTabs } from './tabs.js';
 import { callWords, reconnectWords } from './words/index.js';
 
-/** @import {Action, Call, Phone, Ring} from '../sdk/index.js' */
+/** @import {Action, Call, Phone, Ring, Role} from '../sdk/index.js' */
 /** @import {Surface} from './dom.js' */
 /** @import {Given} from './lobby.js' */
 
 /** The pill says at once that something is wrong; what and why comes when it lasts. */
 const EXPLAIN_AFTER_MS = 2_000;
+
+/** Time to read a sentence twice. */
+const TELL_FOR_MS = 10_000;
+/** Panels lie over the stage there, one at a time. */
+const NARROW_PX = 720;
 
 /**
  * @typedef {object} AppEvents
@@ -30,6 +36,7 @@ export class App extends Emitter {
   #createCall;
   #token;
   /** @type {string | null} Of encrypted calls. */ #key;
+  #role;
   #ringing;
   /** @type {Call | null} */ #call = null;
   #local = new LocalMedia();
@@ -37,31 +44,41 @@ export class App extends Emitter {
   #stage;
   #quality;
   #chat;
+  #people;
   #tabs = new OtherTabs();
   #speakerOn = true;
   /** @type {{video: MediaStreamTrack, audio: MediaStreamTrack | null} | null} */ #screen = null;
   #rendering = false;
   /** @type {any} */ #explaining = null;
   #wasReconnecting = false;
+  #title = '';
+  /** @type {Role | null} */ #wasRole = null;
   #closed = false;
   #uncover;
 
   /**
    * @param {Surface} surface which holds the markup
    * @param {{createCall: (key: string | null) => Call, createPhone?: (identity: string, name: string) => Phone | null, given?: Given, token?: string | null,
-   *   key?: string | null}} options where calls come from; `given`: what is known already; `token`: what lets us in; `key`: of encrypted calls
+   *   key?: string | null, role?: Role | null}} options
+   *   where calls come from; `given`: what is known already; `token`: what lets us in; `key`: of encrypted calls; `role`: what to be on a server without tokens
    */
-  constructor(surface, { createCall, createPhone = () => null, given = {}, token = null, key = null }) {
+  constructor(surface, { createCall, createPhone = () => null, given = {}, token = null, key = null, role = null }) {
     super();
     this.#surface = surface;
     this.#token = token;
     this.#key = key;
+    this.#role = role;
     this.#createCall = createCall;
     this.#stage = new Stage(surface, () => this.#soundBlocked(), (pinned) => this.#pinChanged(pinned));
     this.#quality = new Quality(surface);
     this.#chat = new Chat(surface, () => this.#render());
+    this.#people = new People(surface, () => {
+      if (!this.#isNarrow()) return;
+      this.#chat.open(false);
+      this.#quality.open(false);
+    });
     this.#ringing = new Ringing(surface, createPhone, (ring) => this.#enterRing(ring));
-    this.#lobby = new Lobby(surface, this.#local, { ...given, encrypted: this.#key !== null }, (room, name) => this.#join(room, name), (name) => this.#ringing.listen(name));
+    this.#lobby = new Lobby(surface, this.#local, { ...given, encrypted: this.#key !== null }, (room, name) => this.#join(room, name), (name) => this.#ringing.listen(name), () => this.leave());
     this.#local.on('changed', () => this.#render());
     const click = (/** @type {string} */ id, /** @type {() => unknown} */ act) => surface.find(id).addEventListener('click', () => void act());
     click('toggle-microphone', () => this.#local.set('microphone', !this.#local.isOn('microphone')));
@@ -71,6 +88,7 @@ export class App extends Emitter {
     click('speaker-on', () => this.#setSpeaker(true));
     click('toggle-more', () => this.#showMore(!surface.find('more').classList.contains('open')));
     click('more', () => this.#showMore(false));
+    for (const id of ['toggle-chat', 'toggle-quality']) click(id, () => this.#isNarrow() && this.#people.open(false));
     click('leave', () => this.leave());
     const act = (/** @type {string} */ id, /** @type {(call: Call) => Action} */ action) => click(id, () => {
       surface.find('room-menu').removeAttribute('open');
@@ -78,6 +96,7 @@ export class App extends Emitter {
     });
     act('mute-all', () => ({ do: 'stop', sources: ['microphone'] }));
     act('lock-room', (call) => ({ do: 'lock', locked: !call.setting.locked }));
+    act('wait-room', (call) => ({ do: 'wait', waiting: !call.setting.waiting }));
     act('spotlight-off', () => ({ do: 'spotlight', participant: null }));
     surface.find('toggle-screen').hidden = !this.#lobby.environment.screen;
     const closeMenus = surface.closeMenus();
@@ -139,6 +158,7 @@ export class App extends Emitter {
     const { words } = this.#surface;
     this.#surface.find('call').hidden = true;
     this.#lobby.busy(false);
+    this.#lobby.waits(false);
     this.#lobby.show(true);
     if (!this.#lobby.environment.webrtc) return; // The lobby has said so.
     let call;
@@ -170,12 +190,14 @@ export class App extends Emitter {
         if (!grants.publish.includes(device)) void this.#local.set(device, false);
       }
       if (!grants.publish.includes('screen')) this.#stopScreen();
+      this.#roleChanged(call.role);
       this.#render();
     });
     call.on('encryption', ({ participant, problem }) => {
       const name = call.participants.find(({ id }) => id === participant)?.name;
       if (call === this.#call && problem && name) this.#announce(words.tile.notPlayed(name, words.tile.problems[problem]));
     });
+    call.on('moved', mine(() => this.#moved()));
     call.on('quality', mine(() => this.#render()));
     call.on('bound', (view) => {
       view.on('shown', mine(() => this.#render()));
@@ -212,10 +234,12 @@ export class App extends Emitter {
     this.#local.use(call);
     try {
       const token = ring?.token ?? this.#token;
-      await call.join({ room, name, start_ms, ...(token && { token }) });
+      await call.join({ room, name, start_ms, ...(token && { token }), ...(this.#role && { role: this.#role }) });
     } catch (error) {
+      if (call.state === 'left') return; // Nobody waits any more, and the lobby is open again.
       this.#local.use(null);
       this.#lobby.busy(false);
+      this.#lobby.waits(false);
       this.#lobby.fail(callWords(this.#surface.words, /** @type {CallError} */ (error)));
       return;
     }
@@ -229,11 +253,15 @@ export class App extends Emitter {
   /** @param {string} room @param {boolean} second another tab of this browser is in a call */
   #openCall(room, second) {
     const { call: words } = this.#surface.words;
+    this.#title = room;
+    this.#wasRole = this.#call?.role ?? null;
     setText(this.#surface.find('call-room'), room);
     this.#surface.find('call-lock').hidden = !this.#call?.encrypted;
+    notice(this.#surface.find('call-notice'), '');
     this.#lobby.show(false);
     this.#surface.find('call').hidden = false;
     this.#quality.use(this.#call);
+    this.#people.use(this.#call);
     this.#setSpeaker(!second);
     if (second) this.#explainSpeaker(words.howl);
     this.#surface.find('call-title').focus();
@@ -244,9 +272,12 @@ export class App extends Emitter {
   #stateChanged() {
     const call = this.#call;
     if (call?.state === 'left') return this.#ended(null);
+    if (call?.state === 'waiting') this.#lobby.waits(true);
     const reconnecting = call?.state === 'reconnecting';
     clearTimeout(this.#explaining);
-    this.#surface.find('call-state').hidden = !reconnecting;
+    const { call: words } = this.#surface.words;
+    setText(this.#surface.find('call-state'), call?.state === 'waiting' ? words.waits : words.reconnecting);
+    this.#surface.find('call-state').hidden = !reconnecting && call?.state !== 'waiting';
     if (!reconnecting) {
       this.#surface.find('call').classList.remove('reconnecting');
       notice(this.#surface.find('call-notice'), '', 'warning');
@@ -272,12 +303,37 @@ export class App extends Emitter {
     this.#releaseScreen();
     this.#local.use(null);
     this.#quality.use(null);
+    this.#people.use(null);
     this.#chat.use(null);
     this.#stage.clear();
     this.#call = null;
     if (!this.#closed) this.#openLobby();
     this.#lobby.fail(reason ? callWords(this.#surface.words, reason) : '');
     this.emit('left', { reason });
+  }
+
+  /** Into a group, or out of it. */
+  #moved() {
+    const { call: words } = this.#surface.words;
+    const group = this.#call?.group ?? null;
+    this.#tell(group === null ? words.recalled : words.moved(group));
+    this.#render();
+  }
+
+  /** @param {Role | null} role */
+  #roleChanged(role) {
+    if (this.#surface.find('call').hidden || role === this.#wasRole) return;
+    this.#wasRole = role;
+    if (role === null) return;
+    this.#tell(this.#surface.words.call.yourRole(this.#surface.words.people.roles[role]));
+  }
+
+  /** Shown for a while. @param {string} said */
+  #tell(said) {
+    const bar = this.#surface.find('call-notice');
+    notice(bar, said);
+    this.#announce(said);
+    setTimeout(() => bar.textContent === said && notice(bar, ''), TELL_FOR_MS);
   }
 
   // --- screen and speaker -------------------------------------------------------------------------------------------
@@ -350,11 +406,13 @@ export class App extends Emitter {
       const call = this.#call;
       if (!call || this.#surface.find('call').hidden) return;
       const { call: words, moderate } = this.#surface.words;
+      setText(this.#surface.find('call-room'), call.group === null ? this.#title : `${this.#title} · ${call.group}`);
       setText(this.#surface.find('call-count'), call.self !== null ? words.count(call.participants.length) : '');
       setPressed(this.#surface.find('toggle-microphone'), 'microphone', this.#local.isOn('microphone'));
       setPressed(this.#surface.find('toggle-camera'), 'camera', this.#local.isOn('camera'));
       this.#surface.find('room-menu').hidden = !call.grants?.moderate;
       setText(this.#surface.find('lock-room'), call.setting.locked ? moderate.unlock : moderate.lock);
+      setText(this.#surface.find('wait-room'), call.setting.waiting ? moderate.noWait : moderate.wait);
       this.#surface.find('spotlight-off').hidden = call.setting.spotlight === null;
       for (const source of /** @type {const} */ (['microphone', 'camera', 'screen'])) {
         const button = this.#surface.find(`toggle-${source}`, HTMLButtonElement);
@@ -371,6 +429,10 @@ export class App extends Emitter {
     const { call: words } = this.#surface.words;
     this.#announce(name === null ? words.unpinned : words.pinned(name));
     this.#render();
+  }
+
+  #isNarrow() {
+    return this.#surface.find('call').clientWidth <= NARROW_PX;
   }
 
   /** Where there is no room for every button, some wait behind one. @param {boolean} open */

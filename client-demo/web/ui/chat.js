@@ -77,6 +77,7 @@ export class Chat {
       if (call === this.#call && key === 'typing') this.#types(participant, value === 'true');
     });
     call.on('grants', () => call === this.#call && this.#render());
+    call.on('moved', () => call === this.#call && this.#moved(call));
   }
 
   /** @param {string} participant */
@@ -104,6 +105,18 @@ export class Chat {
     if (message.topic !== 'chat') return;
     this.#types(message.participant, false);
     if (this.#panel.hidden && message.participant !== this.#call?.self) this.#unread += 1;
+  }
+
+  /** Another room has another log, and other hands. @param {Call} call */
+  #moved(call) {
+    this.#hands.clear();
+    this.#unread = 0;
+    for (const typist of this.#typists.values()) clearTimeout(typist);
+    this.#typists.clear();
+    this.#list.replaceChildren();
+    for (const message of call.messages.list) if (message.topic === 'hand') this.#hands.set(message.participant, message.body === 'up');
+    this.#render();
+    this.#handsChanged();
   }
 
   async #send() {

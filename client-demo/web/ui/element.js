@@ -13,7 +13,7 @@ import { Surface } from './dom.js';
 import { markup } from './markup.js';
 import { wordsFor } from './words/index.js';
 
-/** @import {CallError} from '../sdk/index.js' */
+/** @import {CallError, Role} from '../sdk/index.js' */
 
 const STYLES = ['base.css', 'lobby.css', 'call.css', 'panels.css'];
 /** The server that this file came from. */
@@ -28,6 +28,7 @@ const Base = globalThis.HTMLElement ?? /** @type {typeof HTMLElement} */ (/** @t
  * - `room`, `name`  what is missing is asked for
  * - `token`   what lets us in, on a server that asks for one
  * - `key`     a passphrase that everybody in the call has: sound and pictures are encrypted with it, end to end
+ * - `class-role`   `teacher`, `assistant`, `student` or `audience`, on a server without tokens; a token says it for itself
  * - `join`    joins at once, without a click
  * - `identity`, `phone-token`   others can ring here, and `ring()` rings at them
  * - `lang`    `en` or `zh`; else what the document is in, else what the person reads
@@ -81,6 +82,7 @@ export class SampanCall extends Base {
       given: { name: this.getAttribute('name'), room: this.getAttribute('room'), fixed: true },
       token: this.getAttribute('token'),
       key: this.getAttribute('key'),
+      role: /** @type {Role | null} */ (this.getAttribute('class-role')),
     });
     this.#app.on('joined', ({ room }) => this.#tell('sampan-joined', { room }));
     this.#app.on('left', ({ reason }) => {

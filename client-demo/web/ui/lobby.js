@@ -39,8 +39,9 @@ export class Lobby {
    * @param {Surface} surface @param {LocalMedia} local @param {Given} given
    * @param {(room: string, name: string) => void} join called on Join with both filled in
    * @param {(name: string) => void} renamed called when another name was given
+   * @param {() => void} gaveUp called when nobody is to be waited for any more
    */
-  constructor(surface, local, given, join, renamed) {
+  constructor(surface, local, given, join, renamed, gaveUp) {
     this.#surface = surface;
     this.#local = local;
     this.#given = given;
@@ -68,6 +69,7 @@ export class Lobby {
       local.rename(this.name);
       renamed(this.name);
     });
+    surface.find('stop-waiting').addEventListener('click', gaveUp);
     this.#room.addEventListener('change', () => this.#remember('sampan-room', this.room));
     surface.find('preview-microphone').addEventListener('click', () => local.set('microphone', !local.isOn('microphone')));
     surface.find('preview-camera').addEventListener('click', () => local.set('camera', !local.isOn('camera')));
@@ -116,6 +118,13 @@ export class Lobby {
   busy(joining) {
     this.#join.disabled = joining || this.#impossible !== '';
     setText(this.#join, joining ? this.#surface.words.lobby.joining : this.#surface.words.lobby.join);
+  }
+
+  /** A moderator has to let us in. @param {boolean} waiting */
+  waits(waiting) {
+    this.#surface.find('waiting').hidden = !waiting;
+    this.#join.hidden = waiting;
+    if (waiting) this.#surface.find('stop-waiting').focus();
   }
 
   /** @param {boolean} reachable */

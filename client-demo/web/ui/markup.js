@@ -7,7 +7,7 @@
  * @returns {DocumentFragment}
  */
 export function markup(words, landmark) {
-  const { lobby, ring, call, moderate, chat, quality } = words;
+  const { lobby, ring, call, moderate, people, chat, quality } = words;
   const template = document.createElement('template');
   // Words are ours and hold no markup; what people write comes in as text alone.
   template.innerHTML = `
@@ -40,6 +40,10 @@ export function markup(words, landmark) {
     <div class="notice" id="join-error" role="alert" data-kind="error" hidden></div>
     <p class="lock" id="lobby-lock" hidden>${svg('lock')}<span>${lobby.encrypted}</span></p>
     <button class="primary" id="join" part="join" type="submit">${lobby.join}</button>
+    <div class="waiting" id="waiting" hidden>
+      <p role="status">${lobby.waiting}</p>
+      <button type="button" class="secondary" id="stop-waiting">${lobby.stopWaiting}</button>
+    </div>
     <p class="reach" id="reach" role="status" data-reachable="wait">${lobby.connecting}</p>
   </form>
   <form id="ring-form" class="ring-form" autocomplete="off" hidden>
@@ -68,14 +72,21 @@ export function markup(words, landmark) {
     <details class="menu" id="room-menu" hidden>
       <summary id="toggle-room-menu">${svg('moderate')}<span>${moderate.menu}</span></summary>
       <div>
+        <button type="button" id="open-people">${people.open}</button>
         <button type="button" id="mute-all">${moderate.muteAll}</button>
         <button type="button" id="lock-room">${moderate.lock}</button>
+        <button type="button" id="wait-room">${moderate.wait}</button>
         <button type="button" id="spotlight-off">${moderate.endSpotlight}</button>
       </div>
     </details>
   </header>
   <div class="call-notices">
     <div class="notice" id="call-notice" role="status" hidden></div>
+    <div class="notice waiting-notice" id="waiting-notice" role="status" hidden>
+      <span id="waiting-notice-text"></span>
+      <button type="button" class="link" id="notice-admit-all">${people.admit}</button>
+      <button type="button" class="link" id="show-waiting">${people.show}</button>
+    </div>
     <div class="notice" id="speaker-notice" role="status" hidden>
       <span id="speaker-why"></span> <button type="button" class="link" id="speaker-on">${call.turnOn}</button>
     </div>
@@ -96,6 +107,37 @@ export function markup(words, landmark) {
         <textarea id="chat-text" rows="2" maxlength="2000" placeholder="${chat.placeholder}"></textarea>
         <button type="submit" class="round send" aria-label="${chat.send}">${svg('send')}</button>
       </form>
+    </aside>
+    <aside class="panel people" id="people" part="people" aria-labelledby="people-title" hidden>
+      <header class="panel-head"><h2 id="people-title" tabindex="-1">${people.title}</h2><button type="button" class="close" id="people-close" aria-label="${words.close}">${svg('close')}</button></header>
+      <div class="people-body">
+        <p class="problem" id="people-problem" role="alert"></p>
+        <section id="people-waits" hidden>
+          <h3>${people.waiting}</h3>
+          <ul id="people-waiting"></ul>
+          <button type="button" class="small-button" id="admit-all">${people.admitAll}</button>
+        </section>
+        <section>
+          <h3>${people.everybody}</h3>
+          <ul id="people-list"></ul>
+        </section>
+        <fieldset>
+          <legend>${people.may}</legend>
+          <label><input type="checkbox" id="may-microphone"> ${call.microphone}</label>
+          <label><input type="checkbox" id="may-camera"> ${call.camera}</label>
+          <label><input type="checkbox" id="may-screen"> ${people.screen}</label>
+        </fieldset>
+        <section>
+          <h3>${people.groups}</h3>
+          <p class="group-line"><label>${people.count} <input type="number" id="group-count" min="1" max="50" value="2"></label>
+            <button type="button" class="small-button" id="make-groups">${people.make}</button></p>
+          <p class="group-line">
+            <button type="button" class="small-button" id="share-out" hidden>${people.shareOut}</button>
+            <button type="button" class="small-button" id="recall" hidden>${people.recall}</button>
+            <button type="button" class="small-button" id="end-groups" hidden>${people.end}</button>
+          </p>
+        </section>
+      </div>
     </aside>
     <aside class="panel quality" id="quality" part="quality" aria-label="${quality.title}" hidden>
       ${panelHead(quality.title, 'quality-close', words.close)}

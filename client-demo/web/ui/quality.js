@@ -2,6 +2,7 @@
 
 import { STAGES } from '../sdk/index.js';
 import { make } from './dom.js';
+import { decisionWords } from './words/index.js';
 
 /** @import {Call, CallStats, SlotView, Stages} from '../sdk/index.js' */
 /** @import {Surface} from './dom.js' */
@@ -123,16 +124,17 @@ function layerText({ quality: words }, { quality }) {
 }
 
 /** Newest first: what the server changed, and the figures that decided. @param {Words} words @param {Call} call */
-function decisionsView({ quality: words }, call) {
+function decisionsView(words, call) {
   const { decisions } = call.quality;
   if (decisions.length === 0) return [];
   const now_ms = performance.now();
   const names = new Map(call.participants.map(({ id, name }) => [id, name]));
-  const rows = decisions.slice(-SHOWN_DECISIONS).reverse().map(({ at_ms, participant, text }) => {
-    const who = make('b', '', `${names.get(participant ?? '') ?? words.somebody}: `);
-    return make('li', '', make('time', '', ago(words, now_ms - at_ms)), make('span', '', who, text));
+  const rows = decisions.slice(-SHOWN_DECISIONS).reverse().map((decision) => {
+    const { at_ms, participant } = decision;
+    const who = make('b', '', `${names.get(participant ?? '') ?? words.quality.somebody}: `);
+    return make('li', '', make('time', '', ago(words.quality, now_ms - at_ms)), make('span', '', who, decisionWords(words, decision)));
   });
-  return [make('h3', '', words.changes), make('ol', 'decisions', ...rows)];
+  return [make('h3', '', words.quality.changes), make('ol', 'decisions', ...rows)];
 }
 
 /** @param {Words['quality']} words @param {number} ms */

@@ -4,7 +4,7 @@ import { make } from './dom.js';
 import { tileSize } from './layout.js';
 import { Tile } from './tile.js';
 
-/** @import {Call, ParticipantInfo, Share, SlotView} from '../sdk/index.js' */
+/** @import {Action, Call, ParticipantInfo, Role, Share, SlotView} from '../sdk/index.js' */
 /** @import {Surface} from './dom.js' */
 /** @import {LocalMedia} from './local.js' */
 
@@ -70,10 +70,11 @@ export class Stage {
     for (const participant of call.participants) {
       if (isOn(participant, 'screen')) this.#renderOther(tile(`${participant.id}/screen`, this.#featured), call, participant, 'screen', false);
     }
-    this.#renderSelf(tile('self/person', this.#grid), call, local, call.self !== null && handOf(call.self));
+    const isFeatured = (/** @type {string} */ key, /** @type {string | null} */ id) => key === this.#pinned || (id !== null && id === call.setting.spotlight);
+    this.#renderSelf(tile('self/person', isFeatured('self/person', call.self) ? this.#featured : this.#grid), call, local, call.self !== null && handOf(call.self));
     for (const participant of call.participants) {
       const key = `${participant.id}/person`;
-      this.#renderOther(tile(key, key === this.#pinned ? this.#featured : this.#grid), call, participant, 'person', handOf(participant.id));
+      this.#renderOther(tile(key, isFeatured(key, participant.id) ? this.#featured : this.#grid), call, participant, 'person', handOf(participant.id));
     }
     if (this.#pinned !== null && !wanted.has(this.#pinned)) this.#pinned = null;
     for (const [key, { root }] of this.#tiles) {
@@ -104,8 +105,10 @@ export class Stage {
     this.#own.classList.toggle('mirrored', !local.isGenerated('camera'));
     tile.show({
       name: call.name, who: this.#surface.words.you, picture: track !== null && local.isOn('camera'), muted: !local.isOn('microphone'),
-      speaking: call.self !== null && call.speakers.includes(call.self), status: '', hand,
+      speaking: call.self !== null && call.speakers.includes(call.self), status: '', hand, role: this.#leads(call.role),
     });
+    tile.root.classList.toggle('spotlight', call.self !== null && call.setting.spotlight === call.self);
+    if (call.self !== null) tile.showMenu({ id: call.self, name: call.name }, moderate(call), true);
     tile.root.classList.add('own');
   }
 
@@ -127,12 +130,12 @@ export class Stage {
       this.#place(view, tile);
       view.pinned = pinned;
       // What is shared is what the call is about.
-      view.priority = isPerson ? 0 : 2;
+      view.priority = !isPerson ? 2 : call.setting.spotlight === participant.id ? 1 : 0;
     }
     const who = isPerson ? participant.name : words.screenOf(participant.name);
     tile.root.classList.toggle('spotlight', isPerson && call.setting.spotlight === participant.id);
     // They may have left meanwhile.
-    if (isPerson) tile.showMenu(participant, call.grants?.moderate ? (action) => void call.moderate(action).catch(() => {}) : null);
+    if (isPerson) tile.showMenu(participant, moderate(call));
     tile.showPin(who, pinned);
     const on = isOn(participant, share);
     const problem = view?.problem ? words.tile.problems[view.problem] : '';
@@ -145,9 +148,14 @@ export class Stage {
       picture: on && view !== undefined && view.shown && !paused,
       muted: isPerson && (!microphone || !microphone.active || microphone.muted),
       speaking: isPerson && call.speakers.includes(participant.id),
-      hand,
+      hand, role: isPerson ? this.#leads(participant.role ?? null) : '',
       status: participant.connected ? problem || paused || (on && !view?.shown ? words.tile.connecting : '') : words.tile.lost, paused,
     });
+  }
+
+  /** Told of those who lead: the others are many. @param {Role | null} role */
+  #leads(role) {
+    return role === 'teacher' || role === 'assistant' ? this.#surface.words.people.roles[role] : '';
   }
 
   /** @param {string} key */
@@ -233,6 +241,9 @@ export class Stage {
     list.classList.toggle('scrolls', scrolls);
   }
 }
+
+/** Null: we cannot. @param {Call} call @returns {((action: Action) => void) | null} */
+const moderate = (call) => (call.grants?.moderate ? (action) => void call.moderate(action).catch(() => {}) : null);
 
 const ownVideo = () => Object.assign(document.createElement('video'), { muted: true, playsInline: true, autoplay: true });
 

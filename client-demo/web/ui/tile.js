@@ -3,7 +3,7 @@
 import { hueOf } from '../sdk/index.js';
 import { icon, make, setText } from './dom.js';
 
-/** @import {Action, ParticipantInfo} from '../sdk/index.js' */
+/** @import {Action} from '../sdk/index.js' */
 /** @import {Words} from './words/index.js' */
 
 /** Between a menu and the edge of the interface. */
@@ -19,6 +19,7 @@ const EDGE = 8;
  * @property {string} status      why there is nothing to see; empty: no reason
  * @property {string} [paused]    the same, where the picture is paused
  * @property {boolean} [hand]     raised
+ * @property {string} [role]      of those who lead
  */
 
 export class Tile {
@@ -28,6 +29,7 @@ export class Tile {
   #status = make('span', 'tile-status');
   #avatar = make('div', 'avatar');
   #name = make('span', 'tile-name');
+  #role = make('span', 'tile-role');
   picture = make('div', 'tile-picture');
   pin = make('button', 'tile-pin');
 
@@ -44,7 +46,7 @@ export class Tile {
     this.pin.addEventListener('click', togglePin);
     // A second way for a mouse or a finger; the button is there for everybody else.
     this.picture.addEventListener('dblclick', () => this.pin.hidden || togglePin());
-    const label = make('div', 'tile-label', this.#hand, this.#muted, this.#name);
+    const label = make('div', 'tile-label', this.#hand, this.#muted, this.#name, this.#role);
     label.setAttribute('part', 'tile-label');
     this.root = make('li', 'tile', this.#avatar, this.picture, this.#status, label, this.pin);
     this.root.dataset.tile = key;
@@ -58,17 +60,18 @@ export class Tile {
   }
 
   /** @param {Look} look */
-  show({ name, who, picture, muted, speaking, status, paused = '', hand = false }) {
+  show({ name, who, picture, muted, speaking, status, paused = '', hand = false, role = '' }) {
     const { tile: words } = this.#words;
     this.root.dataset.picture = picture ? 'shown' : 'hidden';
     this.root.style.setProperty('--hue', String(Math.round(hueOf(name))));
     this.root.classList.toggle('speaking', speaking);
     setText(this.#name, who);
+    setText(this.#role, role);
     this.#muted.hidden = !muted;
     this.#hand.hidden = !hand;
     setText(this.#status, status);
     setText(this.#avatar, initials(name));
-    const said = [who, speaking && words.speaking, hand && words.handRaised, muted && words.muted, !picture && (paused || words.noPicture)];
+    const said = [who, role, speaking && words.speaking, hand && words.handRaised, muted && words.muted, !picture && (paused || words.noPicture)];
     const label = said.filter(Boolean).join(words.separator);
     if (this.root.getAttribute('aria-label') !== label) this.root.setAttribute('aria-label', label);
   }
@@ -85,8 +88,11 @@ export class Tile {
     this.pin.setAttribute('aria-label', pinned ? words.unpin(who) : words.pin(who));
   }
 
-  /** What a moderator can do to somebody. @param {ParticipantInfo} participant @param {((action: Action) => void) | null} moderate null: we cannot */
-  showMenu({ id, name }, moderate) {
+  /**
+   * What a moderator can do to somebody, or with themselves.
+   * @param {{id: string, name: string}} participant @param {((action: Action) => void) | null} moderate null: we cannot @param {boolean} [own]
+   */
+  showMenu({ id, name }, moderate, own = false) {
     const { moderate: words } = this.#words;
     const shown = this.root.querySelector('.tile-menu');
     if (!moderate) return void shown?.remove();
@@ -103,7 +109,7 @@ export class Tile {
       });
       return button;
     };
-    menu.append(summary, make('div', '',
+    menu.append(summary, own ? make('div', '', act(words.spotlightOwn, { do: 'spotlight', participant: id })) : make('div', '',
       act(words.mute, { do: 'stop', participant: id, sources: ['microphone'] }),
       act(words.stopVideo, { do: 'stop', participant: id, sources: ['camera', 'screen', 'screen_audio'] }),
       act(words.spotlight, { do: 'spotlight', participant: id }),

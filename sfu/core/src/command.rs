@@ -13,6 +13,8 @@ pub enum Command {
     /// A new offer was answered: more tracks or slots, and possibly an ICE restart (our new credentials, the peer's).
     /// Tracks and slots whose `mid` stays keep their state.
     UpdatePeer { peer: PeerId, media: PeerMedia, restart: Option<(IceCredentials, Remote)> },
+    /// It is in another room from now on, among whose voices it is heard; its session and what is bound stay as they are.
+    MovePeer { peer: PeerId, room: RoomId },
     /// The session ends; nothing is reported about it afterwards.
     RemovePeer { peer: PeerId },
     /// From now on `slot` (an m-line of the subscriber) carries the track `source` (publisher and its m-line), or

@@ -185,6 +185,7 @@ impl Router {
                 self.add_peer(peer, room, local, remote, &media);
             }
             Command::UpdatePeer { peer, media, restart } => self.update_peer(peer, &media, restart),
+            Command::MovePeer { peer, room } => self.move_peer(peer, room),
             Command::RemovePeer { peer } => self.remove_peer(peer),
             Command::Bind { subscriber, slot, source } => self.bind(subscriber, slot, source),
             Command::Prefer { subscriber, slots } => self.prefer(subscriber, &slots),

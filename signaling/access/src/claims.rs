@@ -1,6 +1,6 @@
 //! What a token says.
 
-use rooms::{Grants, Source, Sources};
+use rooms::{Grants, Role, Source, Sources};
 use serde::{Deserialize, Serialize};
 
 /// Registered claims (RFC 7519 section 4.1) and ours. Unknown ones are ignored.
@@ -22,8 +22,40 @@ pub struct Claims {
     /// What it can be revoked by.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub jti: Option<String>,
+    /// `teacher`, `assistant`, `student` or `audience`: lets its bearer in, and grants what that role may do besides `grants`.
+    /// Any other grants nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub role: Option<String>,
+    /// Its bearer waits until a moderator lets them in; who moderates does not.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub wait: bool,
     #[serde(default)]
     pub grants: GrantClaims,
+}
+
+impl Claims {
+    pub fn role(&self) -> Option<Role> {
+        self.role.as_deref().and_then(Role::named)
+    }
+
+    /// Whether it lets anybody in.
+    pub fn may_join(&self) -> bool {
+        self.grants.join || self.role().is_some()
+    }
+
+    /// Of the role, and besides.
+    pub fn grants(&self) -> Grants {
+        let named = self.grants.to_rooms();
+        let Some(role) = self.role().map(Role::grants) else { return named };
+        Grants {
+            publish: role.publish.or(named.publish),
+            subscribe: role.subscribe || named.subscribe,
+            data: role.data || named.data,
+            moderate: role.moderate || named.moderate,
+            hidden: named.hidden,
+            record: role.record || named.record,
+        }
+    }
 }
 
 /// Left out is not granted.

@@ -18,6 +18,8 @@ fn claims() -> Claims {
         exp: NOW_S + 60,
         nbf: None,
         jti: Some("t1".into()),
+        role: None,
+        wait: false,
         grants: GrantClaims::participant(),
     }
 }
@@ -181,4 +183,20 @@ fn who_was_removed_and_what_was_revoked_stays_out_across_a_restart() {
     assert!(again.pardon("demo", "ann") && !again.pardon("demo", "ann"));
     again.forget(NOW_S + 100);
     assert_eq!(again.export(), Default::default());
+}
+
+#[test]
+fn a_role_lets_in_and_its_grants_are_added_to_those_that_are_named() {
+    use rooms::{Role, Source};
+    let named = GrantClaims { publish: vec!["screen".into()], record: true, ..GrantClaims::default() };
+    let student = Claims { role: Some("student".into()), grants: named, ..claims() };
+    let grants = student.grants();
+    assert!(student.may_join() && grants.may_publish(Source::Screen) && grants.may_publish(Source::Camera));
+    assert!(grants.record && grants.data && !grants.moderate);
+    for role in Role::ALL {
+        let alone = Claims { role: Some(role.name().into()), grants: GrantClaims::default(), ..claims() };
+        assert_eq!((alone.role(), alone.grants()), (Some(role), role.grants()));
+    }
+    let unknown = Claims { role: Some("king".into()), grants: GrantClaims::default(), ..claims() };
+    assert!(!unknown.may_join() && unknown.grants() == rooms::Grants::NONE);
 }

@@ -31,6 +31,16 @@ impl Sources {
         Self(self.0 & !Self::bit(source))
     }
 
+    /// What is in either.
+    pub fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// What is in both.
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     pub fn iter(self) -> impl Iterator<Item = Source> {
         let all = [Source::Microphone, Source::Camera, Source::Screen, Source::ScreenAudio];
         all.into_iter().filter(move |source| self.contains(*source))

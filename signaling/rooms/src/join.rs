@@ -2,7 +2,7 @@
 
 use packet::Mid;
 
-use crate::{BadName, Grants, SlotPair, Source, Track, TracksError};
+use crate::{BadName, Grants, Role, SlotPair, Source, Track, TracksError};
 
 /// What somebody brings along.
 #[derive(Clone, Debug)]
@@ -12,6 +12,10 @@ pub struct Join {
     /// Who that is beyond this room, if anybody vouches for it.
     pub identity: Option<String>,
     pub grants: Grants,
+    /// What the grants are called, if they have a name.
+    pub role: Option<Role>,
+    /// Comes in when a moderator says so, however the room is set.
+    pub must_wait: bool,
     /// What may not be published comes in as not active.
     pub tracks: Vec<Track>,
     pub slots: Vec<SlotPair>,
@@ -31,6 +35,8 @@ pub enum JoinError {
     RoomFull(usize),
     #[error("the server holds no more than {0} rooms")]
     TooManyRooms(usize),
+    #[error("{0} people wait already")]
+    TooManyWait(usize),
     #[error(transparent)]
     Tracks(#[from] TracksError),
     #[error(transparent)]
@@ -67,4 +73,26 @@ pub enum TrackError {
     NotGranted(Source),
     #[error(transparent)]
     Tracks(#[from] TracksError),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MoveError {
+    #[error("not in a room")]
+    NotJoined,
+    #[error("this room has no group of this name")]
+    UnknownGroup,
+    #[error("these groups cannot be made: {0}")]
+    BadGroups(BadGroups),
+    #[error("the server holds no more than {0} rooms")]
+    TooManyRooms(usize),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BadGroups {
+    #[error("more than {0}")]
+    TooMany(usize),
+    #[error("the name of one cannot be used: {0}")]
+    Name(BadName),
+    #[error("two have the same name")]
+    Twice,
 }

@@ -14,26 +14,33 @@
 //!   Screen { screen audio, screen } > slot 1 { audio mid, video mid }
 //!                                     slot 2   spare; when only one is left, `Event::NeedSlots`
 //! ```
+//!
+//! A room may have *groups*: rooms of their own, entered only by being moved there, whose people count as the room's. Some who
+//! want to come in *wait* first, outside: they are told of nothing, and only who moderates is told of them.
 
+mod attributes;
 mod grants;
 mod join;
 mod limits;
 mod name;
 mod output;
 mod participant;
+mod role;
 mod room;
 mod setting;
 mod share;
 mod slots;
 mod track;
 
+pub use attributes::{Attribute, AttributeLimits, Holder, KEY_BYTES_MAX, SetError};
 pub use grants::{Grants, Sources};
-pub use join::{Join, JoinError, SlotsError, TrackError, UpdateError};
+pub use join::{BadGroups, Join, JoinError, MoveError, SlotsError, TrackError, UpdateError};
 pub use limits::Limits;
-pub use name::{BadName, clean_name};
-pub use output::{Binding, Event, Happening, Output};
+pub use name::{BadName, clean_name, clean_room_name, main_name};
+pub use output::{Binding, Event, Happening, Introduction, Output, Place, Waiter};
 pub use packet::{Mid, PeerId, RoomId, media::MediaKind};
 pub use participant::Participant;
+pub use role::Role;
 pub use room::{Rooms, Stats};
 pub use setting::Setting;
 pub use share::Share;

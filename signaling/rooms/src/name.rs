@@ -30,6 +30,27 @@ pub fn clean_name(text: &str, chars_max: usize) -> Result<String, BadName> {
     Ok(name.to_owned())
 }
 
+/// Between the name of a room and that of its group. No name of a room may hold it, so that groups are entered by being moved alone.
+const SEPARATOR: char = '\u{1f}';
+
+/// The room of a group is called like the room that has it, and like the group.
+pub(crate) fn group_name(main: &str, group: &str) -> String {
+    format!("{main}{SEPARATOR}{group}")
+}
+
+/// The name of the room that this is the name of a group of, or itself.
+pub fn main_name(room: &str) -> &str {
+    room.split(SEPARATOR).next().unwrap_or(room)
+}
+
+/// As [`clean_name`], of a room or of a group of one.
+pub fn clean_room_name(text: &str, chars_max: usize) -> Result<String, BadName> {
+    match text.split_once(SEPARATOR) {
+        Some((main, group)) => Ok(group_name(&clean_name(main, chars_max)?, &clean_name(group, chars_max)?)),
+        None => clean_name(text, chars_max),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

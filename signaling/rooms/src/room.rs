@@ -1,13 +1,19 @@
 //! The rooms of one process.
 
-use std::collections::{BTreeMap, VecDeque};
+mod attributes;
+mod groups;
+mod moderate;
+mod waiting;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use packet::{PeerId, RoomId};
 
+use crate::attributes::Attributes;
 use crate::slots::Slots;
 use crate::{
-    Event, Grants, Happening, Join, JoinError, Limits, Output, Participant, Setting, Share, SlotPair,
-    SlotsError, Sources, Track, TrackError, TracksError, UpdateError, clean_name, track,
+    Attribute, Event, Happening, Join, JoinError, Limits, Output, Participant, Setting, Share, SlotPair,
+    SlotsError, Track, TrackError, TracksError, UpdateError, Waiter, clean_name, track,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -24,6 +30,18 @@ struct Room {
     /// Active shares in the order in which they began.
     shares: Vec<(PeerId, Share)>,
     setting: Setting,
+    attributes: Attributes,
+    /// Names of its groups.
+    groups: Vec<String>,
+    /// Of a group: whose it is, and its name there.
+    group_of: Option<(RoomId, String)>,
+}
+
+impl Room {
+    fn new(name: String, group_of: Option<(RoomId, String)>) -> Self {
+        let (members, shares, setting, attributes, groups) = Default::default();
+        Self { name, members, shares, setting, attributes, groups, group_of }
+    }
 }
 
 /// See the crate's description.
@@ -34,6 +52,10 @@ pub struct Rooms {
     by_name: BTreeMap<String, RoomId>,
     rooms: BTreeMap<RoomId, Room>,
     participants: BTreeMap<PeerId, Participant>,
+    /// Who wants to come in, by name of the room, in order of arrival.
+    waiting: BTreeMap<String, Vec<Waiter>>,
+    /// Rooms with groups in which others are than moderators were told last.
+    regrouped: BTreeSet<RoomId>,
     outputs: VecDeque<Output>,
 }
 
@@ -45,6 +67,8 @@ impl Rooms {
             by_name: BTreeMap::new(),
             rooms: BTreeMap::new(),
             participants: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            regrouped: BTreeSet::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -60,9 +84,12 @@ impl Rooms {
         clean_name(&join.name, limits.participant_name_chars).map_err(JoinError::BadName)?;
         track::check(&join.tracks, limits.tracks_per_participant)?;
         check_slots(&join.slots, limits.slots_per_participant)?;
+        let is_admitted = self.waits(peer, &name);
         match self.by_name.get(&name) {
-            Some(id) if self.rooms[id].setting.is_locked && !join.grants.moderate => Err(JoinError::Locked),
-            Some(id) if self.rooms[id].members.len() >= limits.participants_per_room => {
+            Some(id) if self.rooms[id].setting.is_locked && !join.grants.moderate && !is_admitted => {
+                Err(JoinError::Locked)
+            }
+            Some(id) if self.family_size(*id) >= limits.participants_per_room => {
                 Err(JoinError::RoomFull(limits.participants_per_room))
             }
             Some(id) => Ok(*id),
@@ -73,67 +100,105 @@ impl Rooms {
     }
 
     /// Enters a room, which comes into being with its first participant. The newcomer's own bindings are not delivered
-    /// as an event: read [`Participant::bindings`]. Everybody else is told.
-    pub fn join(&mut self, peer: PeerId, mut join: Join) -> Result<RoomId, JoinError> {
+    /// as an event: read [`Participant::bindings`]. Everybody else is told. Whoever has waited is let in by this.
+    pub fn join(&mut self, peer: PeerId, join: Join) -> Result<RoomId, JoinError> {
         let id = self.check_join(peer, &join)?;
         let room_name = clean_name(&join.room, self.limits.room_name_chars).map_err(JoinError::BadRoom)?;
         let name = clean_name(&join.name, self.limits.participant_name_chars).map_err(JoinError::BadName)?;
-        let outputs = &mut self.outputs;
-        let mut happened =
-            |happening| outputs.push_back(Output::Happened { room: room_name.clone(), happening });
-        let room = self.rooms.entry(id).or_insert_with(|| {
-            self.next_room += 1;
-            self.by_name.insert(room_name.clone(), id);
-            happened(Happening::Opened);
-            let (members, shares) = Default::default();
-            Room { name: room_name.clone(), members, shares, setting: Setting::default() }
-        });
-        track::clip(&mut join.tracks, &join.grants);
-        let (identity, is_hidden, tracks) = (join.identity.clone(), join.grants.hidden, join.tracks.clone());
-        happened(Happening::Joined { peer, name: name.clone(), identity, is_hidden, tracks });
-        for &to in room.members.iter().filter(|_| !join.grants.hidden) {
-            let (name, identity, tracks) = (name.clone(), join.identity.clone(), join.tracks.clone());
-            let event = Event::Joined { peer, name, identity, tracks };
-            self.outputs.push_back(Output::Deliver { to, event });
+        self.end_wait(peer, true);
+        if !self.rooms.contains_key(&id) {
+            self.open(id, room_name, None);
         }
-        room.members.push(peer);
         let mut slots = Slots::new(peer, self.limits.slots_per_participant);
         slots.extend(&join.slots);
-        let Join { identity, grants, tracks, .. } = join;
-        let participant =
-            Participant { peer, room: id, name, identity, grants, tracks, slots, is_connected: true };
+        let Join { identity, grants: given, role, mut tracks, .. } = join;
+        track::clip(&mut tracks, &given);
+        let mut participant = Participant {
+            peer,
+            room: id,
+            name,
+            identity,
+            given,
+            is_exception: false,
+            grants: given,
+            role,
+            attributes: Attributes::default(),
+            tracks,
+            slots,
+            is_connected: true,
+        };
+        participant.permit(self.setting(id).publish);
         self.participants.insert(peer, participant);
+        self.enter(peer, id);
+        self.settle(peer, Tell::Nothing);
+        self.tell_moderator(peer);
+        Ok(id)
+    }
+
+    /// A room comes into being.
+    fn open(&mut self, id: RoomId, name: String, group_of: Option<(RoomId, String)>) {
+        self.next_room = self.next_room.max(id.0 + 1);
+        self.by_name.insert(name.clone(), id);
+        self.rooms.insert(id, Room::new(name, group_of));
+        self.happened(id, Happening::Opened);
+    }
+
+    /// Somebody who is known is in this room from now on; everybody else there is told. Its own slots are to be settled.
+    fn enter(&mut self, peer: PeerId, id: RoomId) {
+        let Some(participant) = self.participants.get_mut(&peer) else { return };
+        participant.room = id;
+        let (news, is_hidden) = (participant.introduction(), participant.grants.hidden);
+        let (name, identity) = (news.name.clone(), news.identity.clone());
+        let (role, tracks) = (news.role, news.tracks.clone());
+        self.happened(id, Happening::Joined { peer, name, identity, role, is_hidden, tracks });
+        self.tell_others(id, peer, &Event::Joined(news));
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.members.push(peer);
+        }
         self.update_shares(peer);
         self.settle_others(id, peer);
-        self.settle(peer, Tell::Nothing);
-        Ok(id)
+        self.regroup(id);
     }
 
     /// Leaves the room; the last one out ends it. False: was in none.
     pub fn leave(&mut self, peer: PeerId) -> bool {
         let Some(participant) = self.participants.remove(&peer) else { return false };
-        let id = participant.room;
-        let Some(room) = self.rooms.get_mut(&id) else { return true };
+        self.exit(&participant);
+        self.close_if_empty(participant.room);
+        true
+    }
+
+    /// Somebody is not in its room any more, whose end that may be; everybody else there is told.
+    fn exit(&mut self, participant: &Participant) {
+        let (peer, id, identity) = (participant.peer, participant.room, participant.identity.clone());
+        let Some(room) = self.rooms.get_mut(&id) else { return };
         room.members.retain(|&member| member != peer);
         room.shares.retain(|&(owner, _)| owner != peer);
         if room.setting.spotlight == Some(peer) {
             room.setting.spotlight = None;
         }
-        let (name, identity) = (room.name.clone(), participant.identity.clone());
-        let is_empty = room.members.is_empty();
-        let left = Happening::Left { peer, identity };
-        self.outputs.push_back(Output::Happened { room: name.clone(), happening: left });
-        if is_empty {
-            self.by_name.remove(&name);
-            self.rooms.remove(&id);
-            self.outputs.push_back(Output::Happened { room: name, happening: Happening::Closed });
-            return true;
-        }
+        self.happened(id, Happening::Left { peer, identity });
         if !participant.grants.hidden {
             self.tell_others(id, peer, &Event::Left { peer });
         }
         self.settle_others(id, peer);
-        true
+        self.regroup(id);
+    }
+
+    /// A room ends when nobody is in it, nor in a group of it.
+    fn close_if_empty(&mut self, id: RoomId) {
+        let has_groups = self.groups_of(id).next().is_some();
+        let Some(room) = self.rooms.get(&id).filter(|room| room.members.is_empty() && !has_groups) else {
+            return;
+        };
+        let (name, group_of) = (room.name.clone(), room.group_of.clone());
+        self.by_name.remove(&name);
+        self.rooms.remove(&id);
+        self.regrouped.remove(&id);
+        self.outputs.push_back(Output::Happened { room: name, happening: Happening::Closed });
+        if let Some((main, _)) = group_of {
+            self.close_if_empty(main);
+        }
     }
 
     /// A new offer of the same session: every track there is now, and every slot pair, old ones first. A track that is
@@ -209,71 +274,6 @@ impl Rooms {
         Ok(())
     }
 
-    /// Stops what somebody publishes, as if it were switched off there. It may be switched on again; to keep it off, take the
-    /// grant away. Nothing happens where nothing of it is active.
-    pub fn stop(&mut self, peer: PeerId, sources: Sources) {
-        let Some(participant) = self.participants.get_mut(&peer) else { return };
-        let id = participant.room;
-        let stopped = participant.tracks.iter_mut().filter(|t| t.active && sources.contains(t.source));
-        let stopped: Vec<_> = stopped
-            .map(|track| {
-                track.active = false;
-                *track
-            })
-            .collect();
-        if stopped.is_empty() {
-            return;
-        }
-        let sources = stopped.iter().map(|track| track.source).collect();
-        self.outputs.push_back(Output::Deliver { to: peer, event: Event::Stopped { sources } });
-        for track in stopped {
-            self.tell_others(id, peer, &Event::TrackChanged { peer, track });
-        }
-        self.update_shares(peer);
-        self.settle_others(id, peer);
-    }
-
-    /// Everybody in the room is told, if that changes anything. A spotlight on somebody who is not there is none.
-    pub fn set(&mut self, id: RoomId, setting: Setting) {
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        let spotlight = setting.spotlight.filter(|peer| room.members.contains(peer));
-        let setting = Setting { spotlight, ..setting };
-        if room.setting == setting {
-            return;
-        }
-        room.setting = setting;
-        let deliver = |&to| Output::Deliver { to, event: Event::RoomChanged(setting) };
-        self.outputs.extend(room.members.iter().map(deliver));
-        self.happened(id, Happening::RoomChanged(setting));
-    }
-
-    pub fn setting(&self, id: RoomId) -> Setting {
-        self.rooms.get(&id).map(|room| room.setting).unwrap_or_default()
-    }
-
-    /// What it may do from now on. What it may not publish any more ends at once, and does not begin again by itself when it
-    /// may; whether it is hidden stays as it was. False: is in no room.
-    pub fn set_grants(&mut self, peer: PeerId, grants: Grants) -> bool {
-        let Some(participant) = self.participants.get_mut(&peer) else { return false };
-        let grants = Grants { hidden: participant.grants.hidden, ..grants };
-        if participant.grants == grants {
-            return true;
-        }
-        participant.grants = grants;
-        let before = participant.tracks.clone();
-        track::clip(&mut participant.tracks, &grants);
-        let (id, after) = (participant.room, participant.tracks.clone());
-        self.outputs.push_back(Output::Deliver { to: peer, event: Event::Granted(grants) });
-        self.happened(id, Happening::Granted { peer, grants });
-        for track in after.into_iter().filter(|track| !before.contains(track)) {
-            self.tell_others(id, peer, &Event::TrackChanged { peer, track });
-        }
-        self.update_shares(peer);
-        self.settle_others(id, peer);
-        self.settle(peer, Tell::Bindings);
-        true
-    }
-
     /// Its connection was lost, or is back. Everybody else is told.
     pub fn set_connected(&mut self, peer: PeerId, is_connected: bool) {
         let Some(participant) = self.participants.get_mut(&peer) else { return };
@@ -328,6 +328,9 @@ impl Rooms {
 
     /// In the order in which it must take effect; None: drained.
     pub fn poll_output(&mut self) -> Option<Output> {
+        if self.outputs.is_empty() {
+            self.tell_groups();
+        }
         self.outputs.pop_front()
     }
 
@@ -341,7 +344,7 @@ impl Rooms {
         members.iter().filter_map(|peer| self.participants.get(peer))
     }
 
-    /// Rooms that somebody is in, by name.
+    /// Rooms that somebody is in, and those with groups that somebody is in, by name.
     pub fn rooms(&self) -> impl Iterator<Item = (&str, RoomId)> {
         self.by_name.iter().map(|(name, id)| (name.as_str(), *id))
     }
@@ -352,6 +355,10 @@ impl Rooms {
 
     pub fn room_name(&self, room: RoomId) -> Option<&str> {
         self.rooms.get(&room).map(|r| r.name.as_str())
+    }
+
+    pub fn attributes(&self, room: RoomId) -> Vec<Attribute> {
+        self.rooms.get(&room).map(|r| r.attributes.list()).unwrap_or_default()
     }
 
     pub fn limits(&self) -> &Limits {

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rooms::{
-    Event, Grants, Happening, Join, JoinError, Limits, MediaKind, Mid, Output, PeerId, Rooms, Share,
-    SlotPair, Source, Track, UpdateError,
+    Event, Grants, Happening, Introduction, Join, JoinError, Limits, MediaKind, Mid, MoveError, Output,
+    PeerId, Place, Rooms, Share, SlotPair, Source, Track, UpdateError, main_name,
 };
 
 const STEPS: u32 = 400;
 const SEEDS: u64 = 10;
-const ROOMS_MAX: usize = 3;
+const ROOMS_MAX: usize = 5;
+const GROUPS: [&str; 2] = ["one", "two"];
 const PEOPLE_MAX: usize = 6;
 const SLOTS_MAX: usize = 8;
 
@@ -105,6 +106,11 @@ impl Model {
         self.people.iter().filter(move |(id, p)| **id != peer && p.room == *room).map(|(id, p)| (*id, p))
     }
 
+    /// Rooms that are there: a room with groups is while somebody is in one.
+    fn names(&self) -> BTreeSet<&str> {
+        self.people.values().flat_map(|p| [p.room.as_str(), main_name(&p.room)]).collect()
+    }
+
     fn update_began(&mut self, step: u32) {
         let mut active = BTreeSet::new();
         for (id, person) in &self.people {
@@ -134,6 +140,9 @@ impl Model {
                     assert_ne!(before, source, "a bind that changes nothing");
                 }
                 Output::Deliver { to, event } => self.deliver(to, event),
+                Output::Move { peer, room } => {
+                    assert_eq!(rooms.room_name(room), Some(self.people[&peer].room.as_str()));
+                }
                 Output::Happened { room, happening } => self.watch(room, &happening),
             }
         }
@@ -146,14 +155,34 @@ impl Model {
             Happening::Closed => assert_eq!(self.inside.remove(&room), Some(0), "closed around somebody"),
             Happening::Joined { .. } => *self.inside.get_mut(&room).expect("an open room") += 1,
             Happening::Left { .. } => *self.inside.get_mut(&room).expect("an open room") -= 1,
+            // Of a room while everybody is in its groups, too.
+            Happening::GroupsChanged { .. } => assert!(self.inside.contains_key(&room)),
             _ => assert!(self.inside[&room] > 0, "in a room that nobody is in: {happening:?}"),
         }
     }
 
+    /// Who is where, as those are told who moderate, here everybody.
+    fn check_places(&self, to: PeerId, places: &[Place]) {
+        let main = main_name(&self.people[&to].room);
+        for Place { group, people } in places {
+            let name = group.as_ref().map_or(main.to_owned(), |group| format!("{main}\u{1f}{group}"));
+            let told: BTreeSet<_> = people.iter().map(|(peer, ..)| *peer).collect();
+            let there = self.people.iter().filter(|(_, p)| p.room == name).map(|(id, _)| *id);
+            assert_eq!(told, there.collect(), "in {name}");
+        }
+        assert_eq!(places.len(), GROUPS.len() + 1);
+    }
+
     fn deliver(&mut self, to: PeerId, event: Event) {
+        if let Event::Groups(places) = &event {
+            return self.check_places(to, places);
+        }
         let person = self.people.get_mut(&to).expect("an event is for somebody who is there");
         match event {
-            Event::Joined { peer, tracks, .. } => {
+            Event::Joined(Introduction { peer, tracks, is_connected, .. }) => {
+                if !is_connected {
+                    person.away.insert(peer);
+                }
                 assert!(person.others.insert(peer, tracks).is_none(), "joined twice");
             }
             Event::Left { peer } => {
@@ -191,7 +220,15 @@ impl Model {
                 };
             }
             Event::Stopped { .. } | Event::RoomChanged(_) => panic!("nobody moderates here"),
-            Event::Granted(_) => panic!("nobody's grants change here"),
+            Event::Granted { .. } | Event::RoleChanged { .. } => panic!("nobody's grants change here"),
+            Event::Attribute { .. } => panic!("nobody has attributes here"),
+            Event::Moved { others, bindings, .. } => {
+                person.away = others.iter().filter(|o| !o.is_connected).map(|o| o.peer).collect();
+                person.others = others.into_iter().map(|o| (o.peer, o.tracks)).collect();
+                person.seen =
+                    bindings.into_iter().map(|b| (b.slot, (b.peer.expect("bound"), b.share))).collect();
+            }
+            Event::Waiting(_) | Event::Groups(_) => panic!("nobody waits here"),
             Event::NeedSlots { wanted } => {
                 assert!(wanted > person.slots.len() && wanted > person.wanted && wanted <= SLOTS_MAX);
                 person.wanted = wanted;
@@ -202,8 +239,7 @@ impl Model {
     /// What must be true between any two steps. `before`: the slots as they were.
     fn check(&self, rooms: &Rooms, before: &BTreeMap<PeerId, BTreeMap<SlotPair, (PeerId, Share)>>) {
         assert_eq!(rooms.stats().participants, self.people.len());
-        let names: BTreeSet<_> = self.people.values().map(|p| &p.room).collect();
-        assert_eq!(rooms.stats().rooms, names.len());
+        assert_eq!(rooms.stats().rooms, self.names().len());
         for (id, person) in &self.people {
             // Everybody knows exactly who is there and what they publish, as far as it is active.
             let others: BTreeSet<_> = self.others_in_room(*id).map(|(id, _)| id).collect();
@@ -263,12 +299,13 @@ impl Model {
 
     fn step(&mut self, rooms: &mut Rooms, random: &mut Random, step: u32) {
         let ids: Vec<_> = self.people.keys().copied().collect();
-        match random.below(13) {
+        match random.below(16) {
             10 => {
                 let Some(peer) = random.pick(&ids) else { return };
                 rooms.set_connected(peer, random.chance(2));
             }
             11 => self.renew(rooms, random),
+            13..=15 => self.shift(rooms, random),
             0..=2 => self.join(rooms, random),
             3 => {
                 let Some(peer) = random.pick(&ids) else { return };
@@ -308,6 +345,26 @@ impl Model {
             }
         }
         self.update_began(step);
+    }
+
+    /// Somebody is moved to a group, or out of it.
+    fn shift(&mut self, rooms: &mut Rooms, random: &mut Random) {
+        let ids: Vec<_> = self.people.keys().copied().collect();
+        let Some(peer) = random.pick(&ids) else { return };
+        let main = main_name(&self.people[&peer].room).to_owned();
+        let id = rooms.find(&main).expect("the room of a group is there");
+        rooms.set_groups(id, &GROUPS.map(str::to_owned)).unwrap();
+        let group = random.pick(&[None, Some(GROUPS[0]), Some(GROUPS[1])]).flatten();
+        let target = group.map_or(main.clone(), |group| format!("{main}\u{1f}{group}"));
+        let is_full = !self.names().contains(target.as_str()) && self.names().len() >= ROOMS_MAX;
+        let moved = rooms.move_to(peer, group);
+        assert_eq!(moved, if is_full { Err(MoveError::TooManyRooms(ROOMS_MAX)) } else { Ok(()) });
+        let person = self.people.get_mut(&peer).unwrap();
+        if !is_full && person.room != target {
+            person.room = target;
+            // What is shared begins anew there.
+            self.began.retain(|(owner, _), _| *owner != peer);
+        }
     }
 
     /// Somebody goes on with other m-lines under another id.
@@ -351,11 +408,12 @@ impl Model {
             slots,
             identity: None,
             grants: Grants::ALL,
+            role: None,
+            must_wait: false,
         };
-        let here = self.people.values().filter(|p| p.room == room).count();
-        let names: BTreeSet<_> = self.people.values().map(|p| &p.room).collect();
+        let here = self.people.values().filter(|p| main_name(&p.room) == room).count();
         let expected = match here {
-            0 if names.len() == ROOMS_MAX => Err(JoinError::TooManyRooms(ROOMS_MAX)),
+            0 if self.names().len() >= ROOMS_MAX => Err(JoinError::TooManyRooms(ROOMS_MAX)),
             PEOPLE_MAX => Err(JoinError::RoomFull(PEOPLE_MAX)),
             _ => Ok(()),
         };

@@ -25,6 +25,8 @@ fn enter(rooms: &mut Rooms, peer: u64, slots: usize) {
         slots,
         identity: None,
         grants: Grants::ALL,
+        role: None,
+        must_wait: false,
     };
     rooms.join(PeerId(peer), join).unwrap();
 }

@@ -193,6 +193,7 @@ impl Engine {
                 let restart = answer.is_some();
                 tracing::info!(connection = to.0, room, participant, restart, "came back");
             }
+            ServerMessage::Waiting { .. } => tracing::info!(connection = to.0, "waits to be let in"),
             ServerMessage::Error { code, message, .. } => {
                 tracing::info!(connection = to.0, code = code.name(), message, "refused");
             }

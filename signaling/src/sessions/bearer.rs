@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use access::{Claims, Denied};
-use rooms::Grants;
+use rooms::{Grants, Role};
 use wire::ErrorCode;
 
 use super::{Refused, Sessions};
@@ -17,6 +17,9 @@ pub(super) struct Bearer {
     /// The token's word on the name; None: the client chooses.
     pub name: Option<String>,
     pub grants: Grants,
+    /// The token's word on it.
+    pub role: Option<Role>,
+    pub must_wait: bool,
     pub jti: Option<String>,
 }
 
@@ -32,7 +35,8 @@ impl Sessions {
             return Ok(bearer);
         }
         let Some(keys) = self.config.keys.clone() else {
-            return Ok(Bearer { identity: None, name: None, grants: Grants::ALL, jti: None });
+            let (grants, must_wait) = (Grants::ALL, false);
+            return Ok(Bearer { identity: None, name: None, grants, role: None, must_wait, jti: None });
         };
         let now_s = self.wall_s(now);
         let checked = token.ok_or(Denied::Missing).and_then(|token| {
@@ -41,8 +45,10 @@ impl Sessions {
             Ok(claims)
         });
         match checked {
-            Ok(Claims { sub, name, jti, grants, .. }) => {
-                Ok(Bearer { identity: Some(sub), name, grants: grants.to_rooms(), jti })
+            Ok(claims) => {
+                let (grants, role) = (claims.grants(), claims.role());
+                let Claims { sub, name, jti, wait: must_wait, .. } = claims;
+                Ok(Bearer { identity: Some(sub), name, grants, role, must_wait, jti })
             }
             Err(denied) => {
                 *self.stats.denied.entry(denied).or_default() += 1;
@@ -71,7 +77,7 @@ impl Sessions {
         if claims.room.trim() != room.trim() {
             return Err(Denied::Room);
         }
-        if !claims.grants.join {
+        if !claims.may_join() {
             return Err(Denied::Join);
         }
         self.revoked.check(claims, now_s)

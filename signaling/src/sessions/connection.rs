@@ -15,10 +15,14 @@ use super::sticky::Sticky;
 
 /// ```text
 /// Idle --join, resume--> Joined --leave, closed, lost, taken over--> (forgotten)
+///   `----join--> Waiting --admitted--> Joined
+///                  `- refused, too late --> Idle
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
     Idle,
+    /// A moderator has to let it in.
+    Waiting(PeerId),
     Joined(PeerId),
 }
 
@@ -49,7 +53,7 @@ impl Connection {
 
     pub fn peer(&self) -> Option<PeerId> {
         match self.state {
-            State::Idle => None,
+            State::Idle | State::Waiting(_) => None,
             State::Joined(peer) => Some(peer),
         }
     }

@@ -12,7 +12,7 @@ use transport::Remote;
 use wire::ErrorCode;
 
 use super::join::Newcomer;
-use super::requests::{Cause, Reply, RequestError};
+use super::request::{Cause, Reply, RequestError};
 use super::{Output, Refused, Sessions};
 
 /// What a resource is made from.
@@ -86,8 +86,13 @@ impl Sessions {
         let name = bearer.name.or(media.name).or(bearer.identity.clone());
         let name =
             name.unwrap_or_else(|| if media.role == Role::Publish { "WHIP" } else { "WHEP" }.to_owned());
-        let join = rooms::Join { room: media.room, name, identity: bearer.identity, grants, tracks, slots };
-        let entered = self.enter(join, &offer, Newcomer { connection: None, jti: bearer.jti })?;
+        let (room, identity, role, must_wait) = (media.room, bearer.identity, bearer.role, bearer.must_wait);
+        let join = rooms::Join { room, name, identity, grants, role, must_wait, tracks, slots };
+        if self.rooms.must_wait(&join) {
+            let message = "a moderator has to let you in, and there is no way to wait for that here";
+            return Err(Refused::new(ErrorCode::NotAdmitted, message).into());
+        }
+        let entered = self.enter(join, &offer, Newcomer { connection: None, jti: bearer.jti, id: None })?;
         let etag = self.etag(entered.peer);
         self.drain_rooms();
         self.open_history(entered.room);

@@ -7,11 +7,11 @@ use packet::{Mid, PeerId};
 use rooms::SlotPair;
 use sfu_core::Command;
 use transport::{IceCredentials, Remote};
-use wire::{ErrorCode, MediaOffer, ParticipantInfo, ResumeTicket, ServerMessage, TrackInfo};
+use wire::{ErrorCode, MediaOffer, ResumeTicket, ServerMessage, TrackInfo};
 
 use super::connection::{Peer, State};
 use super::sticky::Sticky;
-use super::{ConnectionId, Output, Refused, Sessions, translate};
+use super::{ConnectionId, Output, Refused, Sessions, translate, waiting};
 
 /// What a `join` carries.
 pub(super) struct Wanted {
@@ -22,6 +22,7 @@ pub(super) struct Wanted {
     pub slots: Vec<wire::SlotPair>,
     pub token: Option<String>,
     pub history: Option<wire::HistoryFrom>,
+    pub role: Option<wire::Role>,
 }
 
 /// What comes with somebody besides what the rooms need.
@@ -29,6 +30,8 @@ pub(super) struct Newcomer {
     /// None: a session of WHIP or WHEP, which is its media and nothing else.
     pub connection: Option<ConnectionId>,
     pub jti: Option<String>,
+    /// None: it is given one.
+    pub id: Option<(PeerId, String)>,
 }
 
 pub(super) struct Entered {
@@ -63,30 +66,57 @@ impl Sessions {
         let tracks = translate::tracks_to_core(&wanted.tracks)?;
         let slots = translate::slots_to_core(&wanted.slots)?;
         let bearer = self.bearer(now, &wanted.room, wanted.token.as_deref())?;
-        let (name, grants) = (bearer.name.unwrap_or(wanted.name), bearer.grants);
-        let join = rooms::Join { room: wanted.room, name, identity: bearer.identity, grants, tracks, slots };
-        self.rooms.check_join(PeerId(self.next_peer), &join)?;
+        let (name, mut grants, mut role) = (bearer.name.unwrap_or(wanted.name), bearer.grants, bearer.role);
+        if self.config.keys.is_none() && bearer.identity.is_none() {
+            role = wanted.role.map(translate::role_to_core);
+            grants = role.map_or(grants, rooms::Role::grants);
+        }
+        let (identity, must_wait) = (bearer.identity, bearer.must_wait);
+        let join = rooms::Join { room: wanted.room, name, identity, grants, role, must_wait, tracks, slots };
+        let has_to_wait = self.rooms.must_wait(&join);
+        if !has_to_wait {
+            self.rooms.check_join(PeerId(self.next_peer), &join)?;
+        }
         let offer = sdp::Offer::parse(&wanted.offer)?;
-        let newcomer = Newcomer { connection: Some(connection), jti: bearer.jti };
-        let Entered { peer, room, participant, token, answer } = self.enter(join, &offer, newcomer)?;
+        if has_to_wait {
+            let asked = waiting::Asked { connection, re: id, jti: bearer.jti, history: wanted.history };
+            return self.wait(now, join, offer, asked);
+        }
+        let newcomer = Newcomer { connection: Some(connection), jti: bearer.jti, id: None };
+        let entered = self.enter(join, &offer, newcomer)?;
+        self.welcome(connection, id, entered, wanted.history);
+        Ok(())
+    }
+
+    /// Tells somebody who is in what they have to know.
+    pub(super) fn welcome(
+        &mut self,
+        connection: ConnectionId,
+        re: u64,
+        entered: Entered,
+        history: Option<wire::HistoryFrom>,
+    ) {
+        let Entered { peer, room, participant, token, answer } = entered;
         let (participants, bindings) = self.snapshot(peer);
+        let Some(known) = self.rooms.participant(peer) else { return };
         let message = ServerMessage::Joined {
-            re: id,
+            re,
             participant,
             room: self.rooms.room_name(room).unwrap_or_default().to_owned(),
             answer,
             participants,
             bindings,
             resume: ResumeTicket { token, grace_ms: self.grace_ms() },
-            grants: translate::grants_to_wire(&grants),
+            grants: translate::grants_to_wire(known.grants()),
+            role: known.role().map(translate::role_to_wire),
+            attributes: translate::attributes_to_wire(self.rooms.attributes(room)),
             server_ms: 0.0,
         };
         self.send(connection, message);
         self.tell_setting(peer);
         self.drain_rooms();
         self.open_history(room);
-        self.subscribe(peer, wanted.history);
-        Ok(())
+        self.subscribe(peer, history);
     }
 
     /// Into the room and into the media plane; the rooms have to be drained after it. Everything that can be refused is checked
@@ -95,9 +125,9 @@ impl Sessions {
         &mut self,
         join: rooms::Join,
         offer: &sdp::Offer,
-        Newcomer { connection, jti }: Newcomer,
+        Newcomer { connection, jti, id }: Newcomer,
     ) -> Result<Entered, Refused> {
-        let peer = PeerId(self.next_peer);
+        let peer = id.as_ref().map_or(PeerId(self.next_peer), |(peer, _)| *peer);
         let room = self.rooms.check_join(peer, &join)?;
         if self.place.is_full() && !self.place.knows(room) {
             return Err(Refused::new(
@@ -113,9 +143,14 @@ impl Sessions {
 
         self.rooms.join(peer, join)?;
         self.place.enter(room);
-        self.next_peer += 1;
         self.stats.joins += 1;
-        let participant = self.secret.participant_id();
+        let participant = match id {
+            Some((_, id)) => id,
+            None => {
+                self.next_peer += 1;
+                self.secret.participant_id()
+            }
+        };
         let command = Command::AddPeer {
             peer,
             room,
@@ -225,15 +260,10 @@ impl Sessions {
     /// Out of the room and out of the media plane.
     pub(super) fn leave(&mut self, peer: PeerId) {
         let Some(room) = self.rooms.participant(peer).map(|p| p.room()) else { return };
-        let name = self.rooms.room_name(room).unwrap_or_default().to_owned();
         self.unsubscribe(peer);
+        // A room and its groups live on one worker, so that people can be moved between them.
+        self.place.leave(self.rooms.main_of(room));
         self.rooms.leave(peer);
-        self.place.leave(room);
-        if self.rooms.room_name(room).is_none() {
-            self.histories.close(&name);
-            self.calls.room_ended(&name);
-            self.drain_calls();
-        }
         self.stats.leaves += 1;
         // The others' messages still name the one who leaves.
         self.drain_rooms();
@@ -291,10 +321,16 @@ impl Sessions {
                     self.outputs.push_back(Output::Media { worker: peer.worker, command });
                 }
                 rooms::Output::Happened { room, happening } => {
+                    if happening == rooms::Happening::Closed {
+                        self.histories.close(&room);
+                        self.calls.room_ended(&room);
+                        self.drain_calls();
+                    }
                     if let Some(event) = self.happening_to_event(happening) {
                         self.happened(&room, event);
                     }
                 }
+                rooms::Output::Move { peer, room } => self.follow(peer, room),
                 rooms::Output::Deliver { to, event } => {
                     if let Some(message) = self.event_to_wire(event) {
                         self.tell(to, message);
@@ -307,11 +343,8 @@ impl Sessions {
     fn event_to_wire(&self, event: rooms::Event) -> Option<ServerMessage> {
         let id = |peer| translate::id_of(&self.peers, peer);
         Some(match event {
-            rooms::Event::Joined { peer, name, identity, tracks } => {
-                let tracks = translate::tracks_to_wire(&tracks);
-                ServerMessage::ParticipantJoined {
-                    participant: ParticipantInfo { id: id(peer)?, name, identity, tracks, connected: true },
-                }
+            rooms::Event::Joined(news) => {
+                ServerMessage::ParticipantJoined { participant: self.introduction_to_wire(news)? }
             }
             rooms::Event::Left { peer } => ServerMessage::ParticipantLeft { participant: id(peer)? },
             rooms::Event::TrackChanged { peer, track } => ServerMessage::TrackChanged {
@@ -322,8 +355,26 @@ impl Sessions {
                 ServerMessage::Stopped { sources: translate::sources_to_wire(sources) }
             }
             rooms::Event::RoomChanged(setting) => self.setting_to_wire(setting),
-            rooms::Event::Granted(grants) => {
-                ServerMessage::Permissions { grants: translate::grants_to_wire(&grants) }
+            rooms::Event::Granted { grants, role } => ServerMessage::Permissions {
+                grants: translate::grants_to_wire(&grants),
+                role: role.map(translate::role_to_wire),
+            },
+            rooms::Event::RoleChanged { peer, role } => {
+                ServerMessage::RoleChanged { participant: id(peer)?, role: role.map(translate::role_to_wire) }
+            }
+            rooms::Event::Attribute { of, attribute } => ServerMessage::AttributeChanged {
+                participant: match of {
+                    Some(peer) => Some(id(peer)?),
+                    None => None,
+                },
+                attribute: translate::attribute_to_wire(attribute),
+            },
+            rooms::Event::Waiting(people) => {
+                ServerMessage::WaitingRoom { people: self.waiters_to_wire(&people) }
+            }
+            rooms::Event::Groups(places) => ServerMessage::Groups { groups: self.places_to_wire(places) },
+            rooms::Event::Moved { room, others, bindings, attributes } => {
+                self.moved_to_wire(room, others, bindings, attributes)
             }
             rooms::Event::Presence { peer, is_connected } => {
                 ServerMessage::Presence { participant: id(peer)?, connected: is_connected }

@@ -7,7 +7,7 @@ use packet::{PeerId, RoomId};
 use wire::limits::{STATE_KEY_BYTES_MAX, STATE_VALUE_BYTES_MAX};
 use wire::{ErrorCode, HistoryFrom, Message, ServerMessage};
 
-use super::requests::{Messages, Reply, RequestId};
+use super::request::{Messages, Reply, RequestId};
 use super::{ConnectionId, Output, Refused, RoomEvent, Sessions};
 
 /// Who waits for the store.
@@ -23,6 +23,8 @@ pub(super) struct Said {
     pub key: String,
     pub topic: String,
     pub body: String,
+    /// The room that it is meant for; None: any.
+    pub room: Option<String>,
 }
 
 impl Sessions {
@@ -52,7 +54,11 @@ impl Sessions {
         let peer = self.may_speak(connection)?;
         let Some(participant) = self.rooms.participant(peer) else { return Ok(()) };
         let room = self.rooms.room_name(participant.room()).unwrap_or_default().to_owned();
-        let Said { key, topic, body } = said;
+        let Said { key, topic, body, room: meant } = said;
+        if meant.is_some_and(|meant| meant != room) {
+            let message = "you were moved to another room meanwhile";
+            return Err(Refused::new(ErrorCode::Moved, message));
+        }
         let post = history::Post {
             key,
             from: self.peers.get(&peer).map(|p| p.id.clone()).unwrap_or_default(),
@@ -205,9 +211,9 @@ impl Sessions {
                 self.refuse(connection, Some(re), refused);
             }
             Asker::Client(connection, re) if self.connections.contains_key(&connection) => {
-                let Refused { code, message } = refused;
+                let Refused { code, message, present } = refused;
                 *self.stats.errors.entry(code).or_default() += 1;
-                self.send(connection, ServerMessage::Error { re: Some(re), code, message });
+                self.send(connection, ServerMessage::Error { re: Some(re), code, message, present });
             }
             Asker::Client(..) => {}
         }

@@ -8,9 +8,11 @@
 //! It joins the parts that do not know each other: `wire` (JSON types), `rooms` (who sees whom), `sdp` (offers and
 //! answers) and `sfu_core` (what forwards).
 
+mod attributes;
 mod bearer;
 mod connection;
 mod events;
+mod groups;
 mod http_media;
 mod join;
 mod media;
@@ -20,12 +22,14 @@ mod output;
 mod phones;
 mod place;
 mod rate;
+mod request;
 mod requests;
 mod resume;
 mod secret;
 mod stats;
 mod sticky;
 mod translate;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -43,8 +47,8 @@ pub use http_media::{Media, MediaResource, Role};
 pub use moderate::KEEP_OUT_S;
 pub use output::{ConnectionId, Output, TimeoutReason};
 pub use rate::Rate;
-pub use requests::{
-    Call, Cause, Messages, Person, Reply, Request, RequestError, RequestId, Room, RoomWithPeople, Token,
+pub use request::{
+    Call, Cause, Messages, Mint, Person, Reply, Request, RequestError, RequestId, Room, RoomWithPeople, Token,
 };
 pub use stats::{Histogram, Stats};
 
@@ -127,6 +131,9 @@ pub struct Sessions {
     /// Who is waited for, until when.
     away: BTreeSet<(Instant, PeerId)>,
     next_peer: u64,
+    /// Who waits to be let in, and until when.
+    waiters: BTreeMap<PeerId, waiting::Waiter>,
+    wait_deadlines: BTreeSet<(Instant, PeerId)>,
     join_deadlines: BTreeSet<(Instant, ConnectionId)>,
     is_shutting_down: bool,
     outputs: VecDeque<Output>,
@@ -138,11 +145,13 @@ pub struct Sessions {
 struct Refused {
     code: ErrorCode,
     message: String,
+    /// With `conflict`: what is there.
+    present: Option<wire::Present>,
 }
 
 impl Refused {
     fn new(code: ErrorCode, message: impl ToString) -> Self {
-        Self { code, message: message.to_string() }
+        Self { code, message: message.to_string(), present: None }
     }
 }
 
@@ -167,6 +176,8 @@ impl Sessions {
             media_sessions: BTreeMap::new(),
             away: BTreeSet::new(),
             next_peer: 0,
+            waiters: BTreeMap::new(),
+            wait_deadlines: BTreeSet::new(),
             join_deadlines: BTreeSet::new(),
             is_shutting_down: false,
             outputs: VecDeque::new(),
@@ -205,8 +216,8 @@ impl Sessions {
             return;
         }
         let (re, result) = match message {
-            ClientMessage::Join { id, room, name, offer, tracks, slots, token, history } => {
-                let wanted = join::Wanted { room, name, offer, tracks, slots, token, history };
+            ClientMessage::Join { id, room, name, offer, tracks, slots, token, history, role } => {
+                let wanted = join::Wanted { room, name, offer, tracks, slots, token, history, role };
                 (Some(id), self.join(now, connection, id, wanted))
             }
             ClientMessage::Resume { id, token, media, history } => {
@@ -224,11 +235,16 @@ impl Sessions {
             }
             ClientMessage::Invite { id, to, room } => (Some(id), self.invite(now, connection, id, &to, room)),
             ClientMessage::Respond { id, call, act } => (Some(id), self.respond(connection, id, &call, act)),
-            ClientMessage::Post { id, key, topic, body } => {
-                (Some(id), self.post(now, connection, id, messages::Said { key, topic, body }))
+            ClientMessage::Post { id, key, topic, body, room } => {
+                (Some(id), self.post(now, connection, id, messages::Said { key, topic, body, room }))
             }
+            ClientMessage::History { history } => (None, self.read_on(connection, history)),
             ClientMessage::Received { seq } => (None, self.received(connection, seq)),
             ClientMessage::State { key, value } => (None, self.state(connection, key, value)),
+            ClientMessage::Set { id, participant, key, value, version } => {
+                let wanted = attributes::Wanted { participant, key, value, version };
+                (Some(id), self.set_attribute(connection, id, wanted))
+            }
             ClientMessage::Moderate { id, action } => (Some(id), self.moderate(now, connection, id, action)),
             ClientMessage::Ping { id } => {
                 self.send(connection, ServerMessage::Pong { re: id });
@@ -291,6 +307,7 @@ impl Sessions {
             self.stats.given_up += 1;
             self.leave(peer);
         }
+        self.end_waits(now);
         self.calls.handle_timeout(now);
         self.drain_calls();
     }
@@ -313,8 +330,9 @@ impl Sessions {
         let timeout = || {
             let join = self.join_deadlines.first().map(|&(at, _)| (at, TimeoutReason::Join));
             let away = self.away.first().map(|&(at, _)| (at, TimeoutReason::Away));
+            let wait = self.wait_deadlines.first().map(|&(at, _)| (at, TimeoutReason::Wait));
             let ring = self.calls.poll_timeout().map(|at| (at, TimeoutReason::Ring));
-            join.into_iter().chain(away).chain(ring).min_by_key(|(at, _)| *at)
+            join.into_iter().chain(away).chain(wait).chain(ring).min_by_key(|(at, _)| *at)
         };
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(timeout()))
     }
@@ -326,6 +344,7 @@ impl Sessions {
             rooms: rooms.rooms,
             participants: rooms.participants,
             away: self.away.len(),
+            waiting: self.waiters.len(),
             calls: self.calls.count(),
             devices: self.phones.count(),
             ..self.stats.clone()
@@ -352,11 +371,16 @@ impl Sessions {
 
     fn refuse(&mut self, connection: ConnectionId, re: Option<u64>, refused: Refused) {
         let Some(state) = self.connections.get_mut(&connection) else { return };
-        state.refusals += 1;
+        // What others do at the same moment is nobody's fault.
+        let is_fault = !matches!(
+            refused.code,
+            ErrorCode::Conflict | ErrorCode::Moved | ErrorCode::NotAdmitted | ErrorCode::WaitTimeout
+        );
+        state.refusals += u32::from(is_fault);
         let is_too_often = state.refusals >= wire::limits::REFUSALS_MAX;
-        let Refused { code, message } = refused;
+        let Refused { code, message, present } = refused;
         *self.stats.errors.entry(code).or_default() += 1;
-        self.send(connection, ServerMessage::Error { re, code, message });
+        self.send(connection, ServerMessage::Error { re, code, message, present });
         if is_too_often {
             self.close(connection, Some(code));
         }
@@ -368,7 +392,10 @@ impl Sessions {
             return;
         }
         *self.stats.errors.entry(code).or_default() += 1;
-        self.send(connection, ServerMessage::Error { re: None, code, message: message.to_owned() });
+        self.send(
+            connection,
+            ServerMessage::Error { re: None, code, message: message.to_owned(), present: None },
+        );
         self.close(connection, Some(code));
     }
 
@@ -382,8 +409,10 @@ impl Sessions {
         let Some(state) = self.connections.remove(&connection) else { return };
         self.join_deadlines.remove(&(state.join_by, connection));
         self.unregister(connection, state.device);
-        if let State::Joined(peer) = state.state {
-            self.leave(peer);
+        match state.state {
+            State::Joined(peer) => self.leave(peer),
+            State::Waiting(peer) => self.end_wait(peer),
+            State::Idle => {}
         }
     }
 

@@ -56,6 +56,8 @@ pub enum TimeoutReason {
     Join,
     /// A call that rings.
     Ring,
+    /// Somebody who waits to be let in.
+    Wait,
     /// Somebody whose connection was lost, and who has not come back.
     Away,
 }

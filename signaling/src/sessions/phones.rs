@@ -191,7 +191,8 @@ impl Sessions {
         }
         let grants = Grants { moderate: false, record: false, ..Grants::ALL };
         let name = self.phones.names.get(identity).cloned();
-        Some(Bearer { identity: Some(identity.clone()), name, grants, jti: None })
+        let (role, must_wait) = (None, false);
+        Some(Bearer { identity: Some(identity.clone()), name, grants, role, must_wait, jti: None })
     }
 
     pub(super) fn drain_calls(&mut self) {

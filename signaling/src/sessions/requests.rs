@@ -5,17 +5,14 @@ use std::time::Instant;
 use access::{Claims, Denied, GrantClaims};
 use packet::{PeerId, RoomId};
 use ring_core::{CallId, Device, StageState};
-use serde::Serialize;
-use utoipa::ToSchema;
-use wire::{CallState, ErrorCode, Grants, Message, TrackInfo};
+use rooms::Holder;
+use wire::{CallState, ErrorCode};
 
-use super::http_media::{Media, MediaResource};
 use super::messages::Asker;
-use super::{Output, Refused, Sessions, phones, translate};
-
-/// One request, chosen by the shell and never used twice.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct RequestId(pub u64);
+use super::request::{
+    Call, Cause, Mint, Person, Reply, Request, RequestError, RequestId, Room, RoomWithPeople, Token,
+};
+use super::{Output, Refused, Sessions, attributes, phones, translate};
 
 /// The room of tokens that open the API for every room.
 const EVERY_ROOM: &str = "*";
@@ -26,255 +23,9 @@ pub const MESSAGES_MAX: usize = 500;
 /// Who says what the application posts, on the wire.
 const APPLICATION: &str = "api";
 
-#[derive(Clone, Debug, PartialEq)]
-pub enum Request {
-    Rooms,
-    Room {
-        room: String,
-    },
-    /// What is None stays as it is; a spotlight of `Some(None)` is taken away.
-    Set {
-        room: String,
-        locked: Option<bool>,
-        spotlight: Option<Option<String>>,
-    },
-    /// Everybody out.
-    EndRoom {
-        room: String,
-    },
-    Grant {
-        room: String,
-        participant: String,
-        grants: Grants,
-    },
-    /// None: of everybody.
-    Stop {
-        room: String,
-        participant: Option<String>,
-        sources: Vec<wire::Source>,
-    },
-    Remove {
-        room: String,
-        participant: String,
-        keep_out: bool,
-    },
-    /// Whoever was kept out may come in again.
-    LetIn {
-        room: String,
-        identity: String,
-    },
-    Messages {
-        room: String,
-        after: u64,
-        limit: usize,
-    },
-    Post {
-        room: String,
-        key: Option<String>,
-        name: String,
-        identity: Option<String>,
-        topic: String,
-        body: String,
-    },
-    Calls,
-    /// Rings at `to` in the name of `from`.
-    Ring {
-        from: String,
-        name: String,
-        to: String,
-        room: Option<String>,
-    },
-    EndCall {
-        call: String,
-    },
-    Mint {
-        room: String,
-        identity: String,
-        name: Option<String>,
-        seconds: u64,
-        grants: Grants,
-    },
-    Revoke {
-        jti: String,
-        until_s: u64,
-    },
-    /// Of a participant: WHIP and WHEP.
-    OpenMedia(Media),
-    PatchMedia {
-        id: String,
-        condition: Option<String>,
-        fragment: String,
-    },
-    CloseMedia {
-        id: String,
-    },
-    /// What the shell does for the application by itself: only authorised here.
-    Operate,
-}
-
-impl Request {
-    /// The one room that it is about.
-    fn room(&self) -> Option<&str> {
-        match self {
-            Self::Rooms
-            | Self::Calls
-            | Self::Ring { .. }
-            | Self::EndCall { .. }
-            | Self::Revoke { .. }
-            | Self::OpenMedia(_)
-            | Self::PatchMedia { .. }
-            | Self::CloseMedia { .. }
-            | Self::Operate => None,
-            Self::Room { room }
-            | Self::Set { room, .. }
-            | Self::EndRoom { room }
-            | Self::Grant { room, .. }
-            | Self::Stop { room, .. }
-            | Self::Remove { room, .. }
-            | Self::LetIn { room, .. }
-            | Self::Messages { room, .. }
-            | Self::Post { room, .. }
-            | Self::Mint { room, .. } => Some(room.trim()),
-        }
-    }
-}
-
-/// What a request is answered with.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Reply {
-    Rooms(Vec<Room>),
-    Room(RoomWithPeople),
-    Messages(Messages),
-    Posted {
-        seq: u64,
-    },
-    Calls(Vec<Call>),
-    Rang(wire::CallInfo),
-    Token(Token),
-    #[serde(skip)]
-    Media(MediaResource),
-    /// ICE begins anew: what the client is told.
-    #[serde(skip)]
-    Restarted {
-        fragment: String,
-        etag: String,
-    },
-    Done,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Room {
-    pub room: String,
-    /// How many are in it, those among them whom it waits for and those who are hidden.
-    pub participants: usize,
-    /// Nobody but moderators comes in.
-    pub locked: bool,
-    /// Whom everybody should look at.
-    pub spotlight: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct RoomWithPeople {
-    #[serde(flatten)]
-    pub room: Room,
-    /// In order of arrival.
-    pub people: Vec<Person>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Person {
-    /// Id of the participant.
-    pub id: String,
-    pub name: String,
-    /// Who that is beyond this room, if a token said so.
-    pub identity: Option<String>,
-    /// False: the connection is lost, and the room waits.
-    pub connected: bool,
-    pub tracks: Vec<TrackInfo>,
-    pub grants: Grants,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Messages {
-    /// Id of the room's log: another one than before begins anew.
-    pub log: String,
-    /// The number of the oldest message that is kept; 1 where none is.
-    pub first: u64,
-    /// The number of the newest message there ever was.
-    pub head: u64,
-    pub messages: Vec<Message>,
-}
-
-/// A call that rings or goes on.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Call {
-    pub call: String,
-    /// Identities.
-    pub caller: String,
-    pub callee: String,
-    /// Where they meet.
-    pub room: String,
-    pub state: CallState,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct Token {
-    pub token: String,
-    /// What it can be revoked by.
-    pub jti: String,
-    /// Seconds since 1970.
-    pub exp: u64,
-}
-
-/// Why nothing was done; nothing has changed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RequestError {
-    pub cause: Cause,
-    /// For people.
-    pub message: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Cause {
-    /// As a client would be told.
-    Wire(ErrorCode),
-    UnknownRoom,
-    /// There is no such session of WHIP or WHEP.
-    UnknownMedia,
-    /// A patch without `If-Match`, and one with another ETag than that of the ICE session.
-    NoCondition,
-    ConditionFailed,
-    /// The server has no key that it could sign with.
-    CannotSign,
-}
-
-impl Cause {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Wire(code) => code.name(),
-            Self::UnknownRoom => "unknown_room",
-            Self::UnknownMedia => "unknown_session",
-            Self::NoCondition => "no_condition",
-            Self::ConditionFailed => "condition_failed",
-            Self::CannotSign => "cannot_sign",
-        }
-    }
-}
-
-impl RequestError {
-    pub(super) fn new(cause: Cause, message: &str) -> Self {
-        Self { cause, message: message.to_owned() }
-    }
-
-    fn unknown_room() -> Self {
-        Self::new(Cause::UnknownRoom, "nobody is in a room of this name")
-    }
-}
-
 impl From<Refused> for RequestError {
     fn from(refused: Refused) -> Self {
-        Self { cause: Cause::Wire(refused.code), message: refused.message }
+        Self { cause: Cause::Wire(refused.code), message: refused.message, present: refused.present }
     }
 }
 
@@ -317,7 +68,9 @@ impl Sessions {
             if !claims.grants.admin {
                 return Err(Denied::Admin);
             }
-            if scope != EVERY_ROOM && room != Some(scope) {
+            // A group of the room is of the room.
+            let is_of = |room: &str| room == scope || rooms::main_name(room) == scope;
+            if scope != EVERY_ROOM && !room.is_some_and(is_of) {
                 return Err(Denied::Room);
             }
             self.revoked.check(&claims, now_s)
@@ -343,7 +96,7 @@ impl Sessions {
                 Reply::Rooms(self.rooms.rooms().map(|(name, id)| self.room_info(name, id)).collect())
             }
             Request::Room { room } => Reply::Room(self.room_with_people(&room)?),
-            Request::Set { room, locked, spotlight } => {
+            Request::Set { room, locked, waiting, publish, spotlight } => {
                 let id = self.find_room(&room)?;
                 let spotlight = match spotlight {
                     Some(Some(participant)) => Some(Some(self.in_room(id, &participant)?)),
@@ -352,6 +105,9 @@ impl Sessions {
                 };
                 let mut setting = self.rooms.setting(id);
                 setting.is_locked = locked.unwrap_or(setting.is_locked);
+                setting.has_waiting_room = waiting.unwrap_or(setting.has_waiting_room);
+                setting.publish =
+                    publish.map_or(setting.publish, |sources| translate::sources_to_core(&sources));
                 setting.spotlight = spotlight.unwrap_or(setting.spotlight);
                 self.rooms.set(id, setting);
                 self.drain_rooms();
@@ -359,9 +115,56 @@ impl Sessions {
             }
             Request::EndRoom { room } => {
                 let id = self.find_room(&room)?;
-                for peer in self.rooms.participants(id).map(|p| p.peer()).collect::<Vec<_>>() {
+                for peer in self.rooms.family(id).collect::<Vec<_>>() {
                     self.remove(now, peer, false);
                 }
+                Reply::Done
+            }
+            Request::Role { room, participant, role } => {
+                let peer = self.in_room(self.find_room(&room)?, &participant)?;
+                self.rooms.set_role(peer, translate::role_to_core(role));
+                self.drain_rooms();
+                Reply::Done
+            }
+            Request::Waiting { room } => {
+                Reply::Waiting(self.waiters_to_wire(self.rooms.waiting(&self.good_name(&room)?)))
+            }
+            Request::Decide { room, participant, admit } => {
+                for peer in self.waiting_in(&self.good_name(&room)?, participant.as_deref())? {
+                    match admit {
+                        true => self.let_in(peer)?,
+                        false => self.turn_away(peer, ErrorCode::NotAdmitted, "you were not let in"),
+                    }
+                }
+                Reply::Done
+            }
+            Request::SetAttribute { room, participant, key, value, version } => {
+                let id = self.find_room(&room)?;
+                let holder = match &participant {
+                    Some(participant) => Holder::Participant(self.in_room(id, participant)?),
+                    None => Holder::Room(id),
+                };
+                let version = self.assign(holder, attributes::Wanted { participant, key, value, version })?;
+                self.drain_rooms();
+                Reply::ValueSet { version }
+            }
+            Request::Groups { room, groups } => {
+                let id = self.find_room(&room)?;
+                self.rooms.set_groups(id, &groups).map_err(Refused::from)?;
+                self.drain_rooms();
+                Reply::Room(self.room_with_people(&room)?)
+            }
+            Request::Move { room, participants, group } => {
+                let id = self.find_room(&room)?;
+                match participants {
+                    Some(people) => {
+                        let people: Vec<_> =
+                            people.iter().map(|one| self.in_room(id, one)).collect::<Result<_, _>>()?;
+                        self.move_people(&people, group.as_deref())?;
+                    }
+                    None => self.rooms.recall(id),
+                }
+                self.drain_rooms();
                 Reply::Done
             }
             Request::Grant { room, participant, grants } => {
@@ -424,9 +227,7 @@ impl Sessions {
                 }
                 Reply::Done
             }
-            Request::Mint { room, identity, name, seconds, grants } => {
-                Reply::Token(self.mint(now, room, identity, name, seconds, &grants)?)
-            }
+            Request::Mint(mint) => Reply::Token(self.mint(now, mint)?),
             Request::OpenMedia(_) | Request::PatchMedia { .. } | Request::CloseMedia { .. } => {
                 return Err(Refused::new(ErrorCode::Internal, "this is served elsewhere").into());
             }
@@ -444,15 +245,15 @@ impl Sessions {
 
     /// Of a room that need not be there.
     fn good_name(&self, room: &str) -> Result<String, RequestError> {
-        let name = rooms::clean_name(room, self.rooms.limits().room_name_chars);
+        let name = rooms::clean_room_name(room, self.rooms.limits().room_name_chars);
         name.map_err(|error| {
             Refused::new(ErrorCode::BadRoom, format!("the room's name cannot be used: {error}")).into()
         })
     }
 
-    /// Hidden ones too: the application knows whom it let in.
+    /// Or in a group of it. Hidden ones too: the application knows whom it let in.
     fn in_room(&self, room: RoomId, participant: &str) -> Result<PeerId, RequestError> {
-        let mut people = self.rooms.participants(room).map(|p| p.peer());
+        let mut people = self.rooms.family(room);
         let is_meant = |peer: &PeerId| self.peers.get(peer).is_some_and(|p| p.id == participant);
         people.find(is_meant).ok_or_else(|| {
             Refused::new(ErrorCode::UnknownParticipant, "nobody of this id is in this room").into()
@@ -473,7 +274,10 @@ impl Sessions {
             room: name.to_owned(),
             participants: self.rooms.participants(id).count(),
             locked: setting.is_locked,
+            waiting: setting.has_waiting_room,
+            publish: translate::sources_to_wire(setting.publish),
             spotlight: setting.spotlight.and_then(|peer| translate::id_of(&self.peers, peer)),
+            groups: self.rooms.groups(id).to_vec(),
         }
     }
 
@@ -487,10 +291,13 @@ impl Sessions {
                 connected: p.is_connected(),
                 tracks: translate::tracks_to_wire(p.tracks()),
                 grants: translate::grants_to_wire(p.grants()),
+                role: p.role().map(translate::role_to_wire),
+                attributes: translate::attributes_to_wire(p.introduction().attributes),
             })
         };
         let people = self.rooms.participants(id).filter_map(person).collect();
-        Ok(RoomWithPeople { room: self.room_info(room.trim(), id), people })
+        let attributes = translate::attributes_to_wire(self.rooms.attributes(id));
+        Ok(RoomWithPeople { room: self.room_info(room.trim(), id), attributes, people })
     }
 
     fn call_infos(&self, now: Instant) -> Vec<Call> {
@@ -535,15 +342,8 @@ impl Sessions {
         info.ok_or_else(|| Refused::new(ErrorCode::Internal, "the call is gone").into())
     }
 
-    fn mint(
-        &mut self,
-        now: Instant,
-        room: String,
-        identity: String,
-        name: Option<String>,
-        seconds: u64,
-        grants: &Grants,
-    ) -> Result<Token, RequestError> {
+    fn mint(&mut self, now: Instant, mint: Mint) -> Result<Token, RequestError> {
+        let Mint { room, identity, name, seconds, role, wait, grants } = mint;
         let Some(signer) = self.config.signer.clone() else {
             return Err(RequestError::new(
                 Cause::CannotSign,
@@ -555,8 +355,10 @@ impl Sessions {
         }
         let room = self.good_name(&room)?;
         let (jti, exp) = (self.secret.token(), self.wall_s(now).saturating_add(seconds.max(1)));
-        let grants = GrantClaims::of(&translate::grants_to_core(grants));
-        let claims = Claims { room, sub: identity, name, exp, nbf: None, jti: Some(jti.clone()), grants };
+        let grants = GrantClaims::of(&translate::grants_to_core(&grants));
+        let role = role.map(|role| translate::role_to_core(role).name().to_owned());
+        let jti_claim = Some(jti.clone());
+        let claims = Claims { room, sub: identity, name, exp, nbf: None, jti: jti_claim, role, wait, grants };
         let signed = signer.sign(&claims);
         let token = signed.map_err(|error| RequestError::new(Cause::CannotSign, &error.to_string()))?;
         Ok(Token { token, jti, exp })

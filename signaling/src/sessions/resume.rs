@@ -16,7 +16,12 @@ impl Sessions {
         let Some(state) = self.connections.remove(&connection) else { return };
         self.join_deadlines.remove(&(state.join_by, connection));
         self.unregister(connection, state.device);
-        let State::Joined(peer_id) = state.state else { return };
+        let peer_id = match state.state {
+            State::Joined(peer) => peer,
+            // Nobody waits for those who wait.
+            State::Waiting(peer) => return self.end_wait(peer),
+            State::Idle => return,
+        };
         let until = heard_at + self.config.grace;
         self.unsubscribe(peer_id);
         let Some(peer) = self.peers.get_mut(&peer_id) else { return };
@@ -70,9 +75,11 @@ impl Sessions {
             self.away.remove(&(until, peer_id));
         }
         let (participant, has_media) = (peer.id.clone(), peer.has_media);
-        let room = self.rooms.participant(peer_id).and_then(|p| self.rooms.room_name(p.room()));
-        let room = room.unwrap_or_default().to_owned();
-        let grants = self.rooms.participant(peer_id).map_or(rooms::Grants::NONE, |p| *p.grants());
+        let Some(known) = self.rooms.participant(peer_id) else { return Ok(()) };
+        let (grants, role) = (*known.grants(), known.role().map(translate::role_to_wire));
+        let room = self.rooms.room_name(known.room()).unwrap_or_default().to_owned();
+        let group = self.rooms.group_of(known.room()).map(str::to_owned);
+        let attributes = translate::attributes_to_wire(self.rooms.attributes(known.room()));
         if let Some(lost) = lost
             && let Some(gone) = self.connections.remove(&lost)
         {
@@ -98,6 +105,9 @@ impl Sessions {
                 participants,
                 bindings,
                 grants: translate::grants_to_wire(&grants),
+                role,
+                attributes,
+                group,
             },
         );
         let missed: Vec<_> =
@@ -109,6 +119,7 @@ impl Sessions {
             self.send(connection, message);
         }
         self.tell_setting(peer_id);
+        self.tell_moderator(peer_id);
         self.rooms.set_connected(peer_id, true);
         self.drain_rooms();
         self.unsubscribe(peer_id);
@@ -128,7 +139,7 @@ impl Sessions {
         let Some(room) = self.rooms.participant(old).map(|p| p.room()) else {
             return Err(Refused::new(ErrorCode::WrongState, "join first"));
         };
-        let worker = self.place.worker(room);
+        let worker = self.place.worker(self.rooms.main_of(room));
         let local = self.secret.credentials(worker);
         let seeds = (self.secret.number(), self.secret.number());
         let (answer, media, remote) = self.answer(offer, worker, local.clone(), slots, seeds, None)?;
@@ -168,19 +179,14 @@ impl Sessions {
     pub(super) fn snapshot(&self, peer: PeerId) -> (Vec<ParticipantInfo>, Vec<Binding>) {
         let Some(own) = self.rooms.participant(peer) else { return Default::default() };
         let others = self.rooms.participants(own.room()).filter(|p| p.peer() != peer && !p.grants().hidden);
-        let info = |p: &rooms::Participant| {
-            let (name, tracks) = (p.name().to_owned(), translate::tracks_to_wire(p.tracks()));
-            let id = translate::id_of(&self.peers, p.peer())?;
-            let identity = p.identity().map(str::to_owned);
-            Some(ParticipantInfo { id, name, identity, tracks, connected: p.is_connected() })
-        };
-        (others.filter_map(info).collect(), translate::bindings_to_wire(&self.peers, own.bindings()))
+        let others = others.filter_map(|p| self.introduction_to_wire(p.introduction()));
+        (others.collect(), translate::bindings_to_wire(&self.peers, own.bindings()))
     }
 
     /// Where the room is set in a way that a newcomer would not expect.
     pub(super) fn tell_setting(&mut self, peer: PeerId) {
-        let Some(room) = self.rooms.participant(peer).map(|p| p.room()) else { return };
-        let setting = self.rooms.setting(room);
+        let Some(participant) = self.rooms.participant(peer) else { return };
+        let setting = self.rooms.setting(participant.room());
         if setting != rooms::Setting::default() {
             let message = self.setting_to_wire(setting);
             self.tell(peer, message);
@@ -189,7 +195,12 @@ impl Sessions {
 
     pub(super) fn setting_to_wire(&self, setting: rooms::Setting) -> ServerMessage {
         let spotlight = setting.spotlight.and_then(|peer| translate::id_of(&self.peers, peer));
-        ServerMessage::RoomChanged { locked: setting.is_locked, spotlight }
+        ServerMessage::RoomChanged {
+            locked: setting.is_locked,
+            waiting: setting.has_waiting_room,
+            publish: translate::sources_to_wire(setting.publish),
+            spotlight,
+        }
     }
 
     pub(super) fn grace_ms(&self) -> u64 {

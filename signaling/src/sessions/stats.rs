@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wire::ErrorCode;
 
-/// Plain numbers; all but the first six only grow.
+/// Plain numbers; all but the first seven only grow.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     pub connections: usize,
@@ -13,6 +13,8 @@ pub struct Stats {
     pub participants: usize,
     /// Participants whose connection is lost, and who are waited for.
     pub away: usize,
+    /// That a moderator has to let in.
+    pub waiting: usize,
     /// That ring or go on.
     pub calls: usize,
     /// That would ring.

@@ -98,6 +98,33 @@ pub(super) fn grants_to_wire(grants: &rooms::Grants) -> wire::Grants {
     wire::Grants { publish, subscribe, data, moderate, hidden, record }
 }
 
+pub(super) fn role_to_wire(role: rooms::Role) -> wire::Role {
+    match role {
+        rooms::Role::Teacher => wire::Role::Teacher,
+        rooms::Role::Assistant => wire::Role::Assistant,
+        rooms::Role::Student => wire::Role::Student,
+        rooms::Role::Audience => wire::Role::Audience,
+    }
+}
+
+pub(super) fn role_to_core(role: wire::Role) -> rooms::Role {
+    match role {
+        wire::Role::Teacher => rooms::Role::Teacher,
+        wire::Role::Assistant => rooms::Role::Assistant,
+        wire::Role::Student => rooms::Role::Student,
+        wire::Role::Audience => rooms::Role::Audience,
+    }
+}
+
+pub(super) fn attribute_to_wire(attribute: rooms::Attribute) -> wire::Attribute {
+    let rooms::Attribute { key, text: value, version } = attribute;
+    wire::Attribute { key, value, version }
+}
+
+pub(super) fn attributes_to_wire(attributes: Vec<rooms::Attribute>) -> Vec<wire::Attribute> {
+    attributes.into_iter().map(attribute_to_wire).collect()
+}
+
 pub(super) fn sources_to_wire(sources: rooms::Sources) -> Vec<wire::Source> {
     sources.iter().map(|source| source_to_wire(source).1).collect()
 }
@@ -169,12 +196,49 @@ pub(super) fn allocation_to_wire(report: &sfu_core::AllocationReport) -> wire::S
             paused: slot.choice.pause().map(pause_to_wire),
         }
     };
-    let decision = |d: &allocation::Decision| wire::Decision { mid: d.slot.to_string(), text: d.to_string() };
+    let decision = |d: &allocation::Decision| wire::Decision {
+        mid: d.slot.to_string(),
+        text: d.to_string(),
+        from: choice_to_wire(d.change.from),
+        to: choice_to_wire(d.change.to),
+        why: why_to_wire(d.why),
+        estimate_kbps: kbps(d.estimate),
+        budget_kbps: kbps(d.budget),
+        needed_kbps: kbps(d.needed),
+        width: d.tile.0,
+        height: d.tile.1,
+    };
     wire::ServerMessage::Quality {
         estimate_kbps: report.estimate.map(kbps),
         wanted_kbps: kbps(report.wanted),
         slots: report.slots.iter().map(slot).collect(),
         decisions: report.decisions.iter().map(decision).collect(),
+    }
+}
+
+fn choice_to_wire(choice: allocation::Choice) -> wire::Change {
+    match choice {
+        allocation::Choice::Nothing => wire::Change::Nothing,
+        allocation::Choice::Send(allocation::LayerId { stream, spatial, temporal }) => {
+            wire::Change::Layer { encoding: stream, spatial, temporal }
+        }
+        allocation::Choice::Paused(reason) => wire::Change::Paused(pause_to_wire(reason)),
+    }
+}
+
+fn why_to_wire(why: allocation::Why) -> wire::Reason {
+    use allocation::Why as W;
+    match why {
+        W::Began => wire::Reason::Began,
+        W::Room => wire::Reason::Room,
+        W::Congestion => wire::Reason::Congestion,
+        W::Asked => wire::Reason::Asked,
+        W::TileSize => wire::Reason::TileSize,
+        W::Others => wire::Reason::Others,
+        W::LayerGone => wire::Reason::LayerGone,
+        W::Contradiction => wire::Reason::Contradiction,
+        W::Limit => wire::Reason::Limit,
+        W::Loudness => wire::Reason::Loudness,
     }
 }
 
@@ -195,7 +259,7 @@ impl From<rooms::JoinError> for Refused {
             E::BadRoom(_) => ErrorCode::BadRoom,
             E::BadName(_) => ErrorCode::BadName,
             E::Locked => ErrorCode::RoomLocked,
-            E::RoomFull(_) => ErrorCode::RoomFull,
+            E::RoomFull(_) | E::TooManyWait(_) => ErrorCode::RoomFull,
             E::TooManyRooms(_) => ErrorCode::TooManyRooms,
             E::Tracks(_) | E::Slots(_) => ErrorCode::BadTracks,
         };

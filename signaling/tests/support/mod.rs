@@ -79,5 +79,6 @@ pub fn join(id: u64, room: &str, name: &str, slots: usize) -> ClientMessage {
         slots: pairs(slots),
         token: None,
         history: None,
+        role: None,
     }
 }

@@ -54,6 +54,7 @@ impl Client {
             slots: pairs(4),
             token,
             history: Some(wire::HistoryFrom::Newest { newest: 10 }),
+            role: None,
         })
         .await;
         self.hear(|message| match message {

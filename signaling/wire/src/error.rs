@@ -41,6 +41,20 @@ pub enum ErrorCode {
     Busy,
     /// A moderator, or the application, has ended the session.
     Removed,
+    /// A moderator has sent the one who waits away.
+    NotAdmitted,
+    /// Nobody has let the one who waits in.
+    WaitTimeout,
+    /// The client was moved to another room meanwhile.
+    Moved,
+    /// The room has no group of this name.
+    UnknownGroup,
+    /// Too many groups, or two of one name, or a name that cannot be used.
+    BadGroups,
+    /// The attribute has another version by now.
+    Conflict,
+    /// A key or value that is too long or too short, or too many of them.
+    BadAttribute,
     /// A moderator has locked the room.
     RoomLocked,
     RoomFull,
@@ -61,7 +75,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 38] = [
         Self::BadMessage,
         Self::UnknownMessage,
         Self::MessageTooLarge,
@@ -82,6 +96,13 @@ impl ErrorCode {
         Self::NotStored,
         Self::Busy,
         Self::Removed,
+        Self::NotAdmitted,
+        Self::WaitTimeout,
+        Self::Moved,
+        Self::UnknownGroup,
+        Self::BadGroups,
+        Self::Conflict,
+        Self::BadAttribute,
         Self::RoomLocked,
         Self::RoomFull,
         Self::TooManyRooms,
@@ -118,6 +139,13 @@ impl ErrorCode {
             Self::NotStored => "not_stored",
             Self::Busy => "busy",
             Self::Removed => "removed",
+            Self::NotAdmitted => "not_admitted",
+            Self::WaitTimeout => "wait_timeout",
+            Self::Moved => "moved",
+            Self::UnknownGroup => "unknown_group",
+            Self::BadGroups => "bad_groups",
+            Self::Conflict => "conflict",
+            Self::BadAttribute => "bad_attribute",
             Self::RoomLocked => "room_locked",
             Self::RoomFull => "room_full",
             Self::TooManyRooms => "too_many_rooms",

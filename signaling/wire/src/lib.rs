@@ -4,11 +4,15 @@
 //! the Rust tests and by the web SDK's tests. Unknown fields are ignored, an unknown `type` is an error with a code.
 //! The protocol as a document for people is `PROTOCOL.md` beside this crate. Never any logic here.
 
+mod action;
+mod class;
 mod error;
 pub mod limits;
 mod parse;
 mod schema;
 
+pub use action::Action;
+pub use class::{Attribute, Change, Group, Member, Present, Reason, Role};
 pub use error::ErrorCode;
 pub use parse::{Refusal, parse};
 pub use schema::schema;
@@ -40,6 +44,9 @@ pub enum ClientMessage {
         /// From where the room's messages are wanted; left out: none are.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         history: Option<HistoryFrom>,
+        /// What the client wants to be on a server without tokens; a token says it for itself.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        role: Option<Role>,
     },
     /// First message of a connection that takes over a session whose own connection was lost. Answer: `resumed`.
     Resume {
@@ -107,6 +114,13 @@ pub enum ClientMessage {
         /// What it is about: `chat`, `hand`, or what the application likes.
         topic: String,
         body: String,
+        /// The room that it is meant for, as `joined`, `resumed` or `moved` named it; left out: whatever room one is in.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        room: Option<String>,
+    },
+    /// From where the messages are wanted of the room that one was moved to. No answer; `messages` follow.
+    History {
+        history: HistoryFrom,
     },
     /// Everything up to `seq` was received: more may come. No answer.
     Received {
@@ -116,6 +130,21 @@ pub enum ClientMessage {
     State {
         key: String,
         value: String,
+    },
+    /// Sets an attribute of the room or of somebody. Answer: `value_set`.
+    Set {
+        id: u64,
+        /// Whose it is; left out: the room's.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        participant: Option<ParticipantId>,
+        /// Left out: the metadata.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        key: Option<String>,
+        /// Null: removed.
+        value: Option<String>,
+        /// That is to be there, 0 for none; left out: whatever is there.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        version: Option<u64>,
     },
     /// Something done to the room or to others in it. Answer: `done`.
     Moderate {
@@ -147,6 +176,12 @@ pub enum ServerMessage {
         resume: ResumeTicket,
         /// What the client may do.
         grants: Grants,
+        /// And what that is called, if it has a name.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        role: Option<Role>,
+        /// Of the room.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        attributes: Vec<Attribute>,
         /// Milliseconds the server spent between reading the join and writing this. Where nobody measures: 0.
         #[serde(default)]
         server_ms: f64,
@@ -164,6 +199,56 @@ pub enum ServerMessage {
         /// Every slot that is taken.
         bindings: Vec<Binding>,
         grants: Grants,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        role: Option<Role>,
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        attributes: Vec<Attribute>,
+        /// Of the room that one is in; left out: none, it is the room that was joined.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        group: Option<String>,
+    },
+    /// A moderator has to let the client in: `joined` or an error follows to the same request. Nothing else is told meanwhile.
+    Waiting {
+        re: u64,
+        /// Then it is over.
+        timeout_ms: u64,
+    },
+    /// All who wait to be let in. For those who moderate.
+    WaitingRoom {
+        people: Vec<Member>,
+    },
+    /// The client is in another room now, as it is: its own tracks, its slots and what it may do stay. Ask for its messages.
+    Moved {
+        room: String,
+        /// Null: the room that was joined.
+        group: Option<String>,
+        participants: Vec<ParticipantInfo>,
+        /// Every slot that is taken.
+        bindings: Vec<Binding>,
+        attributes: Vec<Attribute>,
+        locked: bool,
+        waiting: bool,
+        publish: Vec<Source>,
+        spotlight: Option<ParticipantId>,
+    },
+    /// Who is where, the room itself first; empty: there are no groups. For those who moderate.
+    Groups {
+        groups: Vec<Group>,
+    },
+    /// To `set`.
+    ValueSet {
+        re: u64,
+        version: u64,
+    },
+    AttributeChanged {
+        /// Left out: the room's.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        participant: Option<ParticipantId>,
+        attribute: Attribute,
+    },
+    RoleChanged {
+        participant: ParticipantId,
+        role: Option<Role>,
     },
     Answer {
         re: u64,
@@ -217,12 +302,20 @@ pub enum ServerMessage {
     /// How the room is set; also after `joined` and `resumed`, if it is not as rooms begin.
     RoomChanged {
         locked: bool,
+        /// Who comes in waits until a moderator says so.
+        #[serde(default)]
+        waiting: bool,
+        /// What people may publish who do not moderate, of what they are granted.
+        #[serde(default = "every_source")]
+        publish: Vec<Source>,
         /// Whom everybody should look at.
         spotlight: Option<ParticipantId>,
     },
     /// What the client may do has changed. What it may not publish any more is already heard and seen by nobody.
     Permissions {
         grants: Grants,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        role: Option<Role>,
     },
     ParticipantJoined {
         participant: ParticipantInfo,
@@ -284,6 +377,9 @@ pub enum ServerMessage {
         code: ErrorCode,
         /// For people: what happened and what to do.
         message: String,
+        /// With `conflict`: what is there.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        present: Option<Present>,
     },
 }
 
@@ -349,6 +445,17 @@ pub enum PauseReason {
 pub struct Decision {
     pub mid: String,
     pub text: String,
+    /// The same, to be said in other words.
+    pub from: Change,
+    pub to: Change,
+    pub why: Reason,
+    /// What the link carries, what of it is for video, and what was given up or taken.
+    pub estimate_kbps: u32,
+    pub budget_kbps: u32,
+    pub needed_kbps: u32,
+    /// Of the tile, in device pixels; 0: unknown.
+    pub width: u16,
+    pub height: u16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -388,6 +495,10 @@ fn yes() -> bool {
     true
 }
 
+fn every_source() -> Vec<Source> {
+    vec![Source::Microphone, Source::Camera, Source::Screen, Source::ScreenAudio]
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ParticipantInfo {
     pub id: ParticipantId,
@@ -395,7 +506,11 @@ pub struct ParticipantInfo {
     /// Who that is beyond this room, if a token said so.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub identity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub role: Option<Role>,
     pub tracks: Vec<TrackInfo>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub attributes: Vec<Attribute>,
     /// False: their connection is lost, and the room waits for them.
     #[serde(default = "yes")]
     pub connected: bool,
@@ -500,32 +615,6 @@ impl Default for Grants {
             record: false,
         }
     }
-}
-
-/// What a moderator can do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "do", rename_all = "snake_case")]
-pub enum Action {
-    /// What somebody may do from now on; `hidden` cannot be changed.
-    Grant { participant: ParticipantId, grants: Grants },
-    /// Stops what somebody publishes, or everybody but oneself. They may switch it on again: to prevent that, change grants.
-    Stop {
-        /// Left out: everybody else.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        participant: Option<ParticipantId>,
-        sources: Vec<Source>,
-    },
-    /// Nobody but moderators comes in.
-    Lock { locked: bool },
-    /// Everybody should look at somebody; null: at nobody in particular.
-    Spotlight { participant: Option<ParticipantId> },
-    /// Out of the room.
-    Remove {
-        participant: ParticipantId,
-        /// And not in again, with this or any other token for the same identity.
-        #[serde(default)]
-        keep_out: bool,
-    },
 }
 
 /// A description of media, and what its m-lines are.

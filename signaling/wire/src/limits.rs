@@ -27,3 +27,6 @@ pub const POST_KEY_BYTES_MAX: usize = 64;
 /// Of a `state`.
 pub const STATE_KEY_BYTES_MAX: usize = 32;
 pub const STATE_VALUE_BYTES_MAX: usize = 1024;
+
+/// How long somebody waits to be let in: a class that begins late still finds everybody.
+pub const WAIT_TIMEOUT_S: u64 = 900;

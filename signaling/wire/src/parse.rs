@@ -22,9 +22,9 @@ struct Envelope {
 }
 
 /// The types of [`ClientMessage`], as they are written in `type`.
-const TYPES: [&str; 15] = [
+const TYPES: [&str; 17] = [
     "join", "resume", "offer", "track", "prefer", "stages", "register", "invite", "respond", "post",
-    "received", "state", "moderate", "ping", "leave",
+    "history", "received", "state", "set", "moderate", "ping", "leave",
 ];
 
 /// Reads one text frame of a client. Never panics; the nesting is bounded by `serde_json`.

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde_json::Value;
 use wire::{
-    Action, Binding, CallAct, CallInfo, CallRole, CallState, ClientMessage, EncodingActive, ErrorCode,
-    Grants, HistoryFrom, Kind, MediaOffer, ParticipantInfo, PauseReason, Preference, ResumeTicket,
-    ServerMessage, Share, SlotPair, SlotQuality, Source, Stages, TrackInfo,
+    Action, Attribute, Binding, CallAct, CallInfo, CallRole, CallState, Change, ClientMessage,
+    EncodingActive, ErrorCode, Grants, Group, HistoryFrom, Kind, MediaOffer, Member, ParticipantInfo,
+    PauseReason, Preference, Present, Reason, ResumeTicket, Role, ServerMessage, Share, SlotPair,
+    SlotQuality, Source, Stages, TrackInfo,
 };
 
 fn track(mid: &str, kind: Kind, source: Source) -> TrackInfo {
@@ -51,6 +52,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 slots: vec![pair("3", "4"), pair("5", "6")],
                 token: None,
                 history: None,
+                role: Some(Role::Student),
             },
         ),
         (
@@ -63,6 +65,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 tracks: tracks(),
                 slots: Vec::new(),
                 history: Some(HistoryFrom::Newest { newest: 100 }),
+                role: None,
                 token: Some("eyJhbGciOiJIUzI1NiJ9.eyJyb29tIjoiZGVtbyJ9.c2lnbmF0dXJl".into()),
             },
         ),
@@ -138,6 +141,28 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 key: "k5t2wq8zr1yd7mbh".into(),
                 topic: "chat".into(),
                 body: "Good morning".into(),
+                room: Some("demo".into()),
+            },
+        ),
+        ("history", ClientMessage::History { history: HistoryFrom::Newest { newest: 100 } }),
+        (
+            "set",
+            ClientMessage::Set {
+                id: 14,
+                participant: None,
+                key: Some("topic".into()),
+                value: Some("fractions".into()),
+                version: Some(0),
+            },
+        ),
+        (
+            "set_metadata",
+            ClientMessage::Set {
+                id: 15,
+                participant: Some("p7kq2m9xw3".into()),
+                key: None,
+                value: None,
+                version: None,
             },
         ),
         ("received", ClientMessage::Received { seq: 17 }),
@@ -156,6 +181,41 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 action: Action::Stop { participant: None, sources: vec![Source::Microphone] },
             },
         ),
+        (
+            "moderate_role",
+            ClientMessage::Moderate {
+                id: 16,
+                action: Action::Role { participant: "p7kq2m9xw3".into(), role: Role::Assistant },
+            },
+        ),
+        (
+            "moderate_publishing",
+            ClientMessage::Moderate { id: 17, action: Action::Publishing { sources: vec![Source::Camera] } },
+        ),
+        ("moderate_wait", ClientMessage::Moderate { id: 18, action: Action::Wait { waiting: true } }),
+        (
+            "moderate_admit",
+            ClientMessage::Moderate {
+                id: 19,
+                action: Action::Admit { participant: Some("p7kq2m9xw3".into()) },
+            },
+        ),
+        ("moderate_refuse", ClientMessage::Moderate { id: 20, action: Action::Refuse { participant: None } }),
+        (
+            "moderate_groups",
+            ClientMessage::Moderate {
+                id: 21,
+                action: Action::Groups { groups: vec!["one".into(), "two".into()] },
+            },
+        ),
+        (
+            "moderate_move",
+            ClientMessage::Moderate {
+                id: 22,
+                action: Action::Move { participants: vec!["p7kq2m9xw3".into()], group: Some("one".into()) },
+            },
+        ),
+        ("moderate_recall", ClientMessage::Moderate { id: 23, action: Action::Recall {} }),
         ("moderate_lock", ClientMessage::Moderate { id: 12, action: Action::Lock { locked: true } }),
         (
             "moderate_spotlight",
@@ -192,8 +252,23 @@ fn call(role: CallRole) -> CallInfo {
 
 fn server_messages() -> Vec<(&'static str, ServerMessage)> {
     let (id, name) = ("p7kq2m9xw3".to_owned(), "Ann".to_owned());
-    let ann = ParticipantInfo { id, name, identity: None, tracks: tracks(), connected: true };
-    let away = ParticipantInfo { connected: false, identity: Some("user-17".into()), ..ann.clone() };
+    let ann = ParticipantInfo {
+        id,
+        name,
+        identity: None,
+        role: None,
+        tracks: tracks(),
+        attributes: Vec::new(),
+        connected: true,
+    };
+    let topic = Attribute { key: Some("topic".into()), value: Some("fractions".into()), version: 1 };
+    let away = ParticipantInfo {
+        connected: false,
+        identity: Some("user-17".into()),
+        role: Some(Role::Teacher),
+        attributes: vec![Attribute { key: None, value: Some("{}".into()), version: 3 }],
+        ..ann.clone()
+    };
     let bound = Binding { slot: pair("3", "4"), participant: Some(ann.id.clone()), share: Share::Person };
     let free = Binding { slot: pair("5", "6"), participant: None, share: Share::Screen };
     vec![
@@ -208,6 +283,8 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 bindings: vec![bound.clone()],
                 resume: ResumeTicket { token: TOKEN.into(), grace_ms: 30_000 },
                 grants: Grants { publish: vec![Source::Microphone, Source::Camera], ..listener() },
+                role: Some(Role::Student),
+                attributes: vec![topic.clone()],
                 server_ms: 1.75,
             },
         ),
@@ -219,9 +296,12 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 room: "demo".into(),
                 answer: None,
                 media: true,
-                participants: vec![away],
+                participants: vec![away.clone()],
                 bindings: vec![bound.clone()],
                 grants: listener(),
+                role: None,
+                attributes: Vec::new(),
+                group: None,
             },
         ),
         (
@@ -235,7 +315,62 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 participants: Vec::new(),
                 bindings: Vec::new(),
                 grants: listener(),
+                role: Some(Role::Audience),
+                attributes: vec![topic.clone()],
+                group: Some("one".into()),
             },
+        ),
+        ("waiting", ServerMessage::Waiting { re: 1, timeout_ms: 900_000 }),
+        (
+            "waiting_room",
+            ServerMessage::WaitingRoom {
+                people: vec![Member {
+                    id: "p7kq2m9xw3".into(),
+                    name: "Ann".into(),
+                    identity: Some("user-17".into()),
+                    role: None,
+                }],
+            },
+        ),
+        (
+            "moved",
+            ServerMessage::Moved {
+                room: "demo\u{1f}one".into(),
+                group: Some("one".into()),
+                participants: vec![away],
+                bindings: vec![bound.clone()],
+                attributes: vec![topic.clone()],
+                locked: false,
+                waiting: false,
+                publish: vec![Source::Microphone, Source::Camera],
+                spotlight: None,
+            },
+        ),
+        (
+            "groups",
+            ServerMessage::Groups {
+                groups: vec![
+                    Group { group: None, people: Vec::new() },
+                    Group {
+                        group: Some("one".into()),
+                        people: vec![Member {
+ id: "p7kq2m9xw3".into(), name: "Ann".into(), identity: None, role: Some(Role::Student) }],
+                    },
+                ],
+            },
+        ),
+        ("value_set", ServerMessage::ValueSet { re: 14, version: 4 }),
+        ("attribute_changed", ServerMessage::AttributeChanged { participant: None, attribute: topic }),
+        (
+            "attribute_changed_away",
+            ServerMessage::AttributeChanged {
+                participant: Some("p7kq2m9xw3".into()),
+                attribute: Attribute { key: None, value: None, version: 5 },
+            },
+        ),
+        (
+            "role_changed",
+            ServerMessage::RoleChanged { participant: "p7kq2m9xw3".into(), role: Some(Role::Assistant) },
         ),
         ("presence", ServerMessage::Presence { participant: ann.id.clone(), connected: false }),
         ("done", ServerMessage::Done { re: 5 }),
@@ -280,9 +415,14 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         ("stopped", ServerMessage::Stopped { sources: vec![Source::Microphone] }),
         (
             "room_changed",
-            ServerMessage::RoomChanged { locked: true, spotlight: Some("p7kq2m9xw3".into()) },
+            ServerMessage::RoomChanged {
+                locked: true,
+                waiting: true,
+                publish: vec![Source::Camera],
+                spotlight: Some("p7kq2m9xw3".into()),
+            },
         ),
-        ("permissions", ServerMessage::Permissions { grants: listener() }),
+        ("permissions", ServerMessage::Permissions { grants: listener(), role: Some(Role::Audience) }),
         ("answer", ServerMessage::Answer { re: 2, answer: ANSWER.into() }),
         ("participant_joined", ServerMessage::ParticipantJoined { participant: ann.clone() }),
         ("participant_left", ServerMessage::ParticipantLeft { participant: ann.id.clone() }),
@@ -355,6 +495,14 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                     mid: "4".into(),
                     text: "layer 2.0.2 to layer 1.0.2: the link carries 740 kb/s; the layer before took 1300 kb/s"
                         .into(),
+                    from: Change::Layer { encoding: 2, spatial: 0, temporal: 2 },
+                    to: Change::Layer { encoding: 1, spatial: 0, temporal: 2 },
+                    why: Reason::Congestion,
+                    estimate_kbps: 740,
+                    budget_kbps: 700,
+                    needed_kbps: 1300,
+                    width: 960,
+                    height: 540,
                 }],
             },
         ),
@@ -365,6 +513,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 re: Some(1),
                 code: ErrorCode::RoomFull,
                 message: "the room is full: it holds 24 people".into(),
+                present: None,
             },
         ),
         (
@@ -373,6 +522,16 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 re: None,
                 code: ErrorCode::ShuttingDown,
                 message: "the server is going down".into(),
+                present: None,
+            },
+        ),
+        (
+            "error_conflict",
+            ServerMessage::Error {
+                re: Some(14),
+                code: ErrorCode::Conflict,
+                message: "it is not the version that was expected".into(),
+                present: Some(Present { value: Some("decimals".into()), version: 2 }),
             },
         ),
     ]
@@ -444,6 +603,8 @@ fn client_type(message: &ClientMessage) -> &'static str {
         ClientMessage::Respond { .. } => "respond",
         ClientMessage::Post { .. } => "post",
         ClientMessage::Received { .. } => "received",
+        ClientMessage::History { .. } => "history",
+        ClientMessage::Set { .. } => "set",
         ClientMessage::State { .. } => "state",
         ClientMessage::Moderate { .. } => "moderate",
         ClientMessage::Ping { .. } => "ping",
@@ -455,6 +616,13 @@ fn server_type(message: &ServerMessage) -> &'static str {
     match message {
         ServerMessage::Joined { .. } => "joined",
         ServerMessage::Resumed { .. } => "resumed",
+        ServerMessage::Waiting { .. } => "waiting",
+        ServerMessage::WaitingRoom { .. } => "waiting_room",
+        ServerMessage::Moved { .. } => "moved",
+        ServerMessage::Groups { .. } => "groups",
+        ServerMessage::ValueSet { .. } => "value_set",
+        ServerMessage::AttributeChanged { .. } => "attribute_changed",
+        ServerMessage::RoleChanged { .. } => "role_changed",
         ServerMessage::Answer { .. } => "answer",
         ServerMessage::Done { .. } => "done",
         ServerMessage::Registered { .. } => "registered",
@@ -487,7 +655,7 @@ fn fixtures_cover_every_message_and_the_document_describes_it() {
     let document = include_str!("../PROTOCOL.md");
     let client: BTreeSet<_> = client_messages().iter().map(|(_, m)| client_type(m)).collect();
     let server: BTreeSet<_> = server_messages().iter().map(|(_, m)| server_type(m)).collect();
-    assert_eq!((client.len(), server.len()), (15, 26), "one of the message types has no fixture");
+    assert_eq!((client.len(), server.len()), (17, 33), "one of the message types has no fixture");
     for (_, message) in client_messages() {
         assert_eq!(serde_json::to_value(&message).unwrap()["type"], client_type(&message));
     }
@@ -525,6 +693,7 @@ fn the_document_states_the_limits() {
         format!("{} a second", wire::limits::MESSAGES_PER_SECOND),
         format!("{} refused messages", wire::limits::REFUSALS_MAX),
         format!("{} s", wire::limits::JOIN_TIMEOUT_S),
+        format!("{} s", wire::limits::WAIT_TIMEOUT_S),
         format!("| body of a message | {} KiB |", wire::limits::POST_BODY_BYTES_MAX / 1024),
         format!("| topic of a message | {} bytes |", wire::limits::POST_TOPIC_BYTES_MAX),
         format!("| value of a state | {} bytes |", wire::limits::STATE_VALUE_BYTES_MAX),

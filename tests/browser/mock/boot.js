@@ -1,7 +1,7 @@
 /**
  * The demo page with a room that is made up, to look at it without a server:
  * `?mock=5` people besides us, `&screen=1` one shares a screen, `&paused=1` every other one is paused, `&state=reconnecting` and `&reason=media_lost`,
- * `&reach=no`, `&error=room_full`, `&ring=in` or `out`, `&lang=zh`.
+ * `&reach=no`, `&error=room_full`, `&waits=3` people who wait to be let in, `&groups=2`, `&group=Group 1` where we are, `&wait=1` we wait ourselves, `&ring=in` or `out`, `&lang=zh`.
  */
 
 import { CallError, Emitter } from '../sdk/index.js';
@@ -54,6 +54,8 @@ class MockView extends Emitter {
   }
 }
 
+const layer = (encoding) => ({ layer: { encoding, spatial: 0, temporal: 2 } });
+
 class MockMessages extends Emitter {
   list = [];
   waiting = [];
@@ -83,7 +85,14 @@ class MockCall extends Emitter {
   grants = { publish: ['microphone', 'camera', 'screen', 'screen_audio'], subscribe: true, data: true, moderate: true, hidden: false, record: true };
   mediaAlive = !asked.has('dead');
   reason = asked.has('reason') ? new CallError(asked.get('reason'), 'as asked for') : null;
-  setting = { locked: false, spotlight: asked.has('spotlight') ? 'p1' : null };
+  role = 'teacher';
+  group = null;
+  waiting = Array.from({ length: Number(asked.get('waits') ?? 0) }, (_, index) => ({ id: `w${index}`, name: NAMES[(index + 6) % NAMES.length] }));
+  groups = [];
+  setting = {
+    locked: false, waiting: asked.has('waits'), publish: ['camera', 'screen', 'screen_audio', ...(asked.has('groups') ? [] : ['microphone'])],
+    spotlight: asked.has('spotlight') ? 'p1' : null,
+  };
   async moderate() {}
 
   stages = { signaling_ms: 6.1, ice_ms: 24.4, dtls_ms: 41.3, first_packet_ms: 48.9, first_audio_ms: 83.5, first_frame_ms: 121.2 };
@@ -91,9 +100,10 @@ class MockCall extends Emitter {
   quality = {
     estimate_kbps: 740, wanted_kbps: 2990,
     decisions: [
-      { at_ms: -95_000, participant: 'p0', text: 'nothing to layer 2.0.2: it began; 1300 kb/s of 2010 kb/s for video' },
-      { at_ms: -4_000, participant: 'p0', text: 'layer 2.0.2 to layer 1.0.2: the link carries 740 kb/s; the layer before took 1300 kb/s' },
-      { at_ms: -3_000, participant: 'p1', text: 'layer 0.0.2 to paused (bandwidth): the link carries 740 kb/s and audio comes first; the smallest layer takes 120 kb/s of 60' },
+      { at_ms: -95_000, participant: 'p0', text: '', from: 'nothing', to: layer(2), why: 'began', estimate_kbps: 2100, budget_kbps: 2010, needed_kbps: 1300, width: 960, height: 540 },
+      { at_ms: -4_000, participant: 'p0', text: '', from: layer(2), to: layer(1), why: 'congestion', estimate_kbps: 740, budget_kbps: 700, needed_kbps: 1300, width: 960, height: 540 },
+      { at_ms: -3_000, participant: 'p1', text: '', from: layer(0), to: { paused: 'bandwidth' }, why: 'congestion', estimate_kbps: 740, budget_kbps: 60, needed_kbps: 120, width: 480, height: 270 },
+      { at_ms: -1_000, participant: 'p1', text: 'layer 0.0.2 to layer 1.0.2: for a reason that this page does not know', from: layer(0), to: layer(1), why: 'later' },
     ],
   };
 
@@ -103,6 +113,11 @@ class MockCall extends Emitter {
 
   async join({ room, name }) {
     if (asked.has('error')) throw new CallError(asked.get('error'), 'as asked for');
+    if (asked.has('wait')) {
+      this.state = 'waiting';
+      this.emit('state', 'waiting');
+      await new Promise(() => {});
+    }
     Object.assign(this, { room, name, self: 'me' });
     const count = Number(asked.get('mock') ?? 0);
     for (let i = 0; i < count; i++) {
@@ -117,7 +132,8 @@ class MockCall extends Emitter {
         tracks.push({ mid: '2', kind: 'video', source: 'screen', muted: false, active: true });
         this.views.push(new MockView(id, 'screen', i, true));
       }
-      this.participants.push({ id, name: NAMES[i % NAMES.length], tracks, connected: !(asked.has('away') && i === 2) });
+      const role = i === 0 ? 'assistant' : i % 4 === 3 ? 'audience' : 'student';
+      this.participants.push({ id, name: NAMES[i % NAMES.length], role, tracks, connected: !(asked.has('away') && i === 2) });
     }
     this.speakers = count > 0 ? ['p0'] : [];
     if (asked.has('chat')) {
@@ -129,6 +145,11 @@ class MockCall extends Emitter {
       this.messages.waiting.push({ key: 'k', topic: 'chat', body: 'One moment, my connection is bad' });
       setTimeout(() => this.messages.emit('state', { participant: 'p0', key: 'typing', value: 'true' }), 100);
     }
+    const groups = Array.from({ length: Number(asked.get('groups') ?? 0) }, (_, index) => `Group ${index + 1}`);
+    const elsewhere = (index) => [{ id: `g${index}`, name: NAMES[(index + 10) % NAMES.length] }];
+    if (groups.length > 0) this.groups = [{ group: null, people: [] }, ...groups.map((group, index) => ({ group, people: elsewhere(index) }))];
+    if (asked.has('group')) setTimeout(() => this.emit('moved', (this.group = asked.get('group'))), 60);
+    setTimeout(() => this.emit('waiting', this.waiting), 60);
     this.state = asked.get('state') ?? 'joined';
     for (const view of this.views) this.emit('bound', view);
     setTimeout(() => this.emit('state', this.state), 50);

@@ -31,12 +31,20 @@ const SHOTS = [
   ['call-menu', 'name=Grace&room=harbour&mock=5', { join: true, click: '#toggle-room-menu' }],
   ['call-tile-menu', 'name=Grace&room=harbour&mock=19', { join: true, open: '[data-tile="p18/person"] .tile-menu' }],
   ['call-tile-menu-6', 'name=Grace&room=harbour&mock=5', { join: true, open: '[data-tile="p1/person"] .tile-menu' }],
+  ['class-waiting', 'name=Grace&room=harbour&wait=1', { join: true }],
+  ['class-notice', 'name=Grace&room=harbour&mock=5&waits=3', { join: true }],
+  ['class-people', 'name=Grace&room=harbour&mock=5&waits=2&groups=2', { join: true, people: true }],
+  ['class-people-20', 'name=Grace&room=harbour&mock=19', { join: true, people: true }],
+  ['class-group', 'name=Grace&room=harbour&mock=2&group=Group%201', { join: true }],
+  ['class-spotlight', 'name=Grace&room=harbour&mock=5&spotlight=1', { join: true }],
   ['call-more', 'name=Grace&room=harbour&mock=5', { join: true, click: '#toggle-more', narrow: true }],
   ['ring-in', 'name=Grace&room=harbour&ring=in', {}],
   ['ring-out', 'name=Grace&room=harbour&ring=out', { ring: 'Ada' }],
   ...['access_denied', 'room_locked', 'too_many_joins', 'unreachable'].map((code) => [`error-${code}`, `name=Grace&room=harbour&error=${code}`, { join: true }]),
   ['zh-lobby', 'lang=zh&name=小明&room=初二三班&ring=1', {}],
   ['zh-call', 'lang=zh&name=小明&room=初二三班&mock=5&chat=1&paused=1', { join: true, chat: true }],
+  ['zh-class', 'lang=zh&name=小明&room=初二三班&mock=5&waits=2&groups=2', { join: true, people: true }],
+  ['zh-class-waiting', 'lang=zh&name=小明&room=初二三班&wait=1', { join: true }],
   ['zh-quality', 'lang=zh&name=小明&room=初二三班&mock=5', { join: true, quality: true }],
 ];
 
@@ -67,6 +75,10 @@ for (const [device, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP
       if (what.quality) {
         if (device === 'phone') await page.click('#toggle-more');
         await page.click('#toggle-quality');
+      }
+      if (what.people) {
+        await page.click('#toggle-room-menu');
+        await page.click('#open-people');
       }
       if (what.click) await page.click(what.click);
       if (what.open) await page.evaluate((menu) => (document.querySelector(menu).open = true), what.open);

@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import * as attributes from '../../../client-demo/web/sdk/attributes.js';
 import { Backoff, FIRST_WAIT_MS, FRESH_FOR_MS, FRESH_WAIT_MS, LONGEST_WAIT_MS } from '../../../client-demo/web/sdk/backoff.js';
 import { cameraEncodings, preferredCodecs, withAudioRepair } from '../../../client-demo/web/sdk/codecs.js';
 import { asProblem } from '../../../client-demo/web/sdk/devices.js';
 import { checkEnvironment } from '../../../client-demo/web/sdk/environment.js';
 import { CallError, isPassing } from '../../../client-demo/web/sdk/errors.js';
 import { Emitter } from '../../../client-demo/web/sdk/events.js';
+import { MessageLog } from '../../../client-demo/web/sdk/messages.js';
 import { shortened } from '../../../client-demo/web/sdk/offer.js';
 import { hueOf } from '../../../client-demo/web/sdk/generated.js';
 import { StageClock } from '../../../client-demo/web/sdk/stages.js';
 import { summarise } from '../../../client-demo/web/sdk/stats.js';
 import { tileSize } from '../../../client-demo/web/ui/layout.js';
-import { callWords, mediaWords, wordsFor } from '../../../client-demo/web/ui/words/index.js';
+import { callWords, decisionWords, mediaWords, wordsFor } from '../../../client-demo/web/ui/words/index.js';
 import { ERROR_CODES } from '../../../client-demo/web/sdk/wire.js';
 
 // --- waiting ---
@@ -159,6 +161,55 @@ test('every language says everything, in its own script', () => {
   const same = ['.quality.stages.ice', '.quality.stages.dtls', '.tile.separator', '.locale'];
   for (const [path, text] of zh) assert.ok(same.includes(path) || /\p{Script=Han}/u.test(text), `${path}: ${text}`);
   for (const [path, text] of en) assert.doesNotMatch(text, /\p{Script=Han}/u, path);
+});
+
+test('a decision is said in the language of the reader, and what a newer server says in its own words', () => {
+  const [en, zh] = [wordsFor(['en']), wordsFor(['zh'])];
+  const layer = (encoding) => ({ layer: { encoding, spatial: 0, temporal: 0 } });
+  const decision = {
+    mid: '4', text: 'as the server says it', from: layer(2), to: { paused: 'bandwidth' }, why: 'congestion', estimate_kbps: 740, budget_kbps: 60, needed_kbps: 120,
+    width: 0, height: 0,
+  };
+  assert.equal(decisionWords(en, decision), 'from layer 3 to paused: link too slow: the link carries 740 kb/s and sound comes first; the smallest layer takes 120 of 60');
+  assert.match(decisionWords(zh, decision), /由第 3 层变为已暂停：链路太慢：链路只能承载 740 kb\/s/);
+  for (const why of Object.keys(en.quality.why)) for (const words of [en, zh]) assert.doesNotMatch(decisionWords(words, { ...decision, why }), /undefined|as the server/, why);
+  for (const change of [{ why: 'later' }, { to: { hologram: 1 } }, { from: 'everything' }]) assert.equal(decisionWords(zh, { ...decision, ...change }), 'as the server says it');
+});
+
+// --- what is kept, and what is said ---
+
+test('attributes are found by key, changed, and gone when their value is', () => {
+  let list = attributes.changed([], { key: 'topic', value: 'fractions', version: 1 });
+  list = attributes.changed(list, { value: '{}', version: 2 });
+  list = attributes.changed(list, { key: 'topic', value: 'decimals', version: 3 });
+  assert.deepEqual(attributes.find(list, 'topic'), { value: 'decimals', version: 3 });
+  assert.deepEqual(attributes.find(list), { value: '{}', version: 2 });
+  assert.equal(attributes.find(attributes.changed(list, { key: 'topic', value: null, version: 4 }), 'topic'), null);
+});
+
+test('each room has a log of its own, and what was written in one is not said in another', async () => {
+  const sent = [];
+  const answers = [];
+  const link = { isOpen: true, send: (message) => sent.push(message), request: (message) => new Promise((resolve, reject) => answers.push({ message, resolve, reject })) };
+  const log = new MessageLog();
+  const message = (seq, body) => ({ seq, at_ms: 0, participant: 'p', name: 'n', topic: 'chat', body });
+  log.enter('class');
+  log.attach(link);
+  log.receive({ log: 'h1', messages: [message(1, 'to all')] });
+  const said = log.post('chat', 'for all alone');
+  assert.equal(answers[0].message.room, 'class');
+  log.move('class\u001fone');
+  assert.deepEqual(sent.at(-1), { type: 'history', history: { newest: 100 } });
+  answers[0].reject(new CallError('moved', ''));
+  log.receive({ log: 'h2', messages: [message(1, 'among us')] });
+  await Promise.resolve();
+  assert.deepEqual([log.list.map(({ body }) => body), log.waiting.length, answers.length], [['among us'], 0, 1]);
+  log.move('class');
+  assert.deepEqual(sent.at(-1), { type: 'history', history: { log: 'h1', after: 1 } });
+  assert.deepEqual([log.list.map(({ body }) => body), log.waiting.length, answers[1].message.body], [['to all'], 1, 'for all alone']);
+  answers[1].resolve({ seq: 2 });
+  assert.equal(await said, 2);
+  log.close();
 });
 
 // --- the offer ---

@@ -53,6 +53,8 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
         exp: NOW_S + 60,
         nbf: Some(NOW_S),
         jti: Some("t1".into()),
+        role: Some("student".into()),
+        wait: true,
         grants: GrantClaims { moderate: true, ..GrantClaims::participant() },
     };
     let sign = |claims: &Claims| {

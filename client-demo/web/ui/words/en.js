@@ -14,6 +14,7 @@ export const en = {
     preview: 'How others will see and hear you', cameraOff: 'Camera is off', microphone: 'Microphone', camera: 'Camera', level: 'Microphone level',
     name: 'Your name', room: 'Room', join: 'Join', joining: 'Joining …', generated: 'Generated picture',
     connecting: 'Connecting to the server …', reachable: 'Connected to the server', unreachable: 'The server cannot be reached. Trying again …',
+    waiting: 'Whoever leads the call has been told that you are here, and will let you in.', stopWaiting: 'Stop waiting',
     needName: 'Others need a name to call you by.', needRoom: 'A room needs a name: everybody who gives the same one meets there.',
     device: (/** @type {'camera' | 'microphone'} */ device, /** @type {number} */ n) => `${device === 'camera' ? 'Camera' : 'Microphone'} ${n}`,
     noCamera: 'None: generated picture', noMicrophone: 'None: generated tone',
@@ -36,7 +37,7 @@ export const en = {
     hand: 'Hand', more: 'More', leave: 'Leave', notAllowed: 'Not allowed in this call',
     encrypted: 'Encrypted', encryptedTitle: 'Sound and pictures are encrypted end to end: the server cannot hear or see them. Chat is not encrypted.',
     keyChanged: 'The key of this call was changed', keyNeedsLeave: 'Whether a call is encrypted is settled before it is joined: leave, and join again.',
-    reconnecting: 'Reconnecting …', turnOn: 'Turn it on',
+    reconnecting: 'Reconnecting …', waits: 'Waiting to be let in …', turnOn: 'Turn it on',
     count: (/** @type {number} */ others) => (others === 0 ? 'Only you are here' : others === 1 ? 'You and one other' : `${others + 1} people`),
     joined: (/** @type {string} */ room, /** @type {string} */ count) => `You joined ${room}. ${count}.`,
     back: 'You are in the call again',
@@ -48,13 +49,33 @@ export const en = {
     stopped: 'Your picture was stopped by whoever leads the call. You may switch it on again.',
     howl: 'The speaker of this tab is off: another tab of this browser is in a call, and the two would howl.',
     blocked: 'The browser holds the sound back until you ask for it.',
+    moved: (/** @type {string} */ group) => `You are in ${group} now, with those who are there.`,
+    recalled: 'You are back with everybody.',
+    yourRole: (/** @type {string} */ role) => `What you are here has been changed: ${role}.`,
     noScreen: (/** @type {string} */ why) => `The screen cannot be shared: ${why}`,
   },
 
   moderate: {
-    menu: 'Moderate', muteAll: 'Mute everybody else', lock: 'Lock the room', unlock: 'Open the room', endSpotlight: 'End the spotlight',
+    menu: 'Moderate', muteAll: 'Mute everybody else', lock: 'Lock the room', unlock: 'Open the room',
+    wait: 'Let people wait outside', noWait: 'Let people in at once', spotlightOwn: 'Put me in the spotlight', endSpotlight: 'End the spotlight',
     of: (/** @type {string} */ name) => `Moderate ${name}`,
     mute: 'Mute', stopVideo: 'Stop video', spotlight: 'Spotlight', remove: 'Remove',
+  },
+
+  people: {
+    open: 'People and groups', title: 'People and groups', waiting: 'Waiting outside', everybody: 'In the room', show: 'Show',
+    admit: 'Let in', refuse: 'Send away', admitAll: 'Let everybody in',
+    wants: (/** @type {string} */ name) => `${name} waits to be let in.`,
+    wait: (/** @type {number} */ n) => `${n} people wait to be let in.`,
+    admitOne: (/** @type {string} */ name) => `Let ${name} in`,
+    refuseOne: (/** @type {string} */ name) => `Send ${name} away`,
+    roles: { teacher: 'Teacher', assistant: 'Assistant', student: 'Student', audience: 'Audience' }, noRole: 'No role',
+    roleOf: (/** @type {string} */ name) => `Role of ${name}`,
+    groupOf: (/** @type {string} */ name) => `Group of ${name}`,
+    may: 'Others may switch on', screen: 'Screen',
+    groups: 'Groups', count: 'How many', make: 'Make groups', shareOut: 'Share people out', recall: 'Call everybody back', end: 'End the groups',
+    main: 'Everybody', group: (/** @type {number} */ n) => `Group ${n}`,
+    failed: (/** @type {string} */ why) => `That was not possible: ${why}`,
   },
 
   tile: {
@@ -89,6 +110,22 @@ export const en = {
     roundTrip: 'Round trip', sending: 'Sending', lost: (/** @type {string} */ rate, /** @type {string} */ pct) => `${rate}, ${pct} % lost`,
     couldSend: 'Could send', layers: 'Layers sent', path: 'Path', carries: 'Link carries', unknown: 'not known yet', best: 'At its best',
     columns: ['From', 'Picture', 'Sent to you', 'Rate', 'Lost', 'Made up', 'Freezes'], table: 'Received from each person', nobody: 'Nobody else yet.',
+    nothing: 'nothing', layerOf: (/** @type {number} */ n, /** @type {number} */ temporal) => (temporal > 0 ? `layer ${n} (T${temporal})` : `layer ${n}`),
+    changed: (/** @type {string} */ from, /** @type {string} */ to, /** @type {string} */ why) => `from ${from} to ${to}: ${why}`,
+    why: /** @type {Partial<Record<string, (of: Decided) => string>>} */ ({
+      began: (of) => `it began, with ${of.needed_kbps} of ${of.budget_kbps} kb/s for video`,
+      room: (of) => `the link carries ${of.estimate_kbps} kb/s now, and this takes ${of.needed_kbps}`,
+      congestion: (of) => (of.paused === 'bandwidth'
+        ? `the link carries ${of.estimate_kbps} kb/s and sound comes first; the smallest layer takes ${of.needed_kbps} of ${of.budget_kbps}`
+        : `the link carries ${of.estimate_kbps} kb/s; what was sent before took ${of.needed_kbps}`),
+      asked: (of) => `the tile asks for it (${of.width}×${of.height}), and this takes ${of.needed_kbps} kb/s`,
+      tile_size: (of) => (of.paused === 'hidden' ? 'the tile is not on screen' : `the tile is ${of.width}×${of.height} and shows no more than this`),
+      others: (of) => `others come first: ${of.budget_kbps} kb/s are there for all video, and what was sent before took ${of.needed_kbps}`,
+      layer_gone: () => 'what was sent before is not published any more',
+      contradiction: () => 'the publisher contradicts itself, and only the base layer can be relied on',
+      limit: () => 'more people have video than this room shows at once',
+      loudness: () => 'the loudest are heard',
+    }),
     layer: (/** @type {number} */ n) => `layer ${n}`, paused: (/** @type {string} */ why) => `paused: ${why}`,
     pauses: { hidden: 'not on screen', bandwidth: 'link too slow', last_n: 'many cameras', quiet: 'others are louder' },
     somebody: 'Somebody who left', seconds: 's', minutes: 'min',
@@ -108,6 +145,8 @@ export const en = {
     bad_room: (because) => `This room name cannot be used: ${because}`,
     access_denied: () => 'You are not let into this room: the invitation may have expired, or is for another room. Ask for a new one.',
     removed: (because) => `You are out of the call: ${because}.`,
+    not_admitted: () => 'Whoever leads the call did not let you in.',
+    wait_timeout: () => 'Nobody has let you in. Try again, or ask whoever leads the call.',
     room_locked: () => 'This room is locked. Ask whoever leads the call to open it.',
     room_full: () => 'This room is full. Try another, or come back when somebody has left.',
     too_many_rooms: () => 'The server has as many rooms as it allows. Join one that exists, or try later.',
@@ -139,5 +178,7 @@ export const en = {
       `The ${WHAT[of]} cannot be used (${why}). You join with ${instead}.`,
   },
 };
+
+/** @typedef {import('../../sdk/index.js').Decision & {paused: string | null}} Decided */
 
 const WHAT = { both: 'camera and microphone', camera: 'camera', microphone: 'microphone' };

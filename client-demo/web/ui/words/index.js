@@ -3,7 +3,7 @@
 import { en } from './en.js';
 import { zh } from './zh.js';
 
-/** @import {CallError, Environment, MediaProblem} from '../../sdk/index.js' */
+/** @import {CallError, Change, Decision, Environment, MediaProblem} from '../../sdk/index.js' */
 /** @typedef {typeof en} Words */
 
 /** @type {Record<string, Words>} By primary subtag. */
@@ -54,4 +54,20 @@ export function mediaWords({ devices }, camera, microphone) {
 export function environmentWords(words, environment, encrypted) {
   if (!environment.webrtc) return words.noWebrtc;
   return encrypted && !environment.encryption ? words.errors.no_encryption('') : '';
+}
+
+/** What was changed in a slot, and why; what a newer server says in its own words. @param {Words} words @param {Decision} decision */
+export function decisionWords({ quality }, decision) {
+  const [from, to, why] = [changeWords(quality, decision.from), changeWords(quality, decision.to), quality.why[decision.why]];
+  if (!from || !to || !why) return decision.text;
+  const paused = typeof decision.to === 'object' && 'paused' in decision.to ? decision.to.paused : null;
+  return quality.changed(from, to, why({ ...decision, paused }));
+}
+
+/** @param {Words['quality']} quality @param {Change} change */
+function changeWords(quality, change) {
+  if (change === 'nothing') return quality.nothing;
+  if (typeof change !== 'object') return '';
+  if ('paused' in change) return quality.paused(quality.pauses[change.paused] ?? change.paused);
+  return 'layer' in change ? quality.layerOf(change.layer.encoding + 1, change.layer.temporal) : '';
 }

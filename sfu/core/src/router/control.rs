@@ -82,6 +82,16 @@ impl Router {
         self.drain_transport(index);
     }
 
+    pub(super) fn move_peer(&mut self, peer: PeerId, room: RoomId) {
+        let Some(&index) = self.by_id.get(&peer) else { return };
+        let Some(link) = &mut self.links[index] else { return };
+        let before = std::mem::replace(&mut link.room, room);
+        if before != room {
+            self.leave_room(index, before);
+            self.rooms.entry(room).or_default().peers.push(index);
+        }
+    }
+
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
         let Some(&index) = self.by_id.get(&peer) else { return };
         if let Some(link) = &mut self.links[index] {
@@ -123,14 +133,17 @@ impl Router {
         self.downlinks[index] = Downlink::new(self.now, &nothing, None, &mut self.random);
         self.agenda.timers.stop_all_of(Owner::Peer(index));
         self.agenda.sending.retain(|&i| i != index);
-        if let Some(room) = self.rooms.get_mut(&link.room) {
-            room.peers.retain(|&i| i != index);
-            if room.peers.is_empty() {
-                self.rooms.remove(&link.room);
-                self.agenda.timers.stop_all_of(Owner::Room(link.room));
-            }
-        }
+        self.leave_room(index, link.room);
         self.free.push(index);
+    }
+
+    fn leave_room(&mut self, index: usize, id: RoomId) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        room.peers.retain(|&i| i != index);
+        if room.peers.is_empty() {
+            self.rooms.remove(&id);
+            self.agenda.timers.stop_all_of(Owner::Room(id));
+        }
     }
 
     pub(super) fn bind(&mut self, subscriber: PeerId, slot: Mid, source: Option<(PeerId, Mid)>) {

@@ -2,7 +2,7 @@
 
 use super::peer::{Got, mid};
 use super::world::{World, ms};
-use packet::PeerId;
+use packet::{PeerId, RoomId};
 use sfu_core::{Command, Event};
 
 /// Everything on a slot is in order, without gaps, and begins with `first`.
@@ -298,4 +298,33 @@ fn a_call_goes_on_from_another_address() {
     assert!(last > before + 50, "video of the moved peer goes on");
     let latest = world.peers[&1].on("v0").last().unwrap().at;
     assert!(world.now - latest < ms(100), "and reaches it");
+}
+
+#[test]
+fn who_is_moved_speaks_in_another_room_and_their_media_never_stop() {
+    let mut world = World::new();
+    for number in 1..=2 {
+        world.join(number, &[], 2);
+        world.peer(number).audio().level = Some(90);
+    }
+    world.bind_all();
+    world.until_connected();
+    world.run(ms(1000));
+    let elsewhere = RoomId(77);
+    world.command(Command::MovePeer { peer: PeerId(2), room: elsewhere });
+    world.peer(2).audio().level = Some(25);
+    let before = world.peers[&1].on("v0").len();
+    world.run(ms(1000));
+    let speakers = world.events.iter().filter_map(|(_, e)| match e {
+        Event::Speakers { room, loudest_first } => Some((*room, loudest_first.clone())),
+        _ => None,
+    });
+    assert_eq!(speakers.collect::<Vec<_>>(), [(elsewhere, vec![PeerId(2)])]);
+    assert!(
+        world.peers[&1].on("v0").len() > before,
+        "what is bound stays bound until signaling says otherwise"
+    );
+    assert_eq!(world.router.stats().rooms, 2);
+    world.command(Command::MovePeer { peer: PeerId(1), room: elsewhere });
+    assert_eq!(world.router.stats().rooms, 1);
 }

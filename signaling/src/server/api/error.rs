@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
-use wire::ErrorCode;
+use wire::{ErrorCode, Present};
 
 use super::json;
 use crate::sessions::{Cause, RequestError};
@@ -20,6 +20,9 @@ pub(in crate::server) struct Problem {
     pub message: String,
     /// And what to do.
     pub remedy: &'static str,
+    /// With `conflict`: what is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub present: Option<Present>,
 }
 
 impl Problem {
@@ -29,7 +32,7 @@ impl Problem {
         message: impl Into<String>,
         remedy: &'static str,
     ) -> Self {
-        Self { status: status.as_u16(), code, message: message.into(), remedy }
+        Self { status: status.as_u16(), code, message: message.into(), remedy, present: None }
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
@@ -66,6 +69,11 @@ impl From<RequestError> for Problem {
                 "make a token with `sampan token`: of a participant, or for the API with --admin",
             ),
             Cause::Wire(E::NotAllowed) => (StatusCode::FORBIDDEN, "ask for a token with this grant"),
+            Cause::Wire(E::NotAdmitted) => {
+                (StatusCode::FORBIDDEN, "join over the WebSocket, where one can wait")
+            }
+            Cause::Wire(E::Conflict) => (StatusCode::CONFLICT, "decide again with what is there"),
+            Cause::Wire(E::UnknownGroup) => (StatusCode::NOT_FOUND, "PUT the groups of the room first"),
             Cause::Wire(E::RoomLocked) => (StatusCode::FORBIDDEN, "a moderator has to open it"),
             Cause::Wire(E::RoomFull | E::TooManyRooms | E::ShuttingDown) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "try later")
@@ -87,7 +95,7 @@ impl From<RequestError> for Problem {
             }
             Cause::Wire(_) => (StatusCode::BAD_REQUEST, "send what /v1/openapi.json describes"),
         };
-        Self::new(status, error.cause.name(), error.message, remedy)
+        Self { present: error.present, ..Self::new(status, error.cause.name(), error.message, remedy) }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing is decided here: a handler reads a request, [`crate::sessions::Sessions::handle_request`] authorises and serves it.
 
 mod calls;
+mod class;
 mod error;
 mod input;
 mod messages;
@@ -51,6 +52,13 @@ use crate::sessions::{Reply, Request};
         rooms::set_grants,
         rooms::remove_participant,
         rooms::let_in,
+        class::set_role,
+        class::list_waiting,
+        class::admit,
+        class::refuse,
+        class::set_attribute,
+        class::set_groups,
+        class::move_people,
         messages::get_messages,
         messages::post_message,
         calls::list_calls,
@@ -91,6 +99,13 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/v1/rooms/{room}/participants/{participant}", delete(rooms::remove_participant))
         .route("/v1/rooms/{room}/participants/{participant}/stop", post(rooms::stop_tracks))
         .route("/v1/rooms/{room}/participants/{participant}/grants", put(rooms::set_grants))
+        .route("/v1/rooms/{room}/participants/{participant}/role", put(class::set_role))
+        .route("/v1/rooms/{room}/waiting", get(class::list_waiting))
+        .route("/v1/rooms/{room}/waiting/admit", post(class::admit))
+        .route("/v1/rooms/{room}/waiting/refuse", post(class::refuse))
+        .route("/v1/rooms/{room}/attributes", post(class::set_attribute))
+        .route("/v1/rooms/{room}/groups", put(class::set_groups))
+        .route("/v1/rooms/{room}/groups/move", post(class::move_people))
         .route("/v1/rooms/{room}/bans/{identity}", delete(rooms::let_in))
         .route("/v1/rooms/{room}/messages", get(messages::get_messages).post(messages::post_message))
         .route("/v1/calls", get(calls::list_calls).post(calls::ring))

@@ -27,6 +27,10 @@ pub(super) async fn get_room(State(api): State<Api>, token: Bearer, At(room): At
 pub(super) struct RoomPatch {
     /// Nobody but moderators comes in.
     locked: Option<bool>,
+    /// Who comes in waits until a moderator says so.
+    waiting: Option<bool>,
+    /// What people may publish who do not moderate, of what they are granted; who was granted something alone keeps it.
+    publish: Option<Vec<Source>>,
     /// Id of the participant at whom everybody should look; null: at nobody in particular.
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<String>)]
@@ -38,7 +42,7 @@ fn said<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Opti
     Option::deserialize(deserializer).map(Some)
 }
 
-/// Lock it, or put somebody in the spotlight
+/// Lock it, give it a waiting room, say what people may publish, or put somebody in the spotlight
 #[utoipa::path(patch, path = "/v1/rooms/{room}", tag = "Rooms", params(("room" = String, Path, description = "Name of the room")),
     request_body = RoomPatch,
     responses((status = 200, body = RoomWithPeople), (status = 403, body = Problem), (status = 404, body = Problem)))]
@@ -46,9 +50,9 @@ pub(super) async fn patch_room(
     State(api): State<Api>,
     token: Bearer,
     At(room): At<String>,
-    Json(RoomPatch { locked, spotlight }): Json<RoomPatch>,
+    Json(RoomPatch { locked, waiting, publish, spotlight }): Json<RoomPatch>,
 ) -> Answer {
-    api.ask(token, Request::Set { room, locked, spotlight }).await
+    api.ask(token, Request::Set { room, locked, waiting, publish, spotlight }).await
 }
 
 /// Everybody out

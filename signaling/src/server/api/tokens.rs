@@ -3,11 +3,11 @@
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use wire::Grants;
+use wire::{Grants, Role};
 
 use super::input::{At, Bearer, Json};
 use super::{Answer, Api, Problem};
-use crate::sessions::{Request, Token};
+use crate::sessions::{self, Request, Token};
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Mint {
@@ -20,9 +20,13 @@ pub(super) struct Mint {
     /// Good for so many seconds.
     #[serde(default = "hour")]
     seconds: u64,
-    /// Left out: everything but moderating, hiding and recording.
-    #[serde(default = "participant")]
-    grants: Grants,
+    /// What its bearer is, and may do because of that.
+    role: Option<Role>,
+    /// Its bearer waits until a moderator lets them in; who moderates does not.
+    #[serde(default)]
+    wait: bool,
+    /// Besides the role. Both left out: everything but moderating, hiding and recording.
+    grants: Option<Grants>,
 }
 
 fn hour() -> u64 {
@@ -41,9 +45,11 @@ fn participant() -> Grants {
 pub(super) async fn mint(
     State(api): State<Api>,
     token: Bearer,
-    Json(Mint { room, identity, name, seconds, grants }): Json<Mint>,
+    Json(Mint { room, identity, name, seconds, role, wait, grants }): Json<Mint>,
 ) -> Answer {
-    api.ask(token, Request::Mint { room, identity, name, seconds, grants }).await
+    let grants = grants.unwrap_or_else(|| if role.is_some() { Grants::default() } else { participant() });
+    let mint = sessions::Mint { room, identity, name, seconds, role, wait, grants };
+    api.ask(token, Request::Mint(mint)).await
 }
 
 #[derive(Deserialize, ToSchema)]

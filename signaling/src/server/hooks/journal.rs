@@ -24,7 +24,7 @@ const EVENTS_IN_MEMORY_MAX: u64 = 20_000;
 const EVENTS: TableDefinition<(&str, u64), &[u8]> = TableDefinition::new("events");
 /// Number to room.
 const ORDER: TableDefinition<u64, &str> = TableDefinition::new("order");
-/// URL of the target and room to the last event that it took.
+/// Name of the target and room to the last event that it took.
 const BEHIND: TableDefinition<(&str, &str), u64> = TableDefinition::new("behind");
 const LOG: TableDefinition<&str, &str> = TableDefinition::new("log");
 /// `head`: the newest number there ever was. `cut`: the newest that is not kept any more.
@@ -49,7 +49,8 @@ pub(super) struct Journal {
     file: Option<PathBuf>,
     /// None: it failed, and is opened anew when it is needed. After an error the old one does nothing any more.
     database: Option<Database>,
-    urls: Vec<String>,
+    /// By which they are known after a restart.
+    targets: Vec<String>,
     log: String,
     events_max: u64,
 }
@@ -122,7 +123,7 @@ impl Journal {
             }
         };
         write.commit().map_err(because)?;
-        Ok(Self { file, database: Some(database), urls: urls.to_vec(), log, events_max })
+        Ok(Self { file, database: Some(database), targets: names(urls), log, events_max })
     }
 
     fn with<T>(&mut self, work: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -144,13 +145,13 @@ impl Journal {
 
     /// The newest number, and how far the targets are. What is remembered of others is forgotten.
     pub fn load(&mut self) -> Result<(u64, Vec<Behind>), StoreError> {
-        let urls = self.urls.clone();
-        self.with(|database| load(database, &urls))
+        let targets = self.targets.clone();
+        self.with(|database| load(database, &targets))
     }
 
     fn write(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
-        let (urls, events_max) = (self.urls.clone(), self.events_max);
-        self.with(|database| write(database, jobs, &urls, events_max))
+        let (targets, events_max) = (self.targets.clone(), self.events_max);
+        self.with(|database| write(database, jobs, &targets, events_max))
     }
 
     /// To a job that only reads.
@@ -178,21 +179,30 @@ impl Journal {
     }
 }
 
-fn load(database: &Database, urls: &[String]) -> Result<(u64, Vec<Behind>), StoreError> {
+/// The URL of each target; of one that is named twice the second with its number, so that each has a place of its own.
+fn names(urls: &[String]) -> Vec<String> {
+    let name = |(index, url): (usize, &String)| match urls[..index].iter().filter(|one| *one == url).count() {
+        0 => url.clone(),
+        // No URL has a space.
+        before => format!("{url} {}", before + 1),
+    };
+    urls.iter().enumerate().map(name).collect()
+}
+
+fn load(database: &Database, names: &[String]) -> Result<(u64, Vec<Behind>), StoreError> {
     let write = database.begin_write().map_err(because)?;
     let mut behind = Vec::new();
     let head = {
         let events = write.open_table(EVENTS).map_err(because)?;
         let mut table = write.open_table(BEHIND).map_err(because)?;
-        table.retain(|(url, _), _| urls.iter().any(|known| known == url)).map_err(because)?;
+        table.retain(|(name, _), _| names.iter().any(|known| known == name)).map_err(because)?;
         for entry in table.iter().map_err(because)? {
             let (key, after) = entry.map_err(because)?;
-            let (url, room) = key.value();
+            let (name, room) = key.value();
             let newest = events.range((room, 0)..=(room, u64::MAX)).map_err(because)?.next_back();
             let head = newest.transpose().map_err(because)?.map_or(0, |(key, _)| key.value().1);
-            let targets = urls.iter().enumerate().filter(|(_, known)| *known == url);
-            let of = |(target, _)| Behind { target, room: room.to_owned(), after: after.value(), head };
-            behind.extend(targets.map(of));
+            let Some(target) = names.iter().position(|known| known == name) else { continue };
+            behind.push(Behind { target, room: room.to_owned(), after: after.value(), head });
         }
         let numbers = write.open_table(NUMBERS).map_err(because)?;
         numbers.get("head").map_err(because)?.map_or(0, |head| head.value())
@@ -201,7 +211,7 @@ fn load(database: &Database, urls: &[String]) -> Result<(u64, Vec<Behind>), Stor
     Ok((head, behind))
 }
 
-fn write(database: &Database, jobs: &[Job], urls: &[String], events_max: u64) -> Result<(), StoreError> {
+fn write(database: &Database, jobs: &[Job], names: &[String], events_max: u64) -> Result<(), StoreError> {
     let write = database.begin_write().map_err(because)?;
     {
         let mut table = write.open_table(EVENTS).map_err(because)?;
@@ -219,13 +229,13 @@ fn write(database: &Database, jobs: &[Job], urls: &[String], events_max: u64) ->
                         numbers.insert("head", *seq).map_err(because)?;
                     }
                     for Behind { target, room, after, .. } in behind {
-                        let Some(url) = urls.get(*target) else { continue };
-                        places.insert((url.as_str(), room.as_str()), *after).map_err(because)?;
+                        let Some(name) = names.get(*target) else { continue };
+                        places.insert((name.as_str(), room.as_str()), *after).map_err(because)?;
                     }
                 }
                 Job::Keep { target, room, after } => {
-                    let Some(url) = urls.get(*target) else { continue };
-                    let key = (url.as_str(), room.as_str());
+                    let Some(name) = names.get(*target) else { continue };
+                    let key = (name.as_str(), room.as_str());
                     match after {
                         Some(after) => drop(places.insert(key, *after).map_err(because)?),
                         None => drop(places.remove(key).map_err(because)?),
@@ -340,6 +350,19 @@ mod tests {
         again.write(&[Job::Keep { target: 0, room: "x".into(), after: None }]).unwrap();
         assert_eq!(again.load().unwrap(), (3, vec![]));
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn two_targets_of_one_url_have_a_place_each() {
+        let urls = ["http://a/".to_owned(), "http://a/".to_owned()];
+        let mut journal = Journal::open(None, &urls, "log").unwrap();
+        let behind = |target, after| Behind { target, room: "x".into(), after, head: 3 };
+        let events = (1..=3).map(|seq| event(seq, "x")).collect();
+        journal.write(&[Job::Store { events, behind: vec![behind(0, 0), behind(1, 0)] }]).unwrap();
+        journal.write(&[Job::Keep { target: 0, room: "x".into(), after: Some(2) }]).unwrap();
+        assert_eq!(journal.load().unwrap().1, [behind(0, 2), behind(1, 0)]);
+        journal.write(&[Job::Keep { target: 0, room: "x".into(), after: None }]).unwrap();
+        assert_eq!(journal.load().unwrap().1, [behind(1, 0)]);
     }
 
     #[test]
