@@ -14,7 +14,8 @@ fn pair(index: usize) -> SlotPair {
 }
 
 fn person() -> Vec<Track> {
-    let track = |index, source, active| Track { mid: mid(index), source, muted: false, active };
+    let track =
+        |index, source, active| Track { mid: mid(index), source, muted: false, active, encrypted: false };
     vec![track(0, Source::Microphone, true), track(1, Source::Camera, true), track(2, Source::Screen, false)]
 }
 

@@ -145,6 +145,8 @@ pub fn accept_answer(params: &OfferParams<'_>, answer: &str) -> Result<(PeerMedi
         return Err(Error::Conflict("an answer must choose its DTLS role"));
     }
     let mut media = PeerMedia::default();
+    // The offer has said the same.
+    media.extensions.allow_mixed = session.extmap_allow_mixed;
     let mut expected = params
         .tracks
         .iter()
