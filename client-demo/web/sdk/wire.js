@@ -130,6 +130,7 @@
  *   | {type: 'call_changed', call: string, state: RingState}
  *   | {type: 'state', participant: string, key: string, value: string}
  *   | {type: 'stopped', sources: Source[]}
+ *   | {type: 'data_cut'}
  *   | {type: 'room_changed', locked: boolean, spotlight: string | null}
  *   | {type: 'permissions', grants: Grants}
  *   | {type: 'presence', participant: string, connected: boolean}
@@ -230,6 +231,7 @@ const SERVER = {
   posted: object({ re: number, seq: number }),
   messages: object({ log: text, messages: list(message), gap: optional(flag) }),
   state: object({ participant: text, key: text, value: text }),
+  data_cut: object({}),
   stopped: object({ sources: list(oneOf('microphone', 'camera', 'screen', 'screen_audio')) }),
   room_changed: object({ locked: flag, spotlight: optional(text) }),
   permissions: object({ grants }),

@@ -3,6 +3,7 @@
 mod allocate;
 mod bandwidth;
 mod control;
+mod data;
 mod ingress;
 mod reports;
 mod rtcp;
@@ -65,6 +66,8 @@ struct Link {
     /// In `Agenda::sending`.
     sending: bool,
     next_receiver_report: Instant,
+    /// Of whoever agreed on data channels.
+    data: Option<Box<crate::data::Part>>,
     bytes_in: u64,
     bytes_out: u64,
 }
@@ -188,6 +191,7 @@ impl Router {
             Command::RemovePeer { peer } => self.remove_peer(peer),
             Command::Bind { subscriber, slot, source } => self.bind(subscriber, slot, source),
             Command::Prefer { subscriber, slots } => self.prefer(subscriber, &slots),
+            Command::Data { peer, name, may_send } => self.set_data(peer, &name, may_send),
         }
     }
 
@@ -231,7 +235,7 @@ impl Router {
                     let bytes = &self.buffer[..batch.len];
                     return Output::Transmit(Transmit { from, to, bytes, segment_size: batch.segment_size });
                 }
-                if self.pad(index) {
+                if self.feed(index) || self.pad(index) {
                     continue;
                 }
                 self.agenda.sending.pop_front();
