@@ -8,6 +8,7 @@
  */
 
 import { Connection } from './connection.js';
+import { Data } from './data.js';
 import { CallError } from './errors.js';
 import { Emitter } from './events.js';
 import { MessageLog } from './messages.js';
@@ -46,6 +47,11 @@ import { SLOT_STEP } from './slots.js';
 /** @extends {Emitter<CallEvents>} */
 export class Call extends Emitter {
   /** What is said in the room. */ messages = new MessageLog();
+  /** What must be fast rather than kept. */ data = new Data({
+    open: () => this.#path.openData(),
+    reopen: () => this.#path.renew(),
+    may: () => this.grants?.data ?? true,
+  });
   #publications = new Publications();
   #room = new Room((name, detail) => this.emit(name, detail));
   /** @type {Reception} */ #reception = new Reception((slots) => this.#connection.tell({ type: 'prefer', slots }), (view) => this.emit('bound', view));
@@ -59,7 +65,7 @@ export class Call extends Emitter {
    */
   constructor({ url, slots = SLOT_STEP, camera = {} }) {
     super();
-    this.#path = new MediaPath({ pairs: slots, camera, publications: this.#publications, reception: this.#reception }, {
+    this.#path = new MediaPath({ pairs: slots, camera, publications: this.#publications, reception: this.#reception, data: this.data }, {
       secured: () => this.#connection.secured(),
       disturbed: () => this.#connection.doubt(),
       replaced: () => {
@@ -229,6 +235,7 @@ export class Call extends Emitter {
     if (state === 'left' || state === 'failed') {
       this.#reception.close();
       this.messages.close();
+      this.data.close();
       this.#unwatch();
     }
     this.emit('state', state);
@@ -258,6 +265,8 @@ export class Call extends Emitter {
         return this.emit('participants', undefined);
       case 'permissions':
         return this.#permit(message.grants);
+      case 'data_cut':
+        return this.data.cut();
       case 'messages':
         return this.messages.receive(message);
       case 'state':

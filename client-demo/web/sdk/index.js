@@ -5,6 +5,8 @@
  * @typedef {import('./call.js').CallEvents} CallEvents
  * @typedef {import('./codecs.js').CameraOptions} CameraOptions
  * @typedef {import('./connection.js').CallState} CallState
+ * @typedef {import('./data.js').DataEvents} DataEvents
+ * @typedef {import('./data.js').SendOptions} SendOptions
  * @typedef {import('./environment.js').Environment} Environment
  * @typedef {import('./errors.js').CallErrorCode} CallErrorCode
  * @typedef {import('./messages.js').Draft} Draft
@@ -24,6 +26,7 @@
  */
 
 export { Call } from './call.js';
+export { Data, DATA_BYTES_MAX } from './data.js';
 export { Emitter } from './events.js';
 export { CallError } from './errors.js';
 export { checkEnvironment } from './environment.js';
