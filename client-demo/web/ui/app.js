@@ -5,6 +5,7 @@ import { Chat } from './chat.js';
 import { notice, setPressed, setText } from './dom.js';
 import { LocalMedia } from './local.js';
 import { Lobby } from './lobby.js';
+import { Pointers } from './pointer.js';
 import { Quality } from './quality.js';
 import { Ringing } from './ring.js';
 import { Stage } from './stage.js';
@@ -36,6 +37,7 @@ export class App extends Emitter {
   #stage;
   #quality;
   #chat;
+  #pointers;
   #tabs = new OtherTabs();
   #speakerOn = true;
   /** @type {{video: MediaStreamTrack, audio: MediaStreamTrack | null} | null} */ #screen = null;
@@ -58,6 +60,7 @@ export class App extends Emitter {
     this.#stage = new Stage(surface, () => this.#soundBlocked(), (pinned) => this.#pinChanged(pinned));
     this.#quality = new Quality(surface);
     this.#chat = new Chat(surface, () => this.#render());
+    this.#pointers = new Pointers(surface);
     this.#ringing = new Ringing(surface, createPhone, (ring) => this.#enterRing(ring));
     this.#lobby = new Lobby(surface, this.#local, given, (room, name) => this.#join(room, name), (name) => this.#ringing.listen(name));
     this.#local.on('changed', () => this.#render());
@@ -128,6 +131,7 @@ export class App extends Emitter {
     this.#call = call;
     const mine = (/** @type {() => void} */ run) => () => call === this.#call && run();
     this.#chat.use(call);
+    this.#pointers.use(call);
     call.on('reachable', (reachable) => call === this.#call && this.#lobby.reachable(reachable));
     call.on('participants', mine(() => this.#render()));
     call.on('stopped', (sources) => {
@@ -245,6 +249,7 @@ export class App extends Emitter {
     this.#local.use(null);
     this.#quality.use(null);
     this.#chat.use(null);
+    this.#pointers.use(null);
     this.#stage.clear();
     this.#call = null;
     if (!this.#closed) this.#openLobby();

@@ -60,6 +60,7 @@ export const en = {
       bandwidth: 'Picture paused: your connection is too slow for it now',
       last_n: 'Picture paused: many people have their camera on',
     }),
+    point: 'Press and hold to show everybody where',
     speaking: 'speaking', handRaised: 'hand raised', muted: 'microphone off', noPicture: 'no picture', separator: ', ',
     pin: (/** @type {string} */ who) => `Pin ${who}`,
     pinTitle: (/** @type {string} */ who) => `Pin ${who}: larger, and sharp first`,

@@ -61,6 +61,7 @@ export const zh = {
   tile: {
     connecting: '正在连接……', lost: '连接中断，正在等待……', paused: '已暂停',
     pauses: { bandwidth: '画面已暂停：您的网络目前太慢', last_n: '画面已暂停：打开摄像头的人太多' },
+    point: '按住即可指给所有人看',
     speaking: '正在说话', handRaised: '已举手', muted: '麦克风已关闭', noPicture: '没有画面', separator: '，',
     pin: (who) => `置顶 ${who}`,
     pinTitle: (who) => `置顶 ${who}：画面更大，清晰优先`,
