@@ -61,7 +61,7 @@ pub enum TimeoutReason {
     Pace,
     /// A subscriber's estimate ages: feedback may be missing, a probe due.
     Bandwidth,
-    /// A peer that said too much at once is listened to again.
+    /// A peer that said too much at once is listened to again; the router's own: who waits for a data message gets it.
     Data,
     /// A peer that never connected is given up.
     Connect,

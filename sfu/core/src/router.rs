@@ -46,6 +46,7 @@ pub struct Router {
     rooms: BTreeMap<RoomId, Room>,
     agenda: Agenda,
     shedding: Shedding,
+    data_turn: crate::data::Turn,
     /// Packets of publishers that their subscribers have not got yet, in order of arrival; see [`Self::forward_arrived`].
     arrived: Vec<ingress::Arrived>,
     /// The datagram that the last `poll_output` lent out.
@@ -76,6 +77,7 @@ struct Link {
 struct Room {
     peers: Vec<usize>,
     speakers: Speakers,
+    data: crate::data::FanOut,
 }
 
 /// What is to be done next and what has been counted: everything a step may add to while peers are borrowed.
@@ -155,6 +157,7 @@ impl Router {
             rooms: BTreeMap::new(),
             agenda: Agenda::default(),
             shedding: Shedding::Nothing,
+            data_turn: Default::default(),
             arrived: Vec::new(),
             lent: None,
             buffer: Vec::new(),

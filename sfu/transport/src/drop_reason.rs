@@ -41,12 +41,14 @@ pub enum DropReason {
     SctpUnknownStream,
     /// A message that is neither text nor bytes: nobody opens channels here (DCEP).
     SctpNoMessage,
+    /// More SCTP packets in a second than are looked at.
+    SctpFlood,
     /// The session is closed or frozen.
     SessionClosed,
 }
 
 impl DropReason {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::NotClassified,
         Self::StunMalformed,
         Self::StunOtherUser,
@@ -66,6 +68,7 @@ impl DropReason {
         Self::SctpMalformed,
         Self::SctpUnknownStream,
         Self::SctpNoMessage,
+        Self::SctpFlood,
         Self::SessionClosed,
     ];
 
@@ -96,6 +99,7 @@ impl DropReason {
             Self::SctpMalformed => "sctp_malformed",
             Self::SctpUnknownStream => "sctp_unknown_stream",
             Self::SctpNoMessage => "sctp_no_message",
+            Self::SctpFlood => "sctp_flood",
             Self::SessionClosed => "session_closed",
         }
     }

@@ -143,3 +143,21 @@ fn a_reader_that_does_not_read_holds_its_sender_up_within_bounds() {
         "all of it is there once it is read"
     );
 }
+
+#[test]
+fn of_a_flood_a_bounded_number_of_packets_is_looked_at_and_the_association_lives() {
+    let mut world = opened(0.0);
+    // An acknowledgement of nothing, as often as the client likes.
+    for _ in 0..3000 {
+        let now = world.now;
+        let noise = [0x13, 0x88, 0x13, 0x88, 0, 0, 0, 1, 0, 0, 0, 0, 14, 0, 0, 4];
+        world.ends[CLIENT].send_packet(now, &noise);
+        world.run(MS / 4, |_| false);
+    }
+    world.run(MS * 50, |_| false);
+    assert!(world.drops[SERVER]["sctp_flood"] >= 2000, "{:?}", world.drops);
+    world.run(MS * 1000, |_| false);
+    let now = world.now;
+    assert!(world.ends[CLIENT].send_message(now, Channel::Reliable, b"still here"));
+    assert_eq!(messages(&mut world, SERVER, MS * 100).len(), 1);
+}

@@ -1,7 +1,7 @@
 //! Data messages: from one participant to all others of the room, or to those it names.
 //!
 //! ```text
-//!  SCTP of the sender ─► intake (rate) ─► may it? address? ─► outbox of each receiver ─► SCTP ─► pacer, behind media
+//!  SCTP of the sender ─► intake, fan-out (rates) ─► may it? address? ─► outbox of each receiver ─► SCTP ─► pacer, behind media
 //!                                                             full: oldest lossy goes, a reliable reader is cut
 //! ```
 //! A receiver's association gets a message when nothing of the last one waits any more, so what is old and lossy is
@@ -53,7 +53,8 @@ impl Router {
         loop {
             let Some(link) = &mut self.links[index] else { return };
             let Some(part) = &mut link.data else { return };
-            let at = part.next_intake(self.now);
+            let Some(room) = self.rooms.get_mut(&link.room) else { return };
+            let at = part.next_intake(self.now).max(room.data.next(self.now));
             if at > self.now {
                 return self.agenda.timers.set_no_later((Owner::Peer(index), TimeoutReason::Data), at);
             }
@@ -80,11 +81,13 @@ impl Router {
         let sealed: Sealed = sealed.map_err(|_| DropReason::DataMalformed)?.into();
         let is_named = |name: &str| message.recipients().any(|id| id == name.as_bytes());
         let to_all = message.recipients().next().is_none();
+        let (room_id, mut receivers) = (link.room, 0);
         for to in room.peers.clone() {
             let Some(part) = self.links[to].as_mut().and_then(|link| link.data.as_mut()) else { continue };
             if to == index || !part.is_open || !(to_all || is_named(&part.name)) {
                 continue;
             }
+            receivers += 1;
             match part.outbox.push(channel, sealed.clone()) {
                 Ok(left_out) => self.agenda.dropped.add(DropReason::DataLossyOverflow, left_out),
                 Err(Overflow) => {
@@ -93,6 +96,9 @@ impl Router {
                 }
             }
             self.feed(to);
+        }
+        if let Some(room) = self.rooms.get_mut(&room_id) {
+            room.data.count(sealed.len(), receivers);
         }
         Ok(())
     }
@@ -103,10 +109,20 @@ impl Router {
         loop {
             let Some(link) = &mut self.links[index] else { return fed };
             let Some(part) = link.data.as_mut().filter(|part| part.is_open) else { return fed };
-            if self.downlinks[index].queue.pacer.data_waiting() > 0 || link.transport.data_unsent() > 0 {
+            let is_busy =
+                self.downlinks[index].queue.pacer.data_waiting() > 0 || link.transport.data_unsent() > 0;
+            if is_busy || part.outbox.is_empty() {
+                return fed;
+            }
+            if let Some(at) = self.data_turn.next(self.now) {
+                if !std::mem::replace(&mut part.is_queued, true) {
+                    self.data_turn.waiting.push(index);
+                }
+                self.agenda.timers.set_no_later((Owner::Router, TimeoutReason::Data), at);
                 return fed;
             }
             let Some((channel, message)) = part.outbox.pop() else { return fed };
+            self.data_turn.count(message.len());
             if link.transport.send_message(self.now, channel, &message) {
                 self.agenda.stats.data_forwarded += 1;
             } else {
@@ -114,6 +130,16 @@ impl Router {
             }
             self.drain_transport(index);
             fed = true;
+        }
+    }
+
+    /// A new tick: those that waited for it.
+    pub(super) fn feed_waiting(&mut self) {
+        for index in std::mem::take(&mut self.data_turn.waiting) {
+            if let Some(part) = self.links[index].as_mut().and_then(|link| link.data.as_mut()) {
+                part.is_queued = false;
+            }
+            self.feed(index);
         }
     }
 

@@ -42,6 +42,7 @@ impl Router {
                 }
             }
             (Owner::Room(room), _) => self.compare_voices(room),
+            (Owner::Router, TimeoutReason::Data) => self.feed_waiting(),
             (Owner::Router, _) => self.agenda.tick_due = true,
             (Owner::Peer(_), TimeoutReason::Speakers | TimeoutReason::Egress) => {}
         }
