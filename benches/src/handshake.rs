@@ -292,7 +292,7 @@ impl Bench {
             peer.handle_timeout(now);
             let wake = loop {
                 match peer.poll_output() {
-                    Output::Transmit(transmit) => {
+                    Output::Transmit(transmit) | Output::Data(transmit) => {
                         let bytes = transmit.bytes;
                         links[1].handle_datagram(now, bytes.len(), (transmit.to, bytes));
                     }
@@ -338,6 +338,7 @@ impl Bench {
             ice_lite: true,
             pairs: &[],
             red: false,
+            data: false,
             ssrc_seed: number,
             previous: None,
             session_id: 1 + number,

@@ -249,7 +249,7 @@ impl Client {
         }
         loop {
             match self.transport.poll_output() {
-                Output::Transmit(transmit) => {
+                Output::Transmit(transmit) | Output::Data(transmit) => {
                     self.socket.send_to(&transmit.bytes, transmit.to).unwrap();
                 }
                 Output::Event(transport::Event::Connected(_)) => self.connected = true,

@@ -137,6 +137,7 @@ impl World {
             | ServerMessage::Quality { .. }
             | ServerMessage::Permissions { .. }
             | ServerMessage::Stopped { .. }
+            | ServerMessage::DataCut {}
             | ServerMessage::RoomChanged { .. }
             | ServerMessage::Registered { .. }
             | ServerMessage::Invited { .. }
@@ -166,7 +167,9 @@ impl World {
             Command::RemovePeer { peer } => {
                 assert_eq!(self.peers.remove(&peer).map(|p| p.0), Some(worker));
             }
-            Command::UpdatePeer { peer, .. } | Command::Prefer { subscriber: peer, .. } => {
+            Command::UpdatePeer { peer, .. }
+            | Command::Prefer { subscriber: peer, .. }
+            | Command::Data { peer, .. } => {
                 assert_eq!(self.peers[&peer].0, worker);
             }
             Command::Bind { subscriber, source, .. } => {

@@ -5,7 +5,7 @@ mod support;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use packet::{Bitrate, PeerId, Rid, RoomId, RtpTime};
+use packet::{Bitrate, Mid, PeerId, Rid, RoomId, RtpTime};
 use sfu_core::allocation::{Choice, LayerId, PauseReason, Preference};
 use sfu_core::{AllocationReport, CloseReason, Command, Event, SlotReport};
 use signaling::sessions::{Config, ConnectionId, Output, Rate, Sessions};
@@ -400,6 +400,63 @@ fn publishers_hear_what_is_watched_and_subscribers_what_they_get() {
     world.clear();
     world.event(Event::LayersWanted { publisher: PeerId(77), mid: mid(1), streams: vec![] });
     assert!(world.sent.is_empty(), "who has left is told nothing");
+}
+
+#[test]
+fn the_media_plane_hears_who_may_send_data_and_only_of_those_who_agreed_on_channels() {
+    let mut world = World::new();
+    let heard = |world: &World| -> Vec<(PeerId, String, bool)> {
+        let commands = world.media.iter().filter_map(|(_, command)| match command {
+            Command::Data { peer, name, may_send } => Some((*peer, name.clone(), *may_send)),
+            _ => None,
+        });
+        commands.collect()
+    };
+    world.enter(1, "a", 4);
+    assert_eq!(heard(&world), [], "no channels were offered");
+    world.open(2);
+    let with_data = |certificate| support::offer_with(4, "efgh", certificate, Mid::new("data"));
+    let mut message = join(1, "a", "Ben", 4);
+    if let ClientMessage::Join { offer, .. } = &mut message {
+        *offer = with_data(1);
+    }
+    world.say(2, message);
+    let Some(ServerMessage::Joined { participant, answer, .. }) = world.to(2).first().copied().cloned()
+    else {
+        panic!("not joined: {:?}", world.sent);
+    };
+    assert!(answer.contains("m=application 9 UDP/DTLS/SCTP webrtc-datachannel"), "{answer}");
+    assert_eq!(heard(&world), [(PeerId(1), participant.clone(), true)]);
+
+    world.clear();
+    let grants = |data| wire::Grants {
+        publish: vec![],
+        subscribe: true,
+        data,
+        moderate: false,
+        hidden: false,
+        record: false,
+    };
+    for data in [false, true] {
+        let action = wire::Action::Grant { participant: participant.clone(), grants: grants(data) };
+        world.say(1, ClientMessage::Moderate { id: 9, action });
+    }
+    assert_eq!(
+        heard(&world),
+        [(PeerId(1), participant.clone(), false), (PeerId(1), participant.clone(), true)]
+    );
+
+    world.clear();
+    world.say(2, ClientMessage::Offer { id: 3, offer: with_data(2), tracks: tracks(), slots: pairs(4) });
+    assert_eq!(
+        heard(&world),
+        [(PeerId(2), participant, true)],
+        "another PeerConnection of the same participant"
+    );
+
+    world.clear();
+    world.event(Event::DataCut { peer: PeerId(2) });
+    assert_eq!(world.to(2), [&ServerMessage::DataCut {}]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod adapt;
 mod calls;
+mod data;
 mod determinism;
 mod hostile;
 mod networks;

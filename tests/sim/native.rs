@@ -4,6 +4,7 @@ use crate::encoder::LAYERS;
 use crate::media::Frame;
 use crate::participant::{Output, Participant, Seen};
 use client_core::{Client, Config, Event};
+use packet::data::Channel;
 use packet::ext::AudioLevel;
 use packet::media::MediaKind;
 use packet::{Bitrate, Ssrc};
@@ -116,6 +117,10 @@ impl Participant for Native {
         self.client.prefer(preferences);
     }
 
+    fn send_data(&mut self, now: Instant, channel: Channel, payload: &[u8]) -> bool {
+        self.client.send_data(now, channel, &[], payload).is_ok()
+    }
+
     fn send_rtcp(&mut self, now: Instant, compound: &[u8]) {
         self.client.send_rtcp(now, compound);
     }
@@ -184,6 +189,9 @@ fn seen(event: Event) -> Option<Seen> {
         | Event::FirstAudio { .. }
         | Event::FirstFrame { .. }
         | Event::Sound(_)
+        | Event::DataOpened
+        | Event::DataClosed
+        | Event::Data { .. }
         | Event::Speakers(_) => None,
     }
 }

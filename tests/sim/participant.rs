@@ -1,6 +1,7 @@
 //! What the world asks of somebody who takes part in a call, whatever stack they run.
 
 use crate::media::Frame;
+use packet::data::Channel;
 use packet::media::MediaKind;
 use packet::{Bitrate, Ssrc};
 use std::net::SocketAddr;
@@ -28,6 +29,10 @@ pub trait Participant {
     fn show(&mut self, _width: u16, _height: u16) {}
     /// Sends RTCP of the script's making, as a client with bad intentions would.
     fn send_rtcp(&mut self, _now: Instant, _compound: &[u8]) {}
+    /// A data message to everybody else; false: it cannot be sent now.
+    fn send_data(&mut self, _now: Instant, _channel: Channel, _payload: &[u8]) -> bool {
+        false
+    }
     /// Sources of the video slots it was given.
     fn video_slots(&self) -> Vec<Ssrc> {
         Vec::new()

@@ -315,7 +315,7 @@ impl Client {
     fn drain(&mut self) {
         loop {
             match self.transport.poll_output() {
-                Output::Transmit(transmit) => {
+                Output::Transmit(transmit) | Output::Data(transmit) => {
                     let _ = self.socket.send(transmit.from.ip(), transmit.to, &transmit.bytes, None);
                 }
                 Output::Event(Event::Connected(stages)) => {

@@ -113,7 +113,7 @@ impl Shape {
                 rtx: (kind == MediaKind::Video).then_some(Ssrc(FIRST_SLOT_RTX_SSRC + number)),
             }
         });
-        PeerMedia { codecs, extensions: extensions(), tracks, slots: slots.collect() }
+        PeerMedia { codecs, extensions: extensions(), tracks, slots: slots.collect(), sctp_port: None }
     }
 
     /// Slots of a peer with what is bound to each: (m-line, kind, publisher).

@@ -13,6 +13,7 @@ use crate::random::Random;
 use crate::session::{Answered, Session};
 use crate::stats::Stats;
 use jitter::audio::SenderAdvice;
+use packet::data::{Channel, DataError};
 use packet::{Bitrate, Mid, RtpTime};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -33,6 +34,8 @@ pub enum SendError {
     UnknownTrack,
     #[error("no such layer was negotiated")]
     UnknownLayer,
+    #[error(transparent)]
+    Data(DataError),
 }
 
 pub struct Client {
@@ -78,6 +81,18 @@ impl Client {
     /// Sends one frame: sound at once, a picture at the pace of the estimate if encoders follow it.
     pub fn send_frame(&mut self, now: Instant, mid: Mid, frame: Frame<'_>) -> Result<(), SendError> {
         self.media.send_frame(now, mid, frame)
+    }
+
+    /// Says something over a data channel, with [`Config::data`] and after [`Event::DataOpened`]: to the participants named, or
+    /// to everybody else.
+    pub fn send_data(
+        &mut self,
+        now: Instant,
+        channel: Channel,
+        to: &[&str],
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        self.media.send_data(now, channel, to, payload)
     }
 
     /// What the encoders of all tracks could use for video together, and that they follow [`Self::video_budget`]. Without
@@ -225,6 +240,7 @@ impl Client {
             | ServerMessage::Presence { .. }
             | ServerMessage::Permissions { .. }
             | ServerMessage::Stopped { .. }
+            | ServerMessage::DataCut {}
             | ServerMessage::RoomChanged { .. }
             | ServerMessage::Registered { .. }
             | ServerMessage::Invited { .. }

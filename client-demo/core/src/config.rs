@@ -42,6 +42,8 @@ pub struct Config {
     pub room: String,
     pub name: String,
     pub publish: Vec<Publish>,
+    /// Data channels are offered, and begun once connected.
+    pub data: bool,
     /// Pairs of m-lines offered at the start; more are offered when the server asks.
     pub slot_pairs: u32,
     pub certificate: Arc<Certificate>,
@@ -76,6 +78,7 @@ impl Config {
             room: room.to_owned(),
             name: name.to_owned(),
             publish: vec![publish(Source::Microphone), publish(Source::Camera)],
+            data: false,
             slot_pairs: 4,
             certificate,
             local_addresses,

@@ -1,6 +1,7 @@
 //! What comes out of a client.
 
 use jitter::audio::Rungs;
+use packet::data::Channel;
 use packet::{Mid, NtpTime, RtpTime};
 use std::time::{Duration, Instant};
 use transport::{CloseReason, Transmit};
@@ -76,6 +77,16 @@ pub enum Event {
     Frame(ReceivedFrame),
     /// With [`crate::Config::deliver_sound`]: every 10 ms of every slot in which somebody is heard.
     Sound(Sound),
+    /// Data messages can be sent, with [`crate::Config::data`].
+    DataOpened,
+    /// They cannot any more.
+    DataClosed,
+    /// A data message of somebody.
+    Data {
+        participant: ParticipantId,
+        channel: Channel,
+        payload: Vec<u8>,
+    },
     /// Who speaks, loudest first.
     Speakers(Vec<ParticipantId>),
     /// Which encodings of our own track somebody watches: the others need not be sent.

@@ -10,6 +10,7 @@ use crate::stream::Unprotected;
 use crate::transport_feedback::Arrivals;
 use crate::{SendError, reports};
 use jitter::video::Via;
+use packet::data::{Addressed, Channel, Delivered};
 use packet::ext::{ExtensionMap, Values};
 use packet::media::{Codec, CodecConfig, PeerMedia};
 use packet::rtcp::{Compound, Nack, Packet, Pli, ReceptionReport};
@@ -41,6 +42,7 @@ pub(crate) struct Media {
     transport_at: Option<Instant>,
     pub connected: bool,
     pub closed: bool,
+    data_begun: bool,
     pub stages: Stages,
     pub round_trip: Option<Duration>,
     pub feedbacks_sent: u64,
@@ -84,6 +86,7 @@ impl Media {
             transport_at: None,
             connected: false,
             closed: false,
+            data_begun: false,
             stages: Stages::default(),
             round_trip: None,
             feedbacks_sent: 0,
@@ -97,6 +100,11 @@ impl Media {
 
     /// What was negotiated; tracks and slots that are there already keep their state.
     pub fn negotiated(&mut self, now: Instant, media: PeerMedia, random: &mut Random) {
+        if let Some(port) = media.sctp_port
+            && !std::mem::replace(&mut self.data_begun, true)
+        {
+            self.transport.open_data(now, port);
+        }
         self.extensions = media.extensions;
         self.codecs = media.codecs;
         for track in &media.tracks {
@@ -165,7 +173,7 @@ impl Media {
         datagram: &mut [u8],
     ) {
         match self.transport.handle_datagram(now, local, from, datagram) {
-            Ok(Incoming::Handled) => {}
+            Ok(Incoming::Handled) => self.read_data(),
             Ok(Incoming::Rtp { packet, .. }) => self.handle_rtp(now, packet),
             Ok(Incoming::Rtcp(compound)) => self.handle_rtcp(now, compound),
             Err(reason) => self.drop(reason.name()),
@@ -319,12 +327,43 @@ impl Media {
     pub fn drain_transport(&mut self, now: Instant) {
         loop {
             match self.transport.poll_output() {
-                transport::Output::Transmit(transmit) => self.out.push_back(Output::Transmit(transmit)),
+                transport::Output::Transmit(transmit) | transport::Output::Data(transmit) => {
+                    self.out.push_back(Output::Transmit(transmit));
+                }
                 transport::Output::Event(event) => self.transport_event(now, event),
                 transport::Output::Timeout(at, _) => {
                     self.transport_at = Some(at).filter(|_| !self.closed);
                     return;
                 }
+            }
+        }
+    }
+
+    /// A data message to those named, or to everybody else.
+    pub fn send_data(
+        &mut self,
+        now: Instant,
+        channel: Channel,
+        to: &[&str],
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let to: Vec<&[u8]> = to.iter().map(|id| id.as_bytes()).collect();
+        let message = Addressed::write(&to, payload).map_err(SendError::Data)?;
+        let sent = self.transport.send_message(now, channel, &message);
+        self.drain_transport(now);
+        if sent { Ok(()) } else { Err(SendError::NotConnected) }
+    }
+
+    fn read_data(&mut self) {
+        while let Some(transport::Message { channel, bytes }) = self.transport.next_message() {
+            let read = Delivered::parse(&bytes).ok();
+            let from = read.and_then(|data| String::from_utf8(data.sender.to_vec()).ok());
+            match (read, from) {
+                (Some(data), Some(participant)) => {
+                    let payload = data.payload.to_vec();
+                    self.out.push_back(Output::Event(Event::Data { participant, channel, payload }));
+                }
+                _ => self.drop("data_malformed"),
             }
         }
     }
@@ -345,7 +384,9 @@ impl Media {
                 self.closed = true;
                 self.out.push_back(Output::Event(Event::Closed(reason)));
             }
-            transport::Event::PathChanged { .. } | transport::Event::Data(_) => {}
+            transport::Event::DataOpened => self.out.push_back(Output::Event(Event::DataOpened)),
+            transport::Event::DataClosed(_) => self.out.push_back(Output::Event(Event::DataClosed)),
+            transport::Event::PathChanged { .. } => {}
         }
     }
 

@@ -25,6 +25,7 @@ pub(crate) struct Session {
     tracks: Vec<SendTrack>,
     pub infos: Vec<TrackInfo>,
     pairs: Vec<(Mid, Mid)>,
+    data: Option<Mid>,
     pub cname: String,
     session_id: u64,
     version: u64,
@@ -72,6 +73,7 @@ impl Session {
                 encrypted: false,
             });
         }
+        let data = config.data.then(|| index_mid(tracks.len()));
         let mut session = Self {
             room: config.room.clone(),
             name: config.name.clone(),
@@ -82,6 +84,7 @@ impl Session {
             tracks,
             infos,
             pairs: Vec::new(),
+            data,
             cname: random.text(16),
             session_id: random.next(),
             version: 0,
@@ -181,6 +184,7 @@ impl Session {
             extensions: sdp::native_extensions(),
             tracks: &self.tracks,
             pairs: &self.pairs,
+            data: self.data,
             cname: &self.cname,
             session_id: self.session_id,
             session_version: self.version,
@@ -189,7 +193,7 @@ impl Session {
 
     fn grow(&mut self) {
         while self.pairs.len() < self.wanted_pairs as usize {
-            let index = self.tracks.len() + 2 * self.pairs.len();
+            let index = self.tracks.len() + usize::from(self.data.is_some()) + 2 * self.pairs.len();
             self.pairs.push((index_mid(index), index_mid(index + 1)));
         }
     }

@@ -361,6 +361,7 @@ impl Mirror {
             ice_lite: true,
             pairs: &[],
             red: false,
+            data: false,
             ssrc_seed: 5,
             previous: Some(&previous),
             session_id: 9,
@@ -537,7 +538,9 @@ impl Mirror {
         }
         loop {
             match transport.poll_output() {
-                transport::Output::Transmit(t) => flying.push_back((now + ONE_WAY, false, t.bytes)),
+                transport::Output::Transmit(t) | transport::Output::Data(t) => {
+                    flying.push_back((now + ONE_WAY, false, t.bytes))
+                }
                 transport::Output::Event(_) => {}
                 transport::Output::Timeout(at, _) => return at,
             }

@@ -8,6 +8,7 @@
  */
 
 import { Connection } from './connection.js';
+import { Data } from './data.js';
 import { CallError } from './errors.js';
 import { CallKey } from './encryption/call-key.js';
 import { Emitter } from './events.js';
@@ -55,6 +56,11 @@ import { SLOT_STEP } from './slots.js';
 /** @extends {Emitter<CallEvents>} */
 export class Call extends Emitter {
   /** What is said in the room. */ messages = new MessageLog();
+  /** What must be fast rather than kept. */ data = new Data({
+    open: () => this.#path.openData(),
+    reopen: () => this.#path.renew(),
+    may: () => this.grants?.data ?? true,
+  });
   #publications = new Publications();
   #room = new Room((name, detail) => {
     this.emit(name, detail);
@@ -86,7 +92,7 @@ export class Call extends Emitter {
     super();
     this.#keep(key);
     const encryption = () => this.#key.encryption;
-    this.#path = new MediaPath({ pairs: slots, camera, publications: this.#publications, reception: this.#reception, encryption }, {
+    this.#path = new MediaPath({ pairs: slots, camera, publications: this.#publications, reception: this.#reception, data: this.data, encryption }, {
       secured: () => this.#connection.secured(),
       disturbed: () => this.#connection.doubt(),
       replaced: () => {
@@ -330,6 +336,7 @@ export class Call extends Emitter {
       this.#reception.close();
       this.messages.close();
       this.#key.close();
+      this.data.close();
       this.#unwatch();
     }
     this.emit('state', state);
@@ -370,6 +377,8 @@ export class Call extends Emitter {
         this.#reception.rebind(message.bindings);
         this.#room.move(message);
         return this.#path.grow(0);
+      case 'data_cut':
+        return this.data.cut();
       case 'messages':
         return this.messages.receive(message);
       case 'state':

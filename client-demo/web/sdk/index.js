@@ -5,6 +5,8 @@
  * @typedef {import('./call.js').CallEvents} CallEvents
  * @typedef {import('./codecs.js').CameraOptions} CameraOptions
  * @typedef {import('./connection.js').CallState} CallState
+ * @typedef {import('./data.js').DataEvents} DataEvents
+ * @typedef {import('./data.js').SendOptions} SendOptions
  * @typedef {import('./encryption/index.js').EncryptionProblem} EncryptionProblem
  * @typedef {import('./encryption/passphrase.js').SharedKey} SharedKey
  * @typedef {import('./environment.js').Environment} Environment
@@ -33,6 +35,7 @@
  */
 
 export { Call } from './call.js';
+export { Data, DATA_BYTES_MAX } from './data.js';
 export { Emitter } from './events.js';
 export { CallError } from './errors.js';
 export { checkEnvironment } from './environment.js';

@@ -10,6 +10,7 @@ import { Peer } from './peer.js';
 import { summarise } from './stats.js';
 
 /** @import {CameraOptions} from './codecs.js' */
+/** @import {Data} from './data.js' */
 /** @import {Encryption} from './encryption/index.js' */
 /** @import {Link} from './link.js' */
 /** @import {Publications} from './publications.js' */
@@ -28,6 +29,7 @@ export class MediaPath {
   #publications;
   #reception;
   #encryption;
+  #data;
   #hooks;
   /** @type {Peer | null} */ #peer = null;
   /** @type {Promise<string> | null} The offer made ahead. */ #offer = null;
@@ -37,17 +39,18 @@ export class MediaPath {
   /** @type {Map<string, any> | null} */ #report = null;
 
   /**
-   * @param {{pairs: number, camera: CameraOptions, publications: Publications, reception: Reception, encryption: () => Encryption | null}} options
-   *   `pairs`: receive-only, to begin with; `encryption`: of the PeerConnection that is made now
+   * @param {{pairs: number, camera: CameraOptions, publications: Publications, reception: Reception, data: Data,
+   *   encryption: () => Encryption | null}} options `pairs`: receive-only, to begin with; `encryption`: of the PeerConnection that is made now
    * @param {{secured: () => void, disturbed: () => void, replaced: () => void}} hooks `secured`: media may flow; `disturbed`: it may not get
    *   through any more; `replaced`: by another PeerConnection
    */
-  constructor({ pairs, camera, publications, reception, encryption }, hooks) {
+  constructor({ pairs, camera, publications, reception, data, encryption }, hooks) {
     this.#pairs = pairs;
     this.#camera = camera;
     this.#publications = publications;
     this.#reception = reception;
     this.#encryption = encryption;
+    this.#data = data;
     this.#hooks = hooks;
   }
 
@@ -64,6 +67,7 @@ export class MediaPath {
     if (this.#peer) return this.#peer;
     const peer = new Peer(this.#pairs, this.#camera, this.#encryption());
     this.#peer = peer;
+    if (this.#data.isWanted) this.#data.attach(peer.openData());
     this.#offer = this.#publications.fill(peer).then(() => peer.offer());
     this.#offer.catch(() => {}); // Whoever joins with it hears of it.
     peer.on('dtls', () => this.#hooks.secured());
@@ -96,6 +100,15 @@ export class MediaPath {
   /** We are in the room. @param {Link} link */
   use(link) {
     this.#link = link;
+    if (this.#peer?.hasUntold) this.#negotiate({});
+  }
+
+  /** The connection that is there gets data channels with an offer more, once it can be made; the next have them from the start. */
+  openData() {
+    const peer = this.#peer;
+    if (!peer || peer.isClosed) return;
+    this.#data.attach(peer.openData());
+    this.#negotiate({});
   }
 
   /** The link is lost: what is under way on it will not be answered. */
@@ -181,7 +194,7 @@ export class MediaPath {
     if (!peer || !link) return;
     this.#negotiation = this.#negotiation.then(async () => {
       const more = this.#reception.lacking(wanted);
-      if (peer !== this.#peer || (!restart && more === 0)) return;
+      if (peer !== this.#peer || (!restart && more === 0 && !peer.hasUntold)) return;
       peer.addPairs(more);
       const answer = await link.request({ type: 'offer', ...this.#describe(peer, await peer.offer({ restart })) });
       await peer.accept(answer.answer);

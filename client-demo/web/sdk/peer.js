@@ -12,6 +12,7 @@ import { Emitter } from './events.js';
 import { shortened } from './offer.js';
 
 /** @import {CameraOptions} from './codecs.js' */
+/** @import {Channels} from './data.js' */
 /** @import {Encryption} from './encryption/index.js' */
 /** @import {EncodingActive, Kind, SlotPair, Source} from './wire.js' */
 
@@ -39,6 +40,8 @@ export class Peer extends Emitter {
   /** @type {Map<Source, RTCRtpTransceiver>} */ #senders = new Map();
   /** @type {Pair[]} */ #pairs = [];
   /** @type {Promise<unknown>} Of senders' parameters. */ #changes = Promise.resolve();
+  /** @type {Channels | null} */ #data = null;
+  #dataOffered = false;
 
   /** @type {CameraOptions} */ #camera;
   #encryption;
@@ -94,6 +97,25 @@ export class Peer extends Emitter {
     }
   }
 
+  /**
+   * The two data channels, from the next offer on. Both ends know them by their numbers, so nothing is opened in band.
+   * @returns {Channels}
+   */
+  openData() {
+    const open = (/** @type {string} */ label, /** @type {RTCDataChannelInit} */ init) => {
+      const channel = this.#connection.createDataChannel(label, { negotiated: true, ...init });
+      channel.binaryType = 'arraybuffer';
+      return channel;
+    };
+    this.#data ??= { reliable: open('reliable', { id: 0 }), lossy: open('lossy', { id: 1, ordered: false, maxRetransmits: 0 }) };
+    return this.#data;
+  }
+
+  /** There is something that no offer has told yet. */
+  get hasUntold() {
+    return this.#data !== null && !this.#dataOffered;
+  }
+
   get isConnected() {
     return this.#connection.connectionState === 'connected';
   }
@@ -132,9 +154,11 @@ export class Peer extends Emitter {
    * @returns {Promise<string>} SDP
    */
   async offer({ restart = false } = {}) {
+    const withData = this.#data !== null;
     const offer = await this.#connection.createOffer({ iceRestart: restart });
     this.#encryption?.learn(offer.sdp ?? '');
     await this.#connection.setLocalDescription(offer);
+    this.#dataOffered = withData;
     return shortened(withAudioRepair(offer.sdp ?? '', [...this.#senders.values()].map(({ mid }) => mid)));
   }
 

@@ -175,6 +175,7 @@
  *   | {type: 'call_changed', call: string, state: RingState}
  *   | {type: 'state', participant: string, key: string, value: string}
  *   | {type: 'stopped', sources: Source[]}
+ *   | {type: 'data_cut'}
  *   | {type: 'room_changed', locked: boolean, waiting?: boolean, publish?: Source[], spotlight: string | null}
  *   | {type: 'waiting_room', people: Member[]}
  *   | {type: 'groups', groups: Group[]}
@@ -299,6 +300,7 @@ const SERVER = {
   posted: object({ re: number, seq: number }),
   messages: object({ log: text, messages: list(message), gap: optional(flag) }),
   state: object({ participant: text, key: text, value: text }),
+  data_cut: object({}),
   stopped: object({ sources }),
   room_changed: object({ locked: flag, waiting: optional(flag), publish: optional(sources), spotlight: optional(text) }),
   permissions: object({ grants, role: optional(role) }),

@@ -6,6 +6,7 @@ import { notice, setPressed, setText } from './dom.js';
 import { LocalMedia } from './local.js';
 import { Lobby } from './lobby.js';
 import { People } from './people.js';
+import { Pointers } from './pointer.js';
 import { Quality } from './quality.js';
 import { Ringing } from './ring.js';
 import { Stage } from './stage.js';
@@ -45,6 +46,7 @@ export class App extends Emitter {
   #quality;
   #chat;
   #people;
+  #pointers;
   #tabs = new OtherTabs();
   #speakerOn = true;
   /** @type {{video: MediaStreamTrack, audio: MediaStreamTrack | null} | null} */ #screen = null;
@@ -77,6 +79,7 @@ export class App extends Emitter {
       this.#chat.open(false);
       this.#quality.open(false);
     });
+    this.#pointers = new Pointers(surface);
     this.#ringing = new Ringing(surface, createPhone, (ring) => this.#enterRing(ring));
     this.#lobby = new Lobby(surface, this.#local, { ...given, encrypted: this.#key !== null }, (room, name) => this.#join(room, name), (name) => this.#ringing.listen(name), () => this.leave());
     this.#local.on('changed', () => this.#render());
@@ -171,6 +174,7 @@ export class App extends Emitter {
     this.#call = call;
     const mine = (/** @type {() => void} */ run) => () => call === this.#call && run();
     this.#chat.use(call);
+    this.#pointers.use(call);
     call.on('reachable', (reachable) => call === this.#call && this.#lobby.reachable(reachable));
     call.on('participants', mine(() => this.#render()));
     call.on('stopped', (sources) => {
@@ -305,6 +309,7 @@ export class App extends Emitter {
     this.#quality.use(null);
     this.#people.use(null);
     this.#chat.use(null);
+    this.#pointers.use(null);
     this.#stage.clear();
     this.#call = null;
     if (!this.#closed) this.#openLobby();

@@ -51,7 +51,9 @@ export class Tile {
     this.root = make('li', 'tile', this.#avatar, this.picture, this.#status, label, this.pin);
     this.root.dataset.tile = key;
     this.root.setAttribute('part', 'tile');
-    if (key.endsWith('/screen')) this.root.classList.add('screen');
+    if (!key.endsWith('/screen')) return;
+    this.root.classList.add('screen');
+    this.picture.title = words.tile.point;
   }
 
   /** As it is written. */

@@ -23,4 +23,6 @@ pub enum Command {
     /// How the subscriber shows these slots; slots that are not named stay as they were. Holds for the slot, whoever is
     /// in it.
     Prefer { subscriber: PeerId, slots: Vec<(Mid, Preference)> },
+    /// What others call the peer in data messages, and whether it may send any. Without this it neither sends nor gets any.
+    Data { peer: PeerId, name: String, may_send: bool },
 }

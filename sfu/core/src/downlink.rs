@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod bucket;
+mod data_line;
 mod departures;
 mod egress;
 mod fec;
@@ -15,6 +16,7 @@ mod selector;
 mod slot;
 mod write;
 
+pub(crate) use bucket::Bucket;
 pub(crate) use egress::{Batch, Media, Queue};
 pub(crate) use munger::Ids;
 pub(crate) use pacer::{Class, TICK};

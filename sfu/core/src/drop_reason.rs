@@ -85,6 +85,18 @@ drop_reasons! {
     PacerPressure = "pacer_pressure",
     /// More packets wait for one peer than it will be sent.
     QueueFull = "queue_full",
+    /// A data message of a peer that may send none.
+    DataNotAllowed = "data_not_allowed",
+    /// A data message whose address cannot be read, or that names too many.
+    DataMalformed = "data_malformed",
+    /// A data message with more than may be said in one.
+    DataTooLarge = "data_too_large",
+    /// A lossy data message that newer ones took the place of, before its receiver's link had room.
+    DataLossyOverflow = "data_lossy_overflow",
+    /// A reliable data message for a peer that reads so slowly that its channels were closed.
+    DataSlowReader = "data_slow_reader",
+    /// A data message that the association would not take.
+    DataNotTaken = "data_not_taken",
     /// The transport would not encrypt.
     Protect = "protect",
 }
@@ -102,6 +114,9 @@ impl Default for DropCounters {
 impl DropCounters {
     pub(crate) fn count(&mut self, reason: DropReason) {
         self.0[reason as usize] += 1;
+    }
+    pub(crate) fn add(&mut self, reason: DropReason, times: usize) {
+        self.0[reason as usize] += times as u64;
     }
     pub(crate) fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
         DropReason::ALL.iter().map(|&r| (r, self.0[r as usize]))

@@ -61,6 +61,8 @@ pub enum TimeoutReason {
     Pace,
     /// A subscriber's estimate ages: feedback may be missing, a probe due.
     Bandwidth,
+    /// A peer that said too much at once is listened to again; the router's own: who waits for a data message gets it.
+    Data,
     /// A peer that never connected is given up.
     Connect,
 }
@@ -87,6 +89,8 @@ pub enum Event {
     LayersWanted { publisher: PeerId, mid: Mid, streams: Vec<(Option<Rid>, bool)> },
     /// A subscriber's shares changed, or its estimate did.
     Allocated { subscriber: PeerId, allocation: AllocationReport },
+    /// The peer did not read its reliable data messages: its channels were closed.
+    DataCut { peer: PeerId },
 }
 
 /// What one subscriber gets, for its quality panel.

@@ -6,6 +6,8 @@
 //!              by address  decrypts    layer selection -> munger -> queue -> batch (rewrite, encrypt) -> Transmit
 //! ```
 //!
+//! Data messages go from a peer to the others of its room, or to those it names, behind all media of a link.
+//!
 //! It never opens a socket, asks for the time, waits, or reads an unordered container; what arrives is counted,
 //! with a [`DropReason`] for everything that goes no further.
 
@@ -15,6 +17,7 @@ pub mod allocation;
 mod clock;
 mod command;
 mod config;
+mod data;
 mod downlink;
 mod drop_reason;
 mod event;

@@ -3,6 +3,7 @@
 mod allocate;
 mod bandwidth;
 mod control;
+mod data;
 mod ingress;
 mod reports;
 mod rtcp;
@@ -45,6 +46,7 @@ pub struct Router {
     rooms: BTreeMap<RoomId, Room>,
     agenda: Agenda,
     shedding: Shedding,
+    data_turn: crate::data::Turn,
     /// Packets of publishers that their subscribers have not got yet, in order of arrival; see [`Self::forward_arrived`].
     arrived: Vec<ingress::Arrived>,
     /// The datagram that the last `poll_output` lent out.
@@ -65,6 +67,8 @@ struct Link {
     /// In `Agenda::sending`.
     sending: bool,
     next_receiver_report: Instant,
+    /// Of whoever agreed on data channels.
+    data: Option<Box<crate::data::Part>>,
     bytes_in: u64,
     bytes_out: u64,
 }
@@ -73,6 +77,7 @@ struct Link {
 struct Room {
     peers: Vec<usize>,
     speakers: Speakers,
+    data: crate::data::FanOut,
 }
 
 /// What is to be done next and what has been counted: everything a step may add to while peers are borrowed.
@@ -152,6 +157,7 @@ impl Router {
             rooms: BTreeMap::new(),
             agenda: Agenda::default(),
             shedding: Shedding::Nothing,
+            data_turn: Default::default(),
             arrived: Vec::new(),
             lent: None,
             buffer: Vec::new(),
@@ -189,6 +195,7 @@ impl Router {
             Command::RemovePeer { peer } => self.remove_peer(peer),
             Command::Bind { subscriber, slot, source } => self.bind(subscriber, slot, source),
             Command::Prefer { subscriber, slots } => self.prefer(subscriber, &slots),
+            Command::Data { peer, name, may_send } => self.set_data(peer, &name, may_send),
         }
     }
 
@@ -228,20 +235,15 @@ impl Router {
         if self.config.egress_tick.is_none() || self.agenda.tick_due {
             while let Some(&index) = self.agenda.sending.front() {
                 // Most queues are empty after one batch.
-                if self.downlinks[index].queue.has_work() {
-                    if let Some((from, to, batch)) = self.next_batch(index) {
-                        self.count_out(batch.datagrams as u64, batch.len);
-                        let bytes = &self.buffer[..batch.len];
-                        return Output::Transmit(Transmit {
-                            from,
-                            to,
-                            bytes,
-                            segment_size: batch.segment_size,
-                        });
-                    }
-                    if self.pad(index) {
-                        continue;
-                    }
+                if self.downlinks[index].queue.has_work()
+                    && let Some((from, to, batch)) = self.next_batch(index)
+                {
+                    self.count_out(batch.datagrams as u64, batch.len);
+                    let bytes = &self.buffer[..batch.len];
+                    return Output::Transmit(Transmit { from, to, bytes, segment_size: batch.segment_size });
+                }
+                if self.feed(index) || self.pad(index) {
+                    continue;
                 }
                 self.agenda.sending.pop_front();
                 if let Some(link) = &mut self.links[index] {

@@ -6,7 +6,7 @@ use packet::{Bitrate, Mid, PeerId, Rid, RoomId, Ssrc};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Counters since the router was made, except `peers`, `connected` and `rooms`.
+/// Counters since the router was made, except `peers`, `connected`, `rooms` and `data_open`.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Stats {
     pub peers: usize,
@@ -40,6 +40,11 @@ pub struct Stats {
     pub keyframes_requested: u64,
     pub keyframes_wanted: u64,
     pub feedbacks_sent: u64,
+    /// Data messages of peers, and those given to receivers.
+    pub data_received: u64,
+    pub data_forwarded: u64,
+    /// Peers with data channels that are open.
+    pub data_open: usize,
     /// Every reason, the transports' too, in a fixed order, zeros included.
     pub dropped: Vec<(&'static str, u64)>,
 }

@@ -122,3 +122,34 @@ fn a_participant_costs_little_memory() {
         assert!(kib < kib_max, "{people} people: {kib} KiB each");
     }
 }
+
+/// Bytes that the router holds for each of `people`, of whom everybody has agreed on data channels and `open` of them use some.
+fn each(people: u64, agreed: bool, open: bool) -> i64 {
+    let before = BYTES.get();
+    let mut world = World::new();
+    for number in 1..=people {
+        world.join_with(number, &[], people as usize - 1, |peer| {
+            peer.media.sctp_port = agreed.then_some(5000);
+            peer.begins_data = open;
+        });
+    }
+    world.until_connected();
+    if open {
+        world.until_data_opened();
+        for channel in packet::data::Channel::ALL {
+            for number in 1..=people {
+                assert!(world.say(number, channel, &[], b"hello"));
+            }
+        }
+    }
+    world.run(ms(5000));
+    (BYTES.get() - before) / people as i64
+}
+
+#[test]
+fn data_channels_cost_little_and_nothing_where_nobody_uses_them() {
+    let (without, agreed, open) = (each(6, false, false), each(6, true, false), each(6, true, true));
+    println!("{} bytes each for having agreed, {} with an association", agreed - without, open - without);
+    assert!(agreed - without < 300, "a name and a rate: {}", agreed - without);
+    assert!(open - without < 16 * 1024, "{}", open - without);
+}

@@ -3,6 +3,7 @@
 //! Nothing here keeps state between packets, allocates per packet on the RTP path, does I/O or asks for the time.
 
 pub mod codec;
+pub mod data;
 pub mod demux;
 pub mod ext;
 pub mod fec;

@@ -87,4 +87,6 @@ pub struct PeerMedia {
     pub extensions: ExtensionMap,
     pub tracks: Vec<SendTrack>,
     pub slots: Vec<Slot>,
+    /// The peer takes data channels, at this SCTP port inside DTLS (RFC 8841 section 5).
+    pub sctp_port: Option<u16>,
 }

@@ -33,12 +33,22 @@ pub enum DropReason {
     SrtpTooOld,
     /// A new SSRC although the bounded number of them is reached.
     SrtpTooManySsrcs,
+    /// An SCTP packet although no data channels were agreed on, or before the peer has begun an association.
+    SctpNotExpected,
+    /// An SCTP packet with a chunk that is cut.
+    SctpMalformed,
+    /// Data on a stream that is no channel of ours.
+    SctpUnknownStream,
+    /// A message that is neither text nor bytes: nobody opens channels here (DCEP).
+    SctpNoMessage,
+    /// More SCTP packets in a second than are looked at.
+    SctpFlood,
     /// The session is closed or frozen.
     SessionClosed,
 }
 
 impl DropReason {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
         Self::NotClassified,
         Self::StunMalformed,
         Self::StunOtherUser,
@@ -54,6 +64,11 @@ impl DropReason {
         Self::SrtpReplayed,
         Self::SrtpTooOld,
         Self::SrtpTooManySsrcs,
+        Self::SctpNotExpected,
+        Self::SctpMalformed,
+        Self::SctpUnknownStream,
+        Self::SctpNoMessage,
+        Self::SctpFlood,
         Self::SessionClosed,
     ];
 
@@ -80,6 +95,11 @@ impl DropReason {
             Self::SrtpReplayed => "srtp_replayed",
             Self::SrtpTooOld => "srtp_too_old",
             Self::SrtpTooManySsrcs => "srtp_too_many_ssrcs",
+            Self::SctpNotExpected => "sctp_not_expected",
+            Self::SctpMalformed => "sctp_malformed",
+            Self::SctpUnknownStream => "sctp_unknown_stream",
+            Self::SctpNoMessage => "sctp_no_message",
+            Self::SctpFlood => "sctp_flood",
             Self::SessionClosed => "session_closed",
         }
     }

@@ -20,6 +20,9 @@ pub enum Incoming<'a> {
 #[derive(PartialEq, Eq, Debug)]
 pub enum Output {
     Transmit(Transmit),
+    /// The same with something of a data channel in it: it may wait behind sound and pictures, but not be overtaken by
+    /// its like.
+    Data(Transmit),
     Event(Event),
     /// Nothing more now; call `handle_timeout` at this instant.
     Timeout(Instant, Reason),
@@ -42,8 +45,10 @@ pub enum Event {
     Connected(Stages),
     /// The peer moved; [`crate::Transport::remote_address`] says the same.
     PathChanged { local: SocketAddr, remote: SocketAddr },
-    /// Application data over DTLS (SCTP packets, RFC 8261).
-    Data(Vec<u8>),
+    /// Messages can be sent.
+    DataOpened,
+    /// The association is over; a new one may begin.
+    DataClosed(DataCloseReason),
     /// The last event.
     Closed(CloseReason),
 }
@@ -97,6 +102,14 @@ impl CloseReason {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DataCloseReason {
+    /// The peer ended it, or broke its protocol.
+    Peer,
+    /// [`crate::Transport::close_data`] was called.
+    Local,
+}
+
 /// Why a transport wants to be woken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reason {
@@ -108,6 +121,8 @@ pub enum Reason {
     DtlsRepeat,
     /// The handshake has taken too long.
     DtlsDeadline,
+    /// A data channel's: something is sent or acknowledged again.
+    Data,
     /// Nothing is due.
     Idle,
 }

@@ -5,6 +5,9 @@
 //!      \------------- consent gone, wrong certificate, goodbye ------------> Closed
 //! ```
 
+mod data;
+
+use self::data::Data;
 use crate::dtls::{Dtls, Step};
 use crate::ice::{Full, Lite, Path};
 use crate::output::{CloseReason, Event, Incoming, Output, Reason, Stages, Transmit};
@@ -54,6 +57,7 @@ pub struct Transport {
     path: Option<Path>,
     /// Authentic media of the peer arrived.
     peer_heard: bool,
+    data: Data,
     now: Instant,
     outputs: VecDeque<Output>,
     transmits: Vec<Transmit>,
@@ -104,6 +108,7 @@ impl Transport {
             ice_connected_after: None,
             path: None,
             peer_heard: false,
+            data: Data::default(),
             now,
             outputs: VecDeque::new(),
             transmits: Vec::new(),
@@ -237,7 +242,7 @@ impl Transport {
                 let dtls = self.dtls.as_mut().ok_or(DropReason::DtlsNotExpected)?;
                 let result = dtls.handle(now, datagram, &mut self.steps);
                 self.settle(now);
-                result.map(|()| Incoming::Handled)
+                result.and(self.data.take_refused().map_or(Ok(Incoming::Handled), Err))
             }
         }
     }
@@ -269,6 +274,7 @@ impl Transport {
         {
             full.handle_timeout(now, &mut self.transmits);
         }
+        self.data_timeout(now);
         self.settle(now);
     }
 
@@ -291,6 +297,7 @@ impl Transport {
             (self.consent_until(), Reason::Consent),
             (dtls.and_then(Dtls::repeat_at), Reason::DtlsRepeat),
             (dtls.and_then(Dtls::deadline), Reason::DtlsDeadline),
+            (self.data.poll_timeout(), Reason::Data),
         ];
         for (at, reason) in timers {
             if let Some(at) = at
@@ -336,11 +343,17 @@ impl Transport {
         {
             dtls.start(now, &mut self.steps);
         }
-        let mut steps = std::mem::take(&mut self.steps);
-        for step in steps.drain(..) {
-            self.take_step(now, step);
+        loop {
+            let mut steps = std::mem::take(&mut self.steps);
+            for step in steps.drain(..) {
+                self.take_step(now, step);
+            }
+            self.drain_data(now);
+            if self.steps.is_empty() {
+                self.steps = steps;
+                return;
+            }
         }
-        self.steps = steps;
     }
 
     fn take_step(&mut self, now: Instant, step: Step) {
@@ -351,9 +364,7 @@ impl Transport {
                 }
             }
             Step::Keys(keys, version) => self.install(now, keys, version),
-            Step::Data(data) if self.state == State::Connected => {
-                self.outputs.push_back(Output::Event(Event::Data(data)));
-            }
+            Step::Data(packet) if self.state == State::Connected => self.take_sctp(now, &packet),
             Step::Data(_) => {}
             Step::PeerClosed => self.end(CloseReason::PeerClosed),
             Step::Mismatch => self.end(CloseReason::FingerprintMismatch),
@@ -377,11 +388,13 @@ impl Transport {
         self.srtp = Some(Srtp { keys, inbound, outbound });
         self.state = State::Connected;
         self.outputs.push_back(Output::Event(Event::Connected(stages)));
+        self.begin_data(now);
     }
 
     fn end(&mut self, reason: CloseReason) {
         if self.state != State::Closed {
             self.state = State::Closed;
+            self.forget_data();
             self.outputs.push_back(Output::Event(Event::Closed(reason)));
         }
     }
@@ -416,17 +429,6 @@ impl Transport {
     /// The local address media goes from.
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.path.map(|path| path.local)
-    }
-
-    /// Sends application data over DTLS; false if there is no DTLS association to carry it.
-    pub fn send_data(&mut self, now: Instant, data: &[u8]) -> bool {
-        self.now = now;
-        let sent = match &mut self.dtls {
-            Some(dtls) if self.state == State::Connected => dtls.send(now, data, &mut self.steps),
-            _ => false,
-        };
-        self.settle(now);
-        sent
     }
 
     fn outbound(&mut self) -> Result<&mut Outbound, ProtectError> {

@@ -167,21 +167,6 @@ fn goodbye_reaches_the_other_end() {
 }
 
 #[test]
-fn application_data_arrives() {
-    let mut world = connected();
-    for (side, text) in [(SERVER, b"to the client"), (CLIENT, b"to the server")] {
-        let now = world.now;
-        assert!(world.ends[side].send_data(now, text));
-        world.run(seconds(1), |_| false);
-        let data = world.events[1 - side].iter().find_map(|(_, event)| match event {
-            Event::Data(data) => Some(data.clone()),
-            _ => None,
-        });
-        assert_eq!(data.as_deref(), Some(&text[..]));
-    }
-}
-
-#[test]
 fn damaged_and_repeated_media_is_counted_and_the_call_goes_on() {
     let mut world = connected();
     let (from, to) = (address("10.0.0.2:5000"), address("10.0.0.1:3478"));

@@ -29,6 +29,8 @@ pub struct AnswerParams<'a> {
     pub pairs: &'a [(Mid, Mid)],
     /// Negotiate RED (RFC 2198) where offered. Opus stays first unless the offer puts RED first.
     pub red: bool,
+    /// Accept data channels where offered.
+    pub data: bool,
     /// New slots draw their SSRCs from it.
     pub ssrc_seed: u64,
     /// Outcome of the last offer of this session: slots keep their SSRCs.
@@ -56,15 +58,23 @@ pub fn answer(offer: &Offer, params: &AnswerParams<'_>) -> Result<(String, PeerM
         .session
         .media
         .iter()
-        .map(|media| match accepted(media, offer, params.red, &mut terms) {
-            Some(line) => Line::Accepted(line),
-            None => Line::Refused(media),
+        .map(|media| {
+            let data = accepted_data(media, offer).filter(|_| params.data && terms.sctp_port.is_none());
+            if let Some((mid, port)) = data {
+                terms.sctp_port = Some(port);
+                return Line::Data(mid);
+            }
+            match accepted(media, offer, params.red, &mut terms) {
+                Some(line) => Line::Accepted(line),
+                None => Line::Refused(media),
+            }
         })
         .collect();
     let bundle: Vec<Mid> = lines
         .iter()
         .filter_map(|line| match line {
             Line::Accepted(line) => Some(line.mid),
+            Line::Data(mid) => Some(*mid),
             Line::Refused(_) => None,
         })
         .collect();
@@ -87,7 +97,8 @@ pub fn answer(offer: &Offer, params: &AnswerParams<'_>) -> Result<(String, PeerM
         old.rtx.into_iter().for_each(|rtx| ssrcs.take(rtx));
     }
 
-    let mut media = PeerMedia { codecs: terms.codecs, extensions: terms.extensions, ..PeerMedia::default() };
+    let Terms { codecs, extensions, sctp_port } = terms;
+    let mut media = PeerMedia { codecs, extensions, sctp_port, ..PeerMedia::default() };
     let mut w = Writer::new(params.session_id, params.session_version, params.ice_lite, &bundle);
     if offer.session.extmap_allow_mixed {
         line!(w, "a=extmap-allow-mixed");
@@ -97,6 +108,16 @@ pub fn answer(offer: &Offer, params: &AnswerParams<'_>) -> Result<(String, PeerM
         let line = match line {
             Line::Refused(media) => {
                 refuse(&mut w, media);
+                continue;
+            }
+            Line::Data(mid) => {
+                w.data_media();
+                line!(w, "a=mid:{mid}");
+                w.secure(&params.ice, params.fingerprint, setup);
+                if let Some(candidates) = candidates.take() {
+                    w.candidates(candidates);
+                }
+                w.sctp();
                 continue;
             }
             Line::Accepted(line) => line,
@@ -157,6 +178,8 @@ pub fn answer(offer: &Offer, params: &AnswerParams<'_>) -> Result<(String, PeerM
 
 enum Line<'a> {
     Accepted(Accepted<'a>),
+    /// Data channels.
+    Data(Mid),
     Refused(&'a Media),
 }
 
@@ -190,6 +213,8 @@ impl Accepted<'_> {
 struct Terms {
     codecs: Vec<CodecConfig>,
     extensions: ExtensionMap,
+    /// Of the first m-line with data channels; there is one association.
+    sctp_port: Option<u16>,
 }
 
 impl Terms {
@@ -226,6 +251,11 @@ impl Terms {
             }
         }
     }
+}
+
+fn accepted_data(media: &Media, offer: &Offer) -> Option<(Mid, u16)> {
+    let mid = media.mid.filter(|mid| offer.session.bundle.contains(mid) && media.is_on())?;
+    Some((mid, media.data_port()?))
 }
 
 fn accepted<'a>(media: &'a Media, offer: &Offer, red: bool, terms: &mut Terms) -> Option<Accepted<'a>> {

@@ -22,6 +22,8 @@ pub struct OfferParams<'a> {
     pub tracks: &'a [SendTrack],
     /// (audio, video) m-lines to receive on.
     pub pairs: &'a [(Mid, Mid)],
+    /// M-line of data channels, behind the tracks.
+    pub data: Option<Mid>,
     pub cname: &'a str,
     pub session_id: u64,
     /// Counts the offers of one session.
@@ -67,7 +69,8 @@ pub fn make_offer(params: &OfferParams<'_>) -> String {
         .pairs
         .iter()
         .flat_map(|&(audio, video)| [(audio, MediaKind::Audio), (video, MediaKind::Video)]);
-    let bundle: Vec<Mid> = params.tracks.iter().map(|t| t.mid).chain(slots.clone().map(|s| s.0)).collect();
+    let bundle: Vec<Mid> =
+        params.tracks.iter().map(|t| t.mid).chain(params.data).chain(slots.clone().map(|s| s.0)).collect();
     let mut w = Writer::new(params.session_id, params.session_version, false, &bundle);
     line!(w, "a=extmap-allow-mixed");
     for (index, track) in params.tracks.iter().enumerate() {
@@ -87,8 +90,18 @@ pub fn make_offer(params: &OfferParams<'_>) -> String {
             line!(w, "a=simulcast:send {}", names.join(";"));
         }
     }
+    if let Some(mid) = params.data {
+        w.data_media();
+        line!(w, "a=mid:{mid}");
+        w.secure(&params.ice, params.fingerprint, params.setup);
+        if params.tracks.is_empty() {
+            w.candidates(params.candidates);
+        }
+        w.sctp();
+    }
     for (index, (mid, kind)) in slots.enumerate() {
-        head(&mut w, params, mid, kind, index == 0 && params.tracks.is_empty(), false);
+        let is_first = index == 0 && params.tracks.is_empty() && params.data.is_none();
+        head(&mut w, params, mid, kind, is_first, false);
         line!(w, "a=recvonly");
         w.codecs(&offered(params.codecs, kind));
     }
@@ -151,12 +164,14 @@ pub fn accept_answer(params: &OfferParams<'_>, answer: &str) -> Result<(PeerMedi
         .tracks
         .iter()
         .map(|t| t.mid)
+        .chain(params.data)
         .chain(params.pairs.iter().flat_map(|&(audio, video)| [audio, video]));
     for line in &session.media {
         if line.mid.is_none() || line.mid != expected.next() {
             return Err(Error::Conflict("the answer's m-lines are not those of the offer"));
         }
         if line.is_on() {
+            media.sctp_port = line.data_port().or(media.sctp_port);
             accept_line(params, line, &mut media);
         }
     }

@@ -4,6 +4,7 @@
 //! description, with the number of its line.
 
 use crate::{Error, limit};
+use packet::data::MESSAGE_BYTES_MAX;
 use packet::ext::Extension;
 use packet::media::MediaKind;
 use packet::{Mid, PayloadType, Rid, Ssrc};
@@ -105,6 +106,9 @@ pub(crate) struct Media {
     pub ssrcs: Vec<Ssrc>,
     /// (media, retransmission) (RFC 4588 section 8.8, `ssrc-group:FID`).
     pub fid: Vec<(Ssrc, Ssrc)>,
+    /// Of data channels (RFC 8841 sections 5 and 6); the largest message that the writer takes, 0: of any size.
+    pub sctp_port: Option<u16>,
+    pub max_message_size: Option<u64>,
     attributes: usize,
     secure: Secure,
 }
@@ -146,6 +150,16 @@ impl Media {
         self.port != 0 || self.bundle_only
     }
 
+    /// The peer's SCTP port, if this m-line is data channels that take messages of our size.
+    pub fn data_port(&self) -> Option<u16> {
+        let is_data = self.word == "application"
+            && self.protocol == "UDP/DTLS/SCTP"
+            && self.format_words.iter().any(|format| format == "webrtc-datachannel");
+        // Left out means 64 KiB (RFC 8841 section 6.1).
+        let is_enough = self.max_message_size.is_none_or(|max| max == 0 || max >= MESSAGE_BYTES_MAX as u64);
+        self.sctp_port.filter(|&port| is_data && is_enough && port != 0)
+    }
+
     fn new(value: &str, direction: Direction) -> Result<Self, &'static str> {
         let mut words = value.split(' ').filter(|w| !w.is_empty());
         let plain =
@@ -178,6 +192,8 @@ impl Media {
             simulcast_recv: Vec::new(),
             ssrcs: Vec::new(),
             fid: Vec::new(),
+            sctp_port: None,
+            max_message_size: None,
             attributes: 0,
             secure: Secure::default(),
         };
@@ -270,6 +286,10 @@ impl Media {
                     }
                     self.ssrcs.push(ssrc);
                 }
+            }
+            "sctp-port" => self.sctp_port = Some(value.trim().parse().map_err(|_| "a=sctp-port")?),
+            "max-message-size" => {
+                self.max_message_size = Some(value.trim().parse().map_err(|_| "a=max-message-size")?);
             }
             "ssrc-group" => {
                 let mut words = value.split(' ');

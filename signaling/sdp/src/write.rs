@@ -1,10 +1,14 @@
 //! The lines that offers and answers share.
 
 use crate::codecs::Agreed;
+use packet::data::MESSAGE_BYTES_MAX;
 use packet::media::{Codec, MediaKind};
 use packet::{Mid, Ssrc};
 use std::fmt::Write;
 use transport::{Candidate, DtlsSetup, Fingerprint, IceCredentials};
+
+/// Everybody's; it is inside DTLS and means nothing.
+const SCTP_PORT: u16 = 5000;
 
 /// A description under construction.
 pub(crate) struct Writer(pub String);
@@ -54,6 +58,17 @@ impl Writer {
         self.0.push_str("\r\n");
         line!(self, "c=IN IP4 0.0.0.0");
         line!(self, "a=rtcp:9 IN IP4 0.0.0.0");
+    }
+
+    /// `m=` of data channels with `c=`; what an association needs to know follows the transport's lines.
+    pub fn data_media(&mut self) {
+        line!(self, "m=application 9 UDP/DTLS/SCTP webrtc-datachannel");
+        line!(self, "c=IN IP4 0.0.0.0");
+    }
+
+    pub fn sctp(&mut self) {
+        line!(self, "a=sctp-port:{SCTP_PORT}");
+        line!(self, "a=max-message-size:{MESSAGE_BYTES_MAX}");
     }
 
     pub fn secure(&mut self, ice: &IceCredentials, fingerprint: Fingerprint, setup: DtlsSetup) {

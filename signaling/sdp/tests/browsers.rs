@@ -198,14 +198,51 @@ fn a_new_offer_keeps_the_ssrcs_of_slots() {
 }
 
 #[test]
-fn a_data_channel_is_refused_and_the_rest_accepted() {
-    for (offer, mid) in [(CHROMIUM_DATA, "6"), (FIREFOX_DATA, "6")] {
-        let (text, media, _) = answered(offer);
+fn data_channels_are_accepted_where_they_are_wanted_and_the_rest_stays_the_same() {
+    for offer in [CHROMIUM_DATA, FIREFOX_DATA] {
+        let offer = Offer::parse(offer).unwrap();
+        let (text, media, _) = answer(&offer, &AnswerParams { data: true, ..params() }).unwrap();
+        assert!(text.contains("a=group:BUNDLE 0 1 2 3 4 5 6\r\n"));
+        assert_eq!((media.slots.len(), media.sctp_port), (4, Some(5000)));
+        let lines = section(&text, "6");
+        assert!(lines.starts_with("m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n"));
+        for line in
+            ["a=ice-ufrag:0aSampan", "a=setup:passive", "a=sctp-port:5000", "a=max-message-size:20480"]
+        {
+            assert!(lines.contains(&format!("{line}\r\n")), "{line} in {lines}");
+        }
+        assert!(!lines.contains("rtcp") && !lines.contains("candidate"));
+        let (text, media, _) = answer(&offer, &params()).unwrap();
         assert!(text.contains("a=group:BUNDLE 0 1 2 3 4 5\r\n"));
-        assert_eq!(media.slots.len(), 4);
-        let refused = section(&text, mid);
+        assert_eq!((media.slots.len(), media.sctp_port), (4, None));
+        let refused = section(&text, "6");
         assert!(refused.starts_with("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n"));
         assert!(!refused.contains("ice-ufrag"));
+    }
+}
+
+#[test]
+fn data_channels_that_cannot_be_ours_are_refused() {
+    for (from, to) in [
+        ("a=max-message-size:262144", "a=max-message-size:16384"),
+        ("a=sctp-port:5000\r\n", ""),
+        ("a=sctp-port:5000", "a=sctp-port:0"),
+        ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP"),
+        ("webrtc-datachannel", "other"),
+    ] {
+        assert!(CHROMIUM_DATA.contains(from) && !from.is_empty());
+        let offer = Offer::parse(&CHROMIUM_DATA.replace(from, to)).unwrap();
+        let (text, media, _) = answer(&offer, &AnswerParams { data: true, ..params() }).unwrap();
+        assert_eq!(media.sctp_port, None, "{to}");
+        assert!(section(&text, "6").starts_with("m=application 0 "), "{to}");
+    }
+    let any_size = CHROMIUM_DATA.replace("a=max-message-size:262144", "a=max-message-size:0");
+    let other_port = any_size.replace("a=sctp-port:5000", "a=sctp-port:4999");
+    let (_, media, _) =
+        answer(&Offer::parse(&other_port).unwrap(), &AnswerParams { data: true, ..params() }).unwrap();
+    assert_eq!(media.sctp_port, Some(4999));
+    for bad in ["a=sctp-port:70000", "a=sctp-port:x"] {
+        assert!(Offer::parse(&CHROMIUM_DATA.replace("a=sctp-port:5000", bad)).is_err(), "{bad}");
     }
 }
 
@@ -313,6 +350,7 @@ fn params() -> AnswerParams<'static> {
         ice_lite: true,
         pairs: pairs.leak(),
         red: false,
+        data: false,
         ssrc_seed: 1,
         previous: None,
         session_id: 42,

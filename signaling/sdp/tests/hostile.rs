@@ -126,6 +126,7 @@ fn params() -> AnswerParams<'static> {
         ice_lite: true,
         pairs: &[],
         red: true,
+        data: true,
         ssrc_seed: 1,
         previous: None,
         session_id: 42,

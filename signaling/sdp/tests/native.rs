@@ -20,6 +20,7 @@ fn both_ends_agree_on_tracks_slots_codecs_and_transport() {
     assert_eq!(client, server, "one truth, seen from both ends");
     assert_eq!(client.tracks, tracks);
     assert_eq!(client.slots.len(), 4);
+    assert_eq!(client.sctp_port, Some(5000));
     assert_eq!(client.codecs, sdp::native_codecs());
     assert_eq!(client.extensions.id(Extension::TransportSequence), Some(3));
     assert_eq!(server_remote.ice, offered.ice);
@@ -91,6 +92,7 @@ fn offer_params<'a>(tracks: &'a [SendTrack], pairs: &'a [(Mid, Mid)]) -> OfferPa
         extensions: sdp::native_extensions(),
         tracks,
         pairs,
+        data: Mid::new("data"),
         cname: "bot",
         session_id: 1,
         session_version: 1,
@@ -106,6 +108,7 @@ fn answer_params() -> AnswerParams<'static> {
         ice_lite: true,
         pairs: &[],
         red: true,
+        data: true,
         ssrc_seed: 1,
         previous: None,
         session_id: 42,

@@ -125,7 +125,7 @@ fn signaling(page: &mut Page, sessions: &Stats, cap: &ConnectionCap) {
 
 type RouterCounter = (&'static str, &'static str, fn(&sfu_core::Stats) -> u64);
 
-const ROUTER_COUNTERS: [RouterCounter; 20] = [
+const ROUTER_COUNTERS: [RouterCounter; 22] = [
     ("sampan_sfu_datagrams_in_total", "Datagrams that reached the forwarder.", |s| s.datagrams_in),
     ("sampan_sfu_bytes_in_total", "Bytes that reached the forwarder.", |s| s.bytes_in),
     ("sampan_sfu_packets_in_total", "RTP packets taken in.", |s| s.packets_in),
@@ -156,6 +156,8 @@ const ROUTER_COUNTERS: [RouterCounter; 20] = [
     ("sampan_sfu_feedbacks_sent_total", "Transport-wide feedback messages to publishers.", |s| {
         s.feedbacks_sent
     }),
+    ("sampan_sfu_data_received_total", "Data messages of participants.", |s| s.data_received),
+    ("sampan_sfu_data_forwarded_total", "Data messages sent on, per receiver.", |s| s.data_forwarded),
 ];
 
 fn forwarder(page: &mut Page, media: &sfu::Stats) {
@@ -163,6 +165,7 @@ fn forwarder(page: &mut Page, media: &sfu::Stats) {
     let sum = |of: fn(&sfu_core::Stats) -> usize| routers.iter().map(|s| of(s)).sum::<usize>();
     page.gauge("sampan_sfu_peers", "Media sessions.", sum(|s| s.peers));
     page.gauge("sampan_sfu_connected", "Media sessions that are connected.", sum(|s| s.connected));
+    page.gauge("sampan_sfu_data_open", "Participants with open data channels.", sum(|s| s.data_open));
     for (name, help, of) in ROUTER_COUNTERS {
         page.counter(name, help, routers.iter().map(|s| of(s)).sum::<u64>());
     }

@@ -138,7 +138,10 @@ impl Sessions {
         let worker = self.place.worker(room);
         let local = self.secret.credentials(worker);
         let seeds = (self.secret.number(), self.secret.number());
-        let (answer, media, remote) = self.answer(offer, worker, local.clone(), &join.slots, seeds, None)?;
+        // Who has nothing but media has none of our protocol to speak over channels.
+        let data = connection.is_some();
+        let (answer, media, remote) =
+            self.answer(offer, worker, local.clone(), (&join.slots, data), seeds, None)?;
         translate::check_against_media(&media, &join.tracks, &join.slots)?;
 
         self.rooms.join(peer, join)?;
@@ -183,6 +186,7 @@ impl Sessions {
         let by_token = if connection.is_some() { &mut self.tokens } else { &mut self.media_sessions };
         by_token.insert(token.clone(), peer);
         self.peers.insert(peer, entry);
+        self.tell_data(peer);
         if let Some(connection) = connection
             && let Some(state) = self.connections.get_mut(&connection)
         {
@@ -234,7 +238,7 @@ impl Sessions {
         let is_restart = *offer.ice() != peer.remote;
         let local = if is_restart { self.secret.credentials(peer.worker) } else { peer.local.clone() };
         let (answer, media, remote) =
-            self.answer(&offer, peer.worker, local.clone(), &slots, peer.session, Some(peer))?;
+            self.answer(&offer, peer.worker, local.clone(), (&slots, true), peer.session, Some(peer))?;
         translate::check_against_media(&media, &tracks, &slots)?;
 
         self.rooms.update(peer_id, tracks, &slots)?;
@@ -247,7 +251,18 @@ impl Sessions {
         let restart = is_restart.then_some((local, remote));
         let command = Command::UpdatePeer { peer: peer_id, media, restart };
         self.outputs.push_back(Output::Media { worker, command });
+        self.tell_data(peer_id);
         Ok((peer_id, answer))
+    }
+
+    /// The media plane hears what a participant with data channels is called, and whether it may use them.
+    pub(super) fn tell_data(&mut self, peer_id: PeerId) {
+        let Some(peer) = self.peers.get(&peer_id).filter(|peer| peer.media.sctp_port.is_some()) else {
+            return;
+        };
+        let may_send = self.rooms.participant(peer_id).is_some_and(|p| p.grants().data && !p.grants().hidden);
+        let command = Command::Data { peer: peer_id, name: peer.id.clone(), may_send };
+        self.outputs.push_back(Output::Media { worker: peer.worker, command });
     }
 
     pub(super) fn track(&mut self, connection: ConnectionId, track: &TrackInfo) -> Result<(), Refused> {
@@ -288,7 +303,7 @@ impl Sessions {
         offer: &sdp::Offer,
         worker: usize,
         ice: IceCredentials,
-        slots: &[SlotPair],
+        (slots, data): (&[SlotPair], bool),
         (session_id, ssrc_seed): (u64, u64),
         previous: Option<&Peer>,
     ) -> Result<(String, PeerMedia, Remote), Refused> {
@@ -301,6 +316,7 @@ impl Sessions {
             ice_lite: true,
             pairs: &pairs,
             red: self.config.red,
+            data,
             ssrc_seed,
             previous: previous.map(|p| &p.media),
             // Chromium reads it as a signed number (RFC 8866 section 5.2 leaves the size open).
@@ -332,6 +348,9 @@ impl Sessions {
                 }
                 rooms::Output::Move { peer, room } => self.follow(peer, room),
                 rooms::Output::Deliver { to, event } => {
+                    if matches!(event, rooms::Event::Granted(_)) {
+                        self.tell_data(to);
+                    }
                     if let Some(message) = self.event_to_wire(event) {
                         self.tell(to, message);
                     }

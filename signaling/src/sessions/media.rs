@@ -65,6 +65,7 @@ impl Sessions {
                 let message = ServerMessage::Layers { mid: mid.to_string(), active: active.collect() };
                 self.tell(publisher, message);
             }
+            Event::DataCut { peer } => self.tell(peer, ServerMessage::DataCut {}),
             Event::Allocated { subscriber, allocation } => {
                 self.tell(subscriber, translate::allocation_to_wire(&allocation));
             }

@@ -142,7 +142,8 @@ impl Sessions {
         let worker = self.place.worker(self.rooms.main_of(room));
         let local = self.secret.credentials(worker);
         let seeds = (self.secret.number(), self.secret.number());
-        let (answer, media, remote) = self.answer(offer, worker, local.clone(), slots, seeds, None)?;
+        let (answer, media, remote) =
+            self.answer(offer, worker, local.clone(), (slots, true), seeds, None)?;
         translate::check_against_media(&media, &tracks, slots)?;
 
         let new = PeerId(self.next_peer);
@@ -172,6 +173,7 @@ impl Sessions {
         (peer.has_media, peer.media, peer.session, peer.answers) = (true, media, seeds, 1);
         peer.sticky = Default::default();
         self.peers.insert(new, peer);
+        self.tell_data(new);
         Ok((new, answer))
     }
 

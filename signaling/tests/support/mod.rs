@@ -48,6 +48,11 @@ pub fn offer(slots: usize, ufrag: &str) -> String {
 
 /// `certificate` tells PeerConnections apart.
 pub fn offer_of(slots: usize, ufrag: &str, certificate: u8) -> String {
+    offer_with(slots, ufrag, certificate, None)
+}
+
+/// `data`: the m-line of data channels.
+pub fn offer_with(slots: usize, ufrag: &str, certificate: u8, data: Option<Mid>) -> String {
     let kinds = [MediaKind::Audio, MediaKind::Video, MediaKind::Video];
     let ssrc = |i: usize| vec![(Ssrc(100 + i as u32), (i > 0).then_some(Ssrc(200 + i as u32)))];
     let track = |(i, kind)| SendTrack { mid: mid(i), kind, rids: Vec::new(), ssrcs: ssrc(i) };
@@ -62,6 +67,7 @@ pub fn offer_of(slots: usize, ufrag: &str, certificate: u8) -> String {
         extensions: sdp::native_extensions(),
         tracks: &tracks,
         pairs: &pairs,
+        data,
         cname: "test",
         session_id: 1,
         session_version: 1,

@@ -299,6 +299,8 @@ pub enum ServerMessage {
     Stopped {
         sources: Vec<Source>,
     },
+    /// The client did not read its reliable data messages, and more wait than are kept: its data channels are closed.
+    DataCut {},
     /// How the room is set; also after `joined` and `resumed`, if it is not as rooms begin.
     RoomChanged {
         locked: bool,

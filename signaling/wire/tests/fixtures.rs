@@ -412,6 +412,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 value: "true".into(),
             },
         ),
+        ("data_cut", ServerMessage::DataCut {}),
         ("stopped", ServerMessage::Stopped { sources: vec![Source::Microphone] }),
         (
             "room_changed",
@@ -632,6 +633,7 @@ fn server_type(message: &ServerMessage) -> &'static str {
         ServerMessage::Posted { .. } => "posted",
         ServerMessage::Messages { .. } => "messages",
         ServerMessage::State { .. } => "state",
+        ServerMessage::DataCut { .. } => "data_cut",
         ServerMessage::Stopped { .. } => "stopped",
         ServerMessage::RoomChanged { .. } => "room_changed",
         ServerMessage::Permissions { .. } => "permissions",
@@ -655,7 +657,7 @@ fn fixtures_cover_every_message_and_the_document_describes_it() {
     let document = include_str!("../PROTOCOL.md");
     let client: BTreeSet<_> = client_messages().iter().map(|(_, m)| client_type(m)).collect();
     let server: BTreeSet<_> = server_messages().iter().map(|(_, m)| server_type(m)).collect();
-    assert_eq!((client.len(), server.len()), (17, 33), "one of the message types has no fixture");
+    assert_eq!((client.len(), server.len()), (17, 34), "one of the message types has no fixture");
     for (_, message) in client_messages() {
         assert_eq!(serde_json::to_value(&message).unwrap()["type"], client_type(&message));
     }

@@ -44,6 +44,9 @@ call.on('arrived', (who: ParticipantInfo) => console.log(who.name.toUpperCase())
 call.on('state', (state: CallState) => console.log(state === 'reconnecting'));
 call.on('bound', (view) => view.attach(document.createElement('video')));
 call.messages.on('message', ({ body }) => console.log(body.length));
+call.data.on('data', ({ participant, bytes, reliable }) => console.log(participant, bytes.length, reliable));
+const sent: boolean = call.data.send(new Uint8Array(3), { reliable: false, to: ['pabc'] });
+console.log(sent);
 const grants: Readonly<Grants> | null = call.grants;
 export async function start(track: MediaStreamTrack): Promise<number> {
   await call.publish('camera', track, { active: true });

@@ -28,6 +28,7 @@ fn main() -> std::io::Result<()> {
         ("access_token", fuzz::tokens::seeds()),
         ("audio_buffer", audio_buffer()),
         ("codec_descriptors", codec_descriptors()),
+        ("data_channel", fuzz::data::seeds()),
         ("dependency_descriptor", dependency_descriptor()),
         ("rtcp", rtcp()),
         ("rtp", rtp()),

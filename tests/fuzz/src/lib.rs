@@ -6,6 +6,7 @@
 mod audio;
 #[path = "../../../sfu/bwe/tests/script/mod.rs"]
 mod congestion;
+pub mod data;
 mod opus;
 #[path = "../../../sfu/packet/tests/answers/mod.rs"]
 mod packet_answers;
@@ -19,6 +20,7 @@ mod transport;
 mod video_answers;
 
 pub use self::audio::audio_buffer;
+pub use self::data::data_channel;
 pub use self::opus::opus;
 pub use self::router::router_media;
 pub use self::traces::network_trace;
@@ -36,6 +38,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("audio_buffer", audio_buffer),
     ("codec_descriptors", codec_descriptors),
     ("congestion_feedback", congestion_feedback),
+    ("data_channel", data_channel),
     ("dependency_descriptor", dependency_descriptor),
     ("dtls_record", dtls_record),
     ("fec", fec),

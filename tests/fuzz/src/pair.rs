@@ -83,7 +83,9 @@ impl Pair {
     pub fn drain(&mut self, side: usize) {
         for _ in 0..OUTPUTS_MAX {
             match self.ends[side].poll_output() {
-                Output::Transmit(transmit) => self.in_flight.push((1 - side, transmit.bytes)),
+                Output::Transmit(transmit) | Output::Data(transmit) => {
+                    self.in_flight.push((1 - side, transmit.bytes))
+                }
                 Output::Event(_) => {}
                 Output::Timeout(at, _) if at > self.now => return,
                 Output::Timeout(..) => self.ends[side].handle_timeout(self.now),

@@ -64,6 +64,7 @@ fn media(index: usize) -> PeerMedia {
         extensions: extensions(),
         tracks: vec![track("0", MediaKind::Audio, vec![]), track("1", MediaKind::Video, rids)],
         slots: vec![slot("a", MediaKind::Audio, 1, None), slot("v", MediaKind::Video, 2, Some(3))],
+        sctp_port: None,
     }
 }
 

@@ -42,6 +42,7 @@ impl Offer {
             extensions: shape::extensions(),
             tracks: &self.tracks,
             pairs: &[],
+            data: None,
             cname: "bench",
             session_id: 1,
             session_version: 1,

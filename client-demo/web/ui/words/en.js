@@ -90,6 +90,7 @@ export const en = {
       not_encrypted: 'Not encrypted, so not played in this call',
     },
     notPlayed: (/** @type {string} */ name, /** @type {string} */ why) => `${name} can be neither seen nor heard. ${why}`,
+    point: 'Press and hold to show everybody where',
     speaking: 'speaking', handRaised: 'hand raised', muted: 'microphone off', noPicture: 'no picture', separator: ', ',
     pin: (/** @type {string} */ who) => `Pin ${who}`,
     pinTitle: (/** @type {string} */ who) => `Pin ${who}: larger, and sharp first`,

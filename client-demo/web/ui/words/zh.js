@@ -91,6 +91,7 @@ export const zh = {
       not_encrypted: '未加密，此通话中不播放',
     },
     notPlayed: (name, why) => `无法看到和听到 ${name}：${why}`,
+    point: '按住即可指给所有人看',
     speaking: '正在说话', handRaised: '已举手', muted: '麦克风已关闭', noPicture: '没有画面', separator: '，',
     pin: (who) => `置顶 ${who}`,
     pinTitle: (who) => `置顶 ${who}：画面更大，清晰优先`,

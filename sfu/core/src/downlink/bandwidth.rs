@@ -69,7 +69,8 @@ impl Bandwidth {
             Class::Rtcp | Class::Base | Class::Enhancement => Kind::Media,
             Class::Rtx => Kind::Rtx,
             Class::Fec => Kind::Fec,
-            Class::Padding => Kind::Padding,
+            // Feedback never speaks of data channels.
+            Class::Padding | Class::Data => Kind::Padding,
         };
         match kind {
             Kind::Rtx | Kind::Fec => self.repair.add(now, departed.len),

@@ -59,6 +59,8 @@ pub(crate) enum Item {
     Repeat(SeqNo),
     Padding(Padding),
     Fec(Fec),
+    /// The first datagram in the queue's own list: they leave in its order.
+    Data,
     Taken,
 }
 
@@ -103,6 +105,8 @@ pub(crate) fn stream_of(slot: usize, rtx: bool) -> u8 {
 
 /// All RTCP is one stream.
 const RTCP_STREAM: u8 = 127;
+/// All data channels are one.
+const DATA_STREAM: u8 = 126;
 
 /// A packet that left with a transport-wide sequence number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,6 +127,8 @@ pub(crate) struct Queue {
     pub repair: Repair,
     /// Payloads of repair packets that wait.
     fec: std::collections::BTreeMap<RepairId, Vec<u8>>,
+    /// Datagrams of data channels that have not left, those that the pacer holds last.
+    data: std::collections::VecDeque<Vec<u8>>,
     /// Released: leaves with this drain.
     waiting: Vec<Queued>,
     /// By stream; only those without RTX.
@@ -155,6 +161,7 @@ impl Queue {
     pub fn clear(&mut self) {
         self.pacer.clear();
         self.fec.clear();
+        self.data.clear();
         self.drained();
     }
 
@@ -179,6 +186,19 @@ impl Queue {
         self.push(Queued { stream, class: Class::Base, probe: None, len, item: Item::Fec(fec) })?;
         self.fec.insert(RepairId::new(stream, fec.seq), payload);
         Ok(())
+    }
+
+    /// Queues a datagram of a data channel, encrypted as it is.
+    pub fn push_data(&mut self, datagram: Vec<u8>) {
+        let len = datagram.len();
+        self.data.push_back(datagram);
+        self.pacer.push_data(Queued {
+            stream: DATA_STREAM,
+            class: Class::Data,
+            probe: None,
+            len,
+            item: Item::Data,
+        });
     }
 
     /// Queues a compound RTCP packet that `write` appends.
@@ -352,6 +372,13 @@ impl Queue {
                         Some(payload) => {
                             let number = &mut self.transport_sequence;
                             write_fec(&fec, &payload, session, transport, number, out)
+                        }
+                        None => Err(DropReason::CacheMiss),
+                    },
+                    Item::Data => match self.data.pop_front() {
+                        Some(datagram) => {
+                            out[..datagram.len()].copy_from_slice(&datagram);
+                            Ok(datagram.len())
                         }
                         None => Err(DropReason::CacheMiss),
                     },

@@ -9,10 +9,13 @@
 //! leaves in the drain that brought it, so an unloaded path adds no delay and keeps its batches. A keyframe beyond
 //! that waits here, where audio passes it, instead of in front of the link, where nothing can; it leaves in ticks.
 //!
+//! Data channels have a line of their own ([`DataLine`]), which is no reason to leave pictures out.
+//!
 //! Packets of one source never overtake each other: sequence numbers are given before, and a receiver takes a packet
 //! that was overtaken for lost. What comes behind a packet of its own source waits in that one's line.
 
 use super::bucket::Bucket;
+use super::data_line::DataLine;
 use super::egress::Queued;
 use crate::DropReason;
 use bwe::{Probe, ProbeId};
@@ -34,10 +37,12 @@ pub(crate) enum Class {
     Fec,
     /// Fills a probe.
     Padding,
+    /// Of data channels.
+    Data,
 }
 
 impl Class {
-    const COUNT: usize = Self::Padding as usize + 1;
+    const COUNT: usize = Self::Data as usize + 1;
     const WAITING: [Self; 5] = [Self::Rtx, Self::Base, Self::Enhancement, Self::Fec, Self::Padding];
 }
 
@@ -80,6 +85,8 @@ pub(crate) struct Pacer {
     lines: [VecDeque<Queued>; Class::COUNT],
     /// Second copies, by the time from which they may leave.
     later: VecDeque<(Instant, Queued)>,
+    /// Of whoever uses data channels.
+    data: Option<Box<DataLine>>,
     /// Of packets that may have to wait.
     bytes: usize,
     packets: usize,
@@ -136,7 +143,20 @@ impl Pacer {
         Ok(())
     }
 
+    /// A packet of a data channel.
+    pub fn push_data(&mut self, queued: Queued) {
+        self.data.get_or_insert_default().push(queued);
+    }
+
+    /// Packets of data channels that wait.
+    pub fn data_waiting(&self) -> usize {
+        self.data.as_ref().map_or(0, |data| data.len())
+    }
+
     pub fn clear(&mut self) {
+        if let Some(data) = &mut self.data {
+            data.clear();
+        }
         self.later.clear();
         self.lines.iter_mut().for_each(VecDeque::clear);
         self.by_stream.fill(Line::default());
@@ -157,7 +177,7 @@ impl Pacer {
 
     /// Something waits, or a probe is to be filled.
     pub fn has_work(&self) -> bool {
-        self.packets > 0 || self.probe.is_some() || !self.later.is_empty()
+        self.packets > 0 || self.probe.is_some() || !self.later.is_empty() || self.data_waiting() > 0
     }
 
     /// `rate`: what may be put on the wire from now on; `estimate`: what the link is taken to carry.
@@ -238,14 +258,18 @@ impl Pacer {
             // There was room for it when it was put here.
             let _ = self.push(queued);
         }
-        if self.packets == 0 {
-            return;
-        }
-        for class in [Class::Rtcp, Class::Audio] {
-            while let Some(queued) = self.lines[class as usize].pop_front() {
-                self.leave(queued, out);
+        if self.packets > 0 {
+            for class in [Class::Rtcp, Class::Audio] {
+                while let Some(queued) = self.lines[class as usize].pop_front() {
+                    self.leave(queued, out);
+                }
             }
+            self.release_waiting(out);
         }
+        self.release_data(now, out);
+    }
+
+    fn release_waiting(&mut self, out: &mut Vec<Queued>) {
         for class in Class::WAITING {
             loop {
                 // A probe ends inside a release, and the estimate's pace holds for the next packet.
@@ -258,6 +282,18 @@ impl Pacer {
         }
     }
 
+    /// Feedback knows nothing of these packets, so they are part of no probe.
+    fn release_data(&mut self, now: Instant, out: &mut Vec<Queued>) {
+        let Some(data) = &mut self.data else { return };
+        data.set_time(now, self.estimate);
+        while let Some(queued) = data.pop() {
+            if self.rate.is_some() {
+                self.link.add(queued.len);
+            }
+            out.push(queued);
+        }
+    }
+
     fn leave(&mut self, mut queued: Queued, out: &mut Vec<Queued>) {
         if let Some(line) = self.by_stream.get_mut(usize::from(queued.stream)) {
             line.waiting -= 1;
@@ -266,6 +302,9 @@ impl Pacer {
         self.packets -= 1;
         if self.rate.is_some() {
             self.link.add(queued.len);
+        }
+        if let Some(data) = &mut self.data {
+            data.on_sent(queued.len);
         }
         if let Some(probe) = self.probe.as_mut().filter(|_| queued.class > Class::Rtcp) {
             queued.probe = Some(probe.id);
@@ -290,7 +329,14 @@ impl Pacer {
     pub fn next_release(&self, now: Instant) -> Option<Instant> {
         let paced = (self.packets > 0 || self.probe.is_some())
             .then(|| now + self.pace().map_or(Duration::ZERO, |pace| self.link.below_in(self.depth(), pace)));
-        [paced, self.later.front().map(|(at, _)| *at)].into_iter().flatten().min()
+        [
+            paced,
+            self.later.front().map(|(at, _)| *at),
+            self.data.as_ref().and_then(|data| data.next_release(now)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 

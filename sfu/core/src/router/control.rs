@@ -30,10 +30,13 @@ impl Router {
             local_addresses: self.config.candidates.iter().map(|c| c.address).collect(),
             dtls: self.config.dtls,
         };
-        let Ok(transport) = Transport::new(config, Some(remote), self.now) else {
+        let Ok(mut transport) = Transport::new(config, Some(remote), self.now) else {
             self.agenda.events.push_back(Event::Closed { peer, reason: CloseReason::Handshake });
             return;
         };
+        if let Some(port) = media.sctp_port {
+            transport.accept_data(port);
+        }
         let agenda = &mut self.agenda;
         let uplink = Uplink::new(media, self.config.ssrcs_per_peer_max, &mut self.epochs, |reason| {
             agenda.dropped.count(reason);
@@ -72,8 +75,11 @@ impl Router {
         let agenda = &mut self.agenda;
         self.uplinks[index].update(media, &mut self.epochs, |reason| agenda.dropped.count(reason));
         self.downlinks[index].update(media, &mut self.random);
-        let Some((local, remote)) = restart else { return };
         let Some(link) = &mut self.links[index] else { return };
+        if let Some(port) = media.sctp_port {
+            link.transport.accept_data(port);
+        }
+        let Some((local, remote)) = restart else { return };
         if link.transport.restart_ice(self.now, local.clone(), Some(remote)).is_ok() {
             // Checks with the old credentials may still arrive; the transport decides what they are worth.
             link.ufrags.push(local.ufrag.clone());
@@ -100,7 +106,7 @@ impl Router {
             loop {
                 match link.transport.poll_output() {
                     transport::Output::Transmit(datagram) => self.agenda.datagrams.push_back(datagram),
-                    transport::Output::Event(_) => {}
+                    transport::Output::Data(_) | transport::Output::Event(_) => {}
                     transport::Output::Timeout(..) => break,
                 }
             }
@@ -185,6 +191,7 @@ impl Router {
         while let Some(link) = &mut self.links[index] {
             match link.transport.poll_output() {
                 transport::Output::Transmit(datagram) => self.agenda.datagrams.push_back(datagram),
+                transport::Output::Data(datagram) => self.queue_data(index, datagram.bytes),
                 transport::Output::Event(event) => self.on_transport_event(index, event),
                 transport::Output::Timeout(at, _) => {
                     // Never now again: one timer must not keep the others waiting.
@@ -221,8 +228,8 @@ impl Router {
                 self.agenda.events.push_back(Event::Closed { peer, reason });
                 self.forget(index);
             }
-            // No data channel is offered.
-            transport::Event::Data(_) => {}
+            transport::Event::DataOpened => self.on_data_opened(index),
+            transport::Event::DataClosed(_) => self.on_data_closed(index),
         }
     }
 

@@ -71,6 +71,9 @@ impl Router {
             }
         }
         self.drain_transport(index);
+        if protocol == Protocol::Dtls {
+            self.move_data(index);
+        }
     }
 
     /// Datagrams from this address are this peer's from now on.
@@ -292,6 +295,7 @@ impl Link {
             added: now,
             sending: false,
             next_receiver_report: now,
+            data: None,
             bytes_in: 0,
             bytes_out: 0,
         }

@@ -17,6 +17,7 @@ impl Router {
             peers: self.by_id.len(),
             connected: self.by_id.values().filter(|&&i| self.downlinks[i].session.connected).count(),
             rooms: self.rooms.len(),
+            data_open: self.links.iter().flatten().filter(|link| link.transport.is_data_open()).count(),
             dropped: own.chain(transports).collect(),
             ..self.agenda.stats.clone()
         }

@@ -23,7 +23,9 @@ impl Router {
                     link.transport.handle_timeout(self.now);
                 }
                 self.drain_transport(index);
+                self.move_data(index);
             }
+            (Owner::Peer(index), TimeoutReason::Data) => self.move_data(index),
             (Owner::Peer(index), TimeoutReason::Connect) => self.on_connect_timeout(index),
             (Owner::Peer(index), TimeoutReason::Feedback) => self.send_feedback(index),
             (Owner::Peer(index), TimeoutReason::Nack) => self.send_nacks(index),
@@ -40,6 +42,7 @@ impl Router {
                 }
             }
             (Owner::Room(room), _) => self.compare_voices(room),
+            (Owner::Router, TimeoutReason::Data) => self.feed_waiting(),
             (Owner::Router, _) => self.agenda.tick_due = true,
             (Owner::Peer(_), TimeoutReason::Speakers | TimeoutReason::Egress) => {}
         }

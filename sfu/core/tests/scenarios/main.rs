@@ -1,6 +1,7 @@
 //! The router between simulated peers, in virtual time: what each of them would notice.
 
 mod call;
+mod data;
 mod ended_layers;
 mod fec;
 mod hostile;

@@ -108,6 +108,12 @@ pub struct Peer {
     pub got: Vec<Got>,
     pub reports: Vec<(Instant, SenderReport)>,
     pub control: Vec<(Instant, Packet)>,
+    /// Data messages that arrived.
+    pub data: Vec<(Instant, transport::Message)>,
+    /// Does not read them.
+    pub deaf: bool,
+    /// Begins an association, where one is agreed on.
+    pub begins_data: bool,
     /// Answer gaps with NACK.
     pub asks: bool,
     /// Tell what arrived by transport-wide sequence number, every 50 ms, as browsers do.
@@ -202,6 +208,7 @@ impl Peer {
             extensions: extensions(1 + number as u8 % 3),
             tracks: vec![audio, video],
             slots: slots.collect(),
+            sctp_port: None,
         };
         let address: SocketAddr = format!("10.0.0.{}:5000", number + 1).parse().unwrap();
         let certificate = Arc::new(Certificate::generate().unwrap());
@@ -228,6 +235,9 @@ impl Peer {
             got: Vec::new(),
             reports: Vec::new(),
             control: Vec::new(),
+            data: Vec::new(),
+            deaf: false,
+            begins_data: true,
             asks: false,
             feedback: true,
             arrivals: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! A router, its peers and the links between them, a millisecond at a time.
 
 use super::peer::{Peer, mid};
+use packet::data::{Addressed, Channel};
 use packet::{NtpTime, PeerId, RoomId};
 use sfu_core::{Command, Config, Event, Output, Router};
 use std::cell::Cell;
@@ -121,6 +122,13 @@ impl World {
             candidates: vec![Candidate { address: self.server }],
         };
         peer.transport.set_remote(self.now, remote).unwrap();
+        if let Some(port) = peer.media.sctp_port {
+            let command = Command::Data { peer: peer.id, name: format!("p{number}"), may_send: true };
+            inside(|| self.router.handle_command(self.now, command));
+            if peer.begins_data {
+                peer.transport.open_data(self.now, port);
+            }
+        }
         self.links.insert(
             number,
             Link {
@@ -205,6 +213,27 @@ impl World {
     pub fn dropped(&self, name: &str) -> u64 {
         let dropped = self.router.stats().dropped;
         dropped.iter().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no reason {name}")).1
+    }
+
+    /// A data message to those named, or to all; false: it cannot be sent now.
+    pub fn say(&mut self, number: u64, channel: Channel, to: &[&str], payload: &[u8]) -> bool {
+        let to: Vec<&[u8]> = to.iter().map(|id| id.as_bytes()).collect();
+        let message = Addressed::write(&to, payload).unwrap();
+        let now = self.now;
+        let sent = self.peer(number).transport.send_message(now, channel, &message);
+        self.pump();
+        sent
+    }
+
+    /// Whose data channels are open at both ends, as the peers see it.
+    pub fn until_data_opened(&mut self) {
+        for _ in 0..5000 {
+            if self.peers.values().all(|p| p.media.sctp_port.is_none() || p.transport.is_data_open()) {
+                return self.run(ms(100));
+            }
+            self.run(ms(1));
+        }
+        panic!("no data channels: {:?}", self.router.stats());
     }
 
     /// Sends what `make` makes for a peer.
@@ -295,7 +324,9 @@ impl World {
             let peer = self.peers.get_mut(&number).unwrap();
             loop {
                 match peer.transport.poll_output() {
-                    transport::Output::Transmit(datagram) => out.push(datagram.bytes),
+                    transport::Output::Transmit(datagram) | transport::Output::Data(datagram) => {
+                        out.push(datagram.bytes);
+                    }
                     transport::Output::Event(transport::Event::Connected(_)) => {
                         peer.connected = Some(self.now)
                     }
@@ -305,6 +336,11 @@ impl World {
                         break;
                     }
                 }
+            }
+            while !peer.deaf
+                && let Some(message) = peer.transport.next_message()
+            {
+                peer.data.push((self.now, message));
             }
             self.send(number, |_| out);
         }

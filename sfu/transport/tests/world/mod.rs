@@ -133,7 +133,7 @@ impl World {
     fn drain(&mut self, side: usize) {
         loop {
             match self.ends[side].poll_output() {
-                Output::Transmit(transmit) => self.send(side, transmit),
+                Output::Transmit(transmit) | Output::Data(transmit) => self.send(side, transmit),
                 Output::Event(event) => self.events[side].push((self.now - self.start, event)),
                 Output::Timeout(at, _) => {
                     self.timeouts[side] = at;
