@@ -85,7 +85,7 @@ pub fn answer(offer: &Offer, params: &AnswerParams<'_>) -> Result<(String, PeerM
     // Longer values, as of a dependency descriptor with its structure, do not fit the one-byte form.
     let is_mixed = |line: &Line<'_>| match line {
         Line::Accepted(line) => line.media.extmap_allow_mixed,
-        Line::Refused(_) => true,
+        Line::Refused(_) | Line::Data(_) => true,
     };
     terms.extensions.allow_mixed = offer.session.extmap_allow_mixed || lines.iter().all(is_mixed);
 

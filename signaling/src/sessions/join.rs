@@ -348,7 +348,7 @@ impl Sessions {
                 }
                 rooms::Output::Move { peer, room } => self.follow(peer, room),
                 rooms::Output::Deliver { to, event } => {
-                    if matches!(event, rooms::Event::Granted(_)) {
+                    if matches!(event, rooms::Event::Granted { .. }) {
                         self.tell_data(to);
                     }
                     if let Some(message) = self.event_to_wire(event) {
