@@ -82,7 +82,7 @@ export class Link extends Emitter {
     if (!this.isOpen) return;
     const text = writeClientMessage(message);
     // Right after opening, the server's word may come while this is being compressed.
-    const data = canDeflate && text.length > WORTH_LENGTH ? deflate(text).then((bytes) => (this.#serverInflates ? bytes : text)) : text;
+    const data = canDeflate && text.length > WORTH_LENGTH ? deflate(text).then((bytes) => (this.#serverInflates ? bytes : text), () => text) : text;
     this.#outgoing.take(data, (frame) => {
       if (this.isOpen) this.#socket.send(frame);
     });
