@@ -1,4 +1,5 @@
-//! The signaling connection: JSON messages over one WebSocket, `ws://` or `wss://`.
+//! The signaling connection: JSON messages over one WebSocket, `ws://` or `wss://`, compressed once the server has shown that it
+//! reads that.
 
 use anyhow::{Context, Result, bail};
 use futures_util::{SinkExt, StreamExt};
@@ -8,12 +9,13 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
-use wire::{ClientMessage, ServerMessage};
+use wire::{ClientMessage, ServerMessage, deflate};
 
 /// Where the server is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,17 +94,21 @@ where
 {
     let scheme = if url.tls { "wss" } else { "ws" };
     let host = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
-    let address = format!("{scheme}://{host}:{}{}", url.port, url.path);
+    let joint = if url.path.contains('?') { '&' } else { '?' };
+    let address = format!("{scheme}://{host}:{}{}{joint}{}", url.port, url.path, deflate::QUERY);
     let (socket, _) = tokio_tungstenite::client_async(address, stream)
         .await
         .context("the server did not accept the WebSocket")?;
     let (mut sink, mut source) = socket.split();
     let (sender, mut to_send) = mpsc::unbounded_channel::<ClientMessage>();
     let (received, receiver) = mpsc::unbounded_channel();
+    let server_inflates = Arc::new(AtomicBool::new(false));
+    let inflates = server_inflates.clone();
     tokio::spawn(async move {
         while let Some(message) = to_send.recv().await {
             let Ok(text) = serde_json::to_string(&message) else { continue };
-            if sink.send(Message::text(text)).await.is_err() {
+            let deflated = if inflates.load(Ordering::Relaxed) { deflate::deflate(&text) } else { None };
+            if sink.send(deflated.map_or_else(|| Message::text(text), Message::binary)).await.is_err() {
                 return;
             }
         }
@@ -110,7 +116,21 @@ where
     });
     tokio::spawn(async move {
         while let Some(Ok(message)) = source.next().await {
-            let Message::Text(text) = message else { continue };
+            let text = match message {
+                Message::Text(text) => text.to_string(),
+                Message::Binary(bytes) if bytes.is_empty() => {
+                    server_inflates.store(true, Ordering::Relaxed);
+                    continue;
+                }
+                Message::Binary(bytes) => match deflate::inflate(&bytes) {
+                    Ok(text) => text,
+                    Err(error) => {
+                        tracing::debug!(%error, "a message was not understood");
+                        continue;
+                    }
+                },
+                _ => continue,
+            };
             // A type we do not know is ignored, so that the protocol can grow.
             match serde_json::from_str(&text) {
                 Ok(message) => {

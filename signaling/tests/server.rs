@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::{WebSocketStream, client_async};
-use wire::{ClientMessage, ErrorCode, ServerMessage};
+use wire::{ClientMessage, ErrorCode, ServerMessage, deflate};
 
 /// Far beyond anything that should happen, so that a loaded machine fails no test.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,6 +45,12 @@ impl Client<TcpStream> {
     async fn over(stream: TcpStream) -> Self {
         let address = stream.peer_addr().unwrap();
         Self(client_async(format!("ws://{address}/ws"), stream).await.unwrap().0)
+    }
+
+    /// Says that it reads binary frames.
+    async fn open_inflating(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        Self(client_async(format!("ws://{address}/ws?x=1&deflate=1"), stream).await.unwrap().0)
     }
 }
 
@@ -161,6 +167,46 @@ async fn two_clients_join_and_see_each_other_come_and_go() {
     settles(address, "sampan_participants", 0).await;
     settles(address, "sampan_sfu_peers", 0).await;
     settles(address, "sampan_connections", 0).await;
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn long_messages_are_compressed_for_those_who_read_that_and_for_nobody_else() {
+    let (server, address) = start(options()).await;
+    let mut ann = Client::open_inflating(address).await;
+    let first = ann.frame().await;
+    assert_eq!(first, Some(Message::binary(vec![])), "the server reads binary frames, too");
+    let text = serde_json::to_string(&join(1, "demo", "Ann", 8)).unwrap();
+    let bytes = deflate::deflate(&text).unwrap();
+    assert!(bytes.len() * 5 < text.len(), "{} of {}", bytes.len(), text.len());
+    ann.write(Message::binary(bytes)).await;
+    let Some(Message::Binary(answer)) = ann.frame().await else { panic!("not compressed") };
+    let inflated = deflate::inflate(&answer).unwrap();
+    assert!(answer.len() * 5 < inflated.len(), "{} of {}", answer.len(), inflated.len());
+    let joined: ServerMessage = serde_json::from_str(&inflated).unwrap();
+    assert!(matches!(joined, ServerMessage::Joined { re: 1, .. }), "{joined:?}");
+
+    let mut ben = Client::open(address).await;
+    ben.say(&join(1, "demo", "Ben", 8)).await;
+    assert!(
+        matches!(ben.hear().await, ServerMessage::Joined { participants, .. } if participants.len() == 1)
+    );
+    // Short ones stay readable.
+    assert!(matches!(ann.hear().await, ServerMessage::ParticipantJoined { .. }));
+    ann.say(&ClientMessage::Ping { id: 2 }).await;
+    assert!(matches!(ann.hear().await, ServerMessage::Pong { re: 2 } | ServerMessage::Bindings { .. }));
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_bomb_is_a_message_that_is_too_large() {
+    let (server, address) = start(options()).await;
+    let mut client = Client::open(address).await;
+    let bytes = deflate::deflate(&" ".repeat(10_000_000)).unwrap();
+    assert!(bytes.len() < 20_000);
+    client.write(Message::binary(bytes)).await;
+    assert_eq!(client.error().await, (None, ErrorCode::MessageTooLarge));
+    assert_eq!(client.closed().await.map(|(code, _)| u16::from(code)), Some(1009));
     server.shut_down().await;
 }
 

@@ -112,7 +112,7 @@ impl Leg {
         self.cross_down(now, Crossing::Datagram((from, bytes)));
     }
 
-    /// `bytes`: of the message, as text.
+    /// `bytes`: of the message ([`carried_bytes`]).
     pub fn tell_server(&mut self, now: Instant, bytes: usize, message: ClientMessage) {
         match &mut self.to_server {
             Messages::Beside(pipe) => pipe.send(now, bytes, message),
@@ -216,6 +216,11 @@ fn pass(link: &mut Link<Crossing>, meter: &mut Meter, now: Instant, crossing: Cr
     };
     let fate = link.handle_datagram(now, bytes, crossing);
     meter.add(Passed { waited: link.waits(), fate, ..packet });
+}
+
+/// Of a message on a warm connection, where both ends know that the other reads compressed ones.
+pub fn carried_bytes(text: &str) -> usize {
+    wire::deflate::deflate(text).map_or(text.len(), |bytes| bytes.len())
 }
 
 /// A segment or an acknowledgement with so much payload.

@@ -1,5 +1,6 @@
 /** The WebSocket: typed messages, requests with their answers, and a connection that is dead is known to be dead. */
 
+import { Turns, WORTH_LENGTH, canDeflate, deflate, inflate } from './deflate.js';
 import { CallError } from './errors.js';
 import { Emitter } from './events.js';
 import { parseServerMessage, writeClientMessage } from './wire.js';
@@ -32,11 +33,16 @@ export class Link extends Emitter {
   #closed = false;
   #wasOpen = false;
   #finished = false;
+  /** The server has shown that it reads binary frames. */
+  #serverInflates = false;
+  #outgoing = new Turns();
+  #incoming = new Turns();
 
   /** @param {string} url `wss://host/ws` */
   constructor(url) {
     super();
-    this.#socket = new WebSocket(url);
+    this.#socket = new WebSocket(canDeflate ? `${url}${url.includes('?') ? '&' : '?'}deflate=1` : url);
+    this.#socket.binaryType = 'arraybuffer';
     this.#opened = new Promise((resolve, reject) => {
       this.#socket.onopen = () => {
         this.#wasOpen = true;
@@ -45,8 +51,11 @@ export class Link extends Emitter {
       this.on('closed', () => reject(new CallError('unreachable', 'The server cannot be reached.')));
     });
     this.#opened.catch(() => {}); // Whoever waits hears of it; nobody has to wait.
-    this.#socket.onmessage = (event) => this.#receive(event.data);
-    this.#socket.onclose = (event) => this.#end(event.reason || `the connection closed (${event.code})`);
+    this.#socket.onmessage = ({ data }) => {
+      if (data.byteLength === 0) this.#serverInflates = true;
+      else this.#incoming.take(typeof data === 'string' ? data : inflate(data).catch(String), (text) => this.#receive(text));
+    };
+    this.#socket.onclose = ({ reason, code }) => this.#incoming.take(reason || `the connection closed (${code})`, (why) => this.#end(why));
     this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS);
   }
 
@@ -70,7 +79,13 @@ export class Link extends Emitter {
 
   /** @param {ClientMessage} message lost when the connection is: the state is told again on the next join */
   send(message) {
-    if (this.isOpen) this.#socket.send(writeClientMessage(message));
+    if (!this.isOpen) return;
+    const text = writeClientMessage(message);
+    // Right after opening, the server's word may come while this is being compressed.
+    const data = canDeflate && text.length > WORTH_LENGTH ? deflate(text).then((bytes) => (this.#serverInflates ? bytes : text), () => text) : text;
+    this.#outgoing.take(data, (frame) => {
+      if (this.isOpen) this.#socket.send(frame);
+    });
   }
 
   /**
@@ -115,13 +130,13 @@ export class Link extends Emitter {
     this.#end(why);
   }
 
-  /** @param {unknown} data */
-  #receive(data) {
+  /** @param {string} text */
+  #receive(text) {
     if (this.#closed) return;
     /** @type {ServerMessage} */
     let message;
     try {
-      message = parseServerMessage(String(data));
+      message = parseServerMessage(text);
     } catch (error) {
       // A newer server may say more than this page knows; the call goes on without it.
       console.warn('A message of the server was not understood:', error);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Extension, Request, State};
+use axum::extract::{Extension, RawQuery, Request, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -18,6 +18,7 @@ use super::engine::Input;
 use super::limits::{Admitted, ConnectionCap};
 use super::options::Options;
 use super::pages::Pages;
+use super::websocket::Client;
 use super::{api, hooks, metrics, websocket, whip};
 use crate::sessions::ConnectionId;
 
@@ -109,6 +110,7 @@ fn metrics_page(text: String) -> Response<Body> {
 async fn open_websocket(
     State(shared): State<Arc<Shared>>,
     Extension(via): Extension<Via>,
+    RawQuery(query): RawQuery,
     upgrade: WebSocketUpgrade,
 ) -> Response<Body> {
     if !shared.is_ready.load(Ordering::Relaxed) {
@@ -116,10 +118,12 @@ async fn open_websocket(
     }
     let connection = ConnectionId(shared.next_connection.fetch_add(1, Ordering::Relaxed));
     let (options, engine) = (shared.options.clone(), shared.engine.clone());
+    let inflates = query.is_some_and(|query| query.split('&').any(|part| part == wire::deflate::QUERY));
+    let client = Client { connection, inflates };
     upgrade
         .max_message_size(wire::limits::MESSAGE_BYTES_MAX)
         .max_frame_size(wire::limits::MESSAGE_BYTES_MAX)
-        .on_upgrade(move |socket| websocket::run(socket, connection, via.admitted, options, engine))
+        .on_upgrade(move |socket| websocket::run(socket, client, via.admitted, options, engine))
 }
 
 /// Hosts that are remembered so that each is warned about once; more are not warned about at all.

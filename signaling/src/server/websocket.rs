@@ -1,16 +1,19 @@
-//! One WebSocket: frames in, to the engine; the engine's queue out. Pings, and an end to what is silent or stuck.
+//! One WebSocket: frames in, to the engine; the engine's queue out, compressed where the client reads that. Pings, and an end to
+//! what is silent or stuck.
 
 use std::error::Error as _;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::body::Bytes;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::tungstenite;
+use wire::deflate::{self, InflateError};
 
 use super::engine::Input;
 use super::limits::Admitted;
@@ -21,9 +24,17 @@ use crate::sessions::ConnectionId;
 /// For saying goodbye to somebody who may not read; then the connection is dropped.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Who is at the other end.
+#[derive(Clone, Copy)]
+pub(super) struct Client {
+    pub connection: ConnectionId,
+    /// It said that it reads binary frames.
+    pub inflates: bool,
+}
+
 pub(super) async fn run(
     socket: WebSocket,
-    connection: ConnectionId,
+    Client { connection, inflates }: Client,
     admitted: Arc<Admitted>,
     options: Arc<Options>,
     engine: mpsc::Sender<Input>,
@@ -37,7 +48,7 @@ pub(super) async fn run(
     let (sink, stream) = socket.split();
     let heard = Heard::new();
     let reader = read(stream, connection, options.silence, &engine, &heard);
-    let writer = write(sink, inbox, options.silence / 3);
+    let writer = write(sink, inbox, options.silence / 3, inflates);
     tokio::pin!(reader, writer);
     let is_wanted = tokio::select! {
         () = &mut writer => false,
@@ -93,7 +104,14 @@ async fn read(
         heard.now();
         let input = match frame {
             Some(Ok(Message::Text(text))) => Input::Text { connection, text, at: Instant::now() },
-            Some(Ok(Message::Binary(_))) => Input::Unreadable { connection, is_too_large: false },
+            Some(Ok(Message::Binary(bytes))) => match deflate::inflate(&bytes) {
+                Ok(text) => Input::Text { connection, text: text.into(), at: Instant::now() },
+                Err(InflateError::Broken) => Input::Unreadable { connection, is_too_large: false },
+                Err(InflateError::TooLarge) => {
+                    let _ = engine.send(Input::Unreadable { connection, is_too_large: true }).await;
+                    return ReadEnd::Unreadable;
+                }
+            },
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
             Some(Ok(Message::Close(Some(frame)))) if matches!(frame.code, 1000 | 1001) => {
                 return ReadEnd::Goodbye;
@@ -120,7 +138,16 @@ fn is_too_large(error: &axum::Error) -> bool {
 }
 
 /// Until the engine ends it or the socket fails.
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut inbox: Inbox, ping_every: Duration) {
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut inbox: Inbox,
+    ping_every: Duration,
+    inflates: bool,
+) {
+    // Says that binary frames are understood here, too.
+    if inflates && sink.send(Message::Binary(Bytes::new())).await.is_err() {
+        return;
+    }
     let mut ticks = interval_at(tokio::time::Instant::now() + ping_every, ping_every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let cut = inbox.cut();
@@ -129,7 +156,7 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut inbox: Inbox, ping_e
         let message = tokio::select! {
             ending = &mut cut => break ending,
             outgoing = inbox.next() => match outgoing {
-                Some(Outgoing::Text(text)) => Message::Text(text),
+                Some(Outgoing::Text(text)) => frame(text, inflates),
                 Some(Outgoing::End(ending)) => break ending,
                 None => break Ending::Left,
             },
@@ -146,4 +173,10 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut inbox: Inbox, ping_e
     };
     let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
     let _ = timeout(FAREWELL, sink.send(close)).await;
+}
+
+/// Compressed here and not in the engine, which has everybody's messages to decide.
+fn frame(text: Utf8Bytes, inflates: bool) -> Message {
+    let deflated = if inflates { deflate::deflate(&text) } else { None };
+    deflated.map_or_else(|| Message::Text(text), |bytes| Message::Binary(bytes.into()))
 }

@@ -276,7 +276,7 @@ impl Sessions {
         self.wait_for(connection, heard_at);
     }
 
-    /// A frame that is no text, or text that is larger than a message may be: nothing could be read of it.
+    /// A frame that holds no text, or text that is larger than a message may be: nothing could be read of it.
     pub fn handle_unreadable(&mut self, now: Instant, connection: ConnectionId, is_too_large: bool) {
         if is_too_large {
             self.cut(connection, ErrorCode::MessageTooLarge, "the message is too large");
@@ -284,7 +284,10 @@ impl Sessions {
             self.refuse(
                 connection,
                 None,
-                Refused::new(ErrorCode::BadMessage, "binary frames are not understood"),
+                Refused::new(
+                    ErrorCode::BadMessage,
+                    "a binary frame holds deflated text, and this one does not",
+                ),
             );
         }
     }

@@ -1,11 +1,12 @@
 //! The JSON messages between a client and the server, typed once.
 //!
-//! One WebSocket (`/ws`), one JSON object a text frame, tagged by `type`. Golden fixtures in `fixtures/` are read by
+//! One WebSocket (`/ws`), one JSON object a text frame, tagged by `type`, or compressed in a binary one ([`deflate`]). Golden fixtures in `fixtures/` are read by
 //! the Rust tests and by the web SDK's tests. Unknown fields are ignored, an unknown `type` is an error with a code.
 //! The protocol as a document for people is `PROTOCOL.md` beside this crate. Never any logic here.
 
 mod action;
 mod class;
+pub mod deflate;
 mod error;
 pub mod limits;
 mod parse;

@@ -55,6 +55,24 @@ describe('a call in Chromium', () => {
     for (const one of [ada, grace, hedy]) assert.deepEqual(one.complaints, [], one.name);
   });
 
+  test('a join and its answer are compressed into a few TCP segments', TIMEOUT, async () => {
+    const context = await browser.newContext();
+    contexts.push(context);
+    const page = await context.newPage();
+    const frames = { framesent: [], framereceived: [] };
+    page.on('websocket', (socket) => {
+      for (const [way, seen] of Object.entries(frames)) socket.on(way, ({ payload }) => seen.push(payload));
+    });
+    const ada = await (await Person.open(page, 'Ada', server.url, { room: 'small' })).join();
+    for (const [way, seen] of Object.entries(frames)) {
+      const long = seen.filter((payload) => typeof payload !== 'string' && payload.length > 0);
+      const sizes = seen.map((payload) => `${typeof payload === 'string' ? 'text' : 'deflated'} ${payload.length}`).join(', ');
+      assert.ok(long.length > 0 && long.every((payload) => payload.length < 3 * 1400), `${way}: ${sizes}`);
+      assert.ok(seen.every((payload) => typeof payload !== 'string' || payload.length <= 1024), `${way}: ${sizes}`);
+    }
+    assert.deepEqual(ada.complaints, []);
+  });
+
   for (const codec of ['vp9', 'av1']) {
     test(`a camera that is sent as ${codec.toUpperCase()} is seen in every size`, TIMEOUT, async () => {
       await (await person('Ada', codec, `&codec=${codec}`)).join();

@@ -33,6 +33,7 @@ fn main() -> std::io::Result<()> {
         ("rtcp", rtcp()),
         ("rtp", rtp()),
         ("sdp_offer", files("signaling/sdp/tests/descriptions", "sdp")?),
+        ("signaling_deflate", signaling_deflate()?),
         ("signaling_json", files("signaling/wire/fixtures", "json")?),
         ("srtp_unprotect", srtp_unprotect()),
         ("stun_demux", stun_demux()),
@@ -109,6 +110,19 @@ fn files(folder: &str, ending: &str) -> std::io::Result<Seeds> {
             seeds.push((name, std::fs::read(path)?));
         }
     }
+    Ok(seeds)
+}
+
+/// Messages of a client as binary frames, repeated until they are worth it: blocks of every kind.
+fn signaling_deflate() -> std::io::Result<Seeds> {
+    let mut seeds = Vec::new();
+    for (name, bytes) in files("signaling/wire/fixtures", "json")? {
+        let text = String::from_utf8_lossy(&bytes).repeat(1 + wire::deflate::WORTH_BYTES / bytes.len().max(1));
+        if let Some(bytes) = wire::deflate::deflate(&text).filter(|_| name.starts_with("client_")) {
+            seeds.push((name.replace(".json", ".bin"), bytes));
+        }
+    }
+    seeds.push(("stored.bin".into(), b"\x01\x02\x00\xfd\xff{}".to_vec()));
     Ok(seeds)
 }
 

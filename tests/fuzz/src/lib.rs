@@ -26,7 +26,7 @@ pub use self::router::router_media;
 pub use self::traces::network_trace;
 pub use self::transport::{dtls_record, srtp_unprotect, stun_demux};
 pub use packet_answers::{codec_descriptors, rtcp, rtp};
-pub use signaling::{sdp_offer, signaling_json};
+pub use signaling::{sdp_offer, signaling_deflate, signaling_json};
 pub use tokens::access_token;
 
 /// Takes any bytes; panics if they broke something.
@@ -48,6 +48,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("rtcp", rtcp),
     ("rtp", rtp),
     ("sdp_offer", sdp_offer),
+    ("signaling_deflate", signaling_deflate),
     ("signaling_json", signaling_json),
     ("srtp_unprotect", srtp_unprotect),
     ("stun_demux", stun_demux),

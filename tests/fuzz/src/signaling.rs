@@ -41,3 +41,13 @@ pub fn signaling_json(input: &[u8]) {
         Err(refusal) => assert!(refusal.message.chars().count() <= 300, "{}", refusal.message),
     }
 }
+
+/// A binary frame holds text of a bounded size, which is deflated and inflated to the same, or none.
+pub fn signaling_deflate(input: &[u8]) {
+    let Ok(text) = wire::deflate::inflate(input) else { return };
+    assert!(text.len() <= wire::limits::MESSAGE_BYTES_MAX);
+    if let Some(bytes) = wire::deflate::deflate(&text) {
+        assert_eq!(wire::deflate::inflate(&bytes).as_ref(), Ok(&text));
+    }
+    signaling_json(text.as_bytes());
+}
