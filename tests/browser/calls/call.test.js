@@ -151,24 +151,30 @@ describe('a call in Chromium', () => {
     await grace.sees('Ada');
   });
 
-  test('a screen is shared beside the camera, without a new offer, and taken back', TIMEOUT, async () => {
+  test('a screen is shared beside the camera, without a new line for it, and taken back', TIMEOUT, async () => {
     const ada = await (await person('Ada', 'screen')).join();
     const grace = await (await person('Grace', 'screen')).join();
     await grace.sees('Ada');
-    const origin = () => ada.page.evaluate(() => window.testPeers.at(-1).currentLocalDescription.sdp.split('\n')[1]);
-    const before = await origin();
+    const description = () => ada.page.evaluate(() => window.testPeers.at(-1).currentLocalDescription.sdp);
+    const lines = async () => (await description()).match(/^m=(audio|video)/gm).length;
+    const origin = async () => (await description()).split('\n')[1];
+    const before = await lines();
     await ada.click('#toggle-screen');
     const screen = await grace.sees('Ada’s screen');
     assert.match(screen.key, /\/screen$/);
     await grace.sees('Ada');
     await grace.receives(2, 1);
-    assert.equal(await origin(), before, 'the description is the one of the join');
+    assert.equal(await lines(), before, 'its lines are there since the join');
+    // The data channels for pointing at it, once in a call.
+    await until('there are data channels', async () => /^m=application/m.test(await description()));
+    const offered = await origin();
     await grace.screenshot('screen-shared');
     await ada.click('#toggle-screen');
     await grace.seesNot('Ada’s screen');
     await grace.sees('Ada');
     await ada.click('#toggle-screen');
     await grace.sees('Ada’s screen');
+    assert.equal(await origin(), offered, 'nothing is offered anew');
   });
 
   test('more people than there were slots: more are offered in time', TIMEOUT, async () => {

@@ -108,7 +108,8 @@ describe('<sampan-call>', () => {
       return [of('#join').backgroundColor, of('#leave').letterSpacing, of('.sampan').backgroundColor];
     });
     await page.waitForFunction(() => document.querySelector('sampan-call').shadowRoot.querySelector('.sampan').style.visibility === '');
-    assert.deepEqual(await styles(), ['rgb(120, 20, 200)', '7px', 'rgb(15, 26, 28)']);
+    const themed = ['rgb(120, 20, 200)', '7px', 'rgb(15, 26, 28)'];
+    await until('it is themed, once colours have changed over', async () => String(await styles()) === String(themed), { explain: styles });
     await page.evaluate(() => {
       window.told = [];
       for (const type of ['sampan-joined', 'sampan-left']) document.addEventListener(type, ({ detail }) => window.told.push([type, detail]));
