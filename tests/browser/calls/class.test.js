@@ -169,4 +169,26 @@ describe('class', () => {
     for (const who of [dora, emil, flora]) assert.deepEqual(who.complaints, []);
     await goHome(dora, emil, flora);
   });
+
+  test('six pages: the teacher is seen and heard by all, and mutes them at one word', TIMEOUT, async () => {
+    const teacher = await (await person('Teacher', 'teacher', 'six')).join();
+    await teacher.page.evaluate(() => window.sampanCall.moderate({ do: 'publishing', sources: ['microphone'] }));
+    const students = [];
+    for (const name of ['Ava', 'Bo', 'Cy', 'Di', 'Eve']) students.push(await (await person(name, 'student', 'six')).join());
+    for (const student of students) await student.sees('Teacher');
+    // One picture, and the sound of everybody else.
+    for (const student of students) await student.receives(1, 5);
+    await teacher.receives(0, 5);
+    await teacher.screenshot('class-of-six');
+    await students[0].screenshot('class-of-six-student');
+
+    const muted = (who) => who.page.evaluate(() => window.sampanCall.participants.filter(({ tracks }) => tracks.every(({ source, active }) => source !== 'microphone' || !active)).map(({ name }) => name).sort().join());
+    await teacher.page.evaluate(() => window.sampanCall.moderate({ do: 'stop', sources: ['microphone'] }));
+    await until('everybody is silent', async () => (await muted(teacher)) === 'Ava,Bo,Cy,Di,Eve', { explain: () => muted(teacher) });
+    await students[1].receives(1, 1);
+    await say(students[2], 'Question');
+    await hears(students[4], 'Question');
+    for (const who of [teacher, ...students]) assert.deepEqual(who.complaints, [], who.name);
+    await goHome(teacher, ...students);
+  });
 });
