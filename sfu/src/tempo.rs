@@ -229,6 +229,38 @@ mod tests {
         assert_eq!(tempo.gather(), None);
     }
 
+    /// As a worker waits, whose turns take 20 us and whose datagrams come so often: sleeps in a thousand turns.
+    fn sleeps(tempo: &mut Tempo, now: &mut Instant, every: Duration) -> u32 {
+        let (mut next, mut sleeps) = (*now, 0);
+        for _ in 0..1000 {
+            tempo.begin_turn(*now);
+            *now += Duration::from_micros(20);
+            tempo.end_turn(*now, true, 1);
+            while next <= *now {
+                next += every;
+            }
+            let first = tempo.pause(*now).filter(|_| tempo.pauses_first());
+            *now += first.unwrap_or_default();
+            let waits = next > *now;
+            *now = next.max(*now);
+            let then = tempo.pause(*now).filter(|_| first.is_none());
+            *now += then.unwrap_or_default();
+            tempo.waited(if first.is_some() { !waits } else { then.is_some() });
+            sleeps += [first.is_some(), waits, then.is_some()].map(u32::from).iter().sum::<u32>();
+        }
+        sleeps
+    }
+
+    #[test]
+    fn dense_datagrams_are_slept_out_and_sparse_ones_waited_for() {
+        let mut now = Instant::now();
+        let mut tempo = Tempo::new(now);
+        for every_us in [100, 5_000, 100] {
+            let sleeps = sleeps(&mut tempo, &mut now, Duration::from_micros(every_us));
+            assert!(sleeps < 1_010, "{sleeps} in 1000 turns where datagrams come every {every_us} us");
+        }
+    }
+
     #[test]
     fn without_media_turns_are_rare_and_with_it_they_are_frequent_again() {
         let mut now = Instant::now();

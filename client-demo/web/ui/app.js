@@ -22,8 +22,8 @@ const EXPLAIN_AFTER_MS = 2_000;
 
 /** Time to read a sentence twice. */
 const TELL_FOR_MS = 10_000;
-/** Panels lie over the stage there, one at a time. */
-const NARROW_PX = 720;
+/** Below it two panels leave too little of the stage: one at a time. */
+const TWO_PANELS_PX = 1100;
 
 /**
  * @typedef {object} AppEvents
@@ -75,7 +75,7 @@ export class App extends Emitter {
     this.#quality = new Quality(surface);
     this.#chat = new Chat(surface, () => this.#render());
     this.#people = new People(surface, () => {
-      if (!this.#isNarrow()) return;
+      if (!this.#hasRoomForOne()) return;
       this.#chat.open(false);
       this.#quality.open(false);
     });
@@ -91,7 +91,7 @@ export class App extends Emitter {
     click('speaker-on', () => this.#setSpeaker(true));
     click('toggle-more', () => this.#showMore(!surface.find('more').classList.contains('open')));
     click('more', () => this.#showMore(false));
-    for (const id of ['toggle-chat', 'toggle-quality']) click(id, () => this.#isNarrow() && this.#people.open(false));
+    for (const id of ['toggle-chat', 'toggle-quality']) click(id, () => this.#hasRoomForOne() && this.#people.open(false));
     click('leave', () => this.leave());
     const act = (/** @type {string} */ id, /** @type {(call: Call) => Action} */ action) => click(id, () => {
       surface.find('room-menu').removeAttribute('open');
@@ -436,8 +436,8 @@ export class App extends Emitter {
     this.#render();
   }
 
-  #isNarrow() {
-    return this.#surface.find('call').clientWidth <= NARROW_PX;
+  #hasRoomForOne() {
+    return this.#surface.find('call').clientWidth < TWO_PANELS_PX;
   }
 
   /** Where there is no room for every button, some wait behind one. @param {boolean} open */

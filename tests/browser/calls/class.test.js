@@ -32,7 +32,7 @@ describe('class', () => {
   const token = (room, identity, role) =>
     execFileSync(serverBinary(), ['token', '--secret-file', secret, '--room', room, '--identity', identity, '--role', role], { encoding: 'utf8' }).trim();
   const person = async (name, role, room = 'class', url = server.url) => {
-    const page = await (await browser.newContext({ viewport: { width: 1000, height: 700 } })).newPage();
+    const page = await (await browser.newContext({ viewport: { width: 1200, height: 700 } })).newPage();
     return Person.open(page, name, url, { room, token: token(room, name.toLowerCase(), role) });
   };
   /** Everybody closes their page. */
