@@ -134,13 +134,22 @@ export class Person {
     return this.page.evaluate((one) => document.querySelector(one)?.checkVisibility() ?? false, selector);
   }
 
-  /** The tile with this name has a picture that moves. @param {string} name */
+  /**
+   * The tile with this name has a picture that moves. A tile may go and come anew in between.
+   * @param {string} name
+   */
   async sees(name) {
     const find = async () => (await this.tiles()).find((tile) => tile.name === name);
     await until(`${this.name} sees ${name}`, async () => (await find())?.picture, { explain: () => this.tiles() });
-    const { time } = await find();
-    await until(`${name}’s picture moves for ${this.name}`, async () => ((await find())?.time ?? 0) > time + 0.5, { explain: () => this.tiles() });
-    return find();
+    let moving = null;
+    let since = Infinity;
+    await until(`${name}’s picture moves for ${this.name}`, async () => {
+      const tile = await find();
+      since = Math.min(since, tile?.picture ? tile.time : Infinity);
+      moving = tile?.time > since + 0.5 ? tile : null;
+      return moving;
+    }, { explain: () => this.tiles() });
+    return moving;
   }
 
   /** @param {string} name */
