@@ -134,6 +134,8 @@ impl Downlink {
         self.session.payloads = Payloads::new(media.codecs.clone());
         self.session.extensions = media.extensions;
         self.bandwidth.measurable = media.extensions.id(Extension::TransportSequence).is_some();
+        let unknown = media.slots.iter().filter(|described| self.slot(described.mid).is_none()).count();
+        self.slots.reserve_exact(unknown.min(SLOTS_MAX - self.slots.len()));
         for described in &media.slots {
             match self.slot(described.mid) {
                 Some(known) => self.slots[known].forget_session(),

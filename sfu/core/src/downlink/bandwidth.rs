@@ -37,7 +37,7 @@ pub(crate) struct Bandwidth {
 const BLIND: Bitrate = Bitrate::kbps(300);
 /// Before the first feedback could have come: what allocation may plan with, so that a picture need not wait for it, and
 /// what is really put on the wire. What the plan is worth is known a round trip and 50 ms later.
-const START: (Bitrate, Bitrate) = (Bitrate::kbps(1_500), Bitrate::kbps(600));
+const START: (Bitrate, Bitrate) = (Bitrate::kbps(1_500), Bitrate::kbps(1_000));
 /// Feedback that has not come by then is not expected any more: four round trips on a bad path.
 const START_TIME: Duration = Duration::from_secs(1);
 /// What is probed for at the start, when nobody knows yet what publishers send: a camera at 720p.

@@ -3,6 +3,7 @@
 use super::munger::ActiveTargets;
 use super::{Ids, SourceRef};
 use packet::{ExtSeq, RtpTime, SeqNo};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -19,13 +20,16 @@ pub(crate) struct Sent {
     pub arrived: bool,
 }
 
-/// A ring that doubles while what it would overwrite is young: a slot with little traffic costs little.
+/// Numbers in pieces that come and go with the traffic: after a burst nothing of it stays.
 #[derive(Clone, Debug)]
 pub(crate) struct History {
-    ring: Vec<Entry>,
-    /// Of each entry of the ring; empty until a stream has some.
-    targets: Vec<Option<ActiveTargets>>,
-    len_max: usize,
+    /// Of consecutive numbers.
+    pieces: VecDeque<Box<Piece>>,
+    /// Number of the first piece: the numbers it holds divided by its length.
+    first: u64,
+    /// The piece let go last: the next one is made of it.
+    spare: Option<Box<Piece>>,
+    pieces_max: usize,
     highest: u64,
     /// What the entries' times count from, and when the newest was sent.
     start: Option<Instant>,
@@ -34,11 +38,19 @@ pub(crate) struct History {
     sources: arrayvec::ArrayVec<(SourceRef, u64), SOURCES_MAX>,
 }
 
+/// A kilobyte: the 800 ms of a voice are two.
+#[derive(Clone, Debug, Default)]
+struct Piece {
+    entries: [Entry; PIECE],
+    /// Of each entry; none until a stream has some.
+    targets: Option<Box<[Option<ActiveTargets>; PIECE]>>,
+    /// When its newest entry was sent, in ticks.
+    newest: u32,
+}
+
 /// What is written with every packet of every subscriber: half a cache line.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
-    /// Low bits of the extended number.
-    sent_seq: u32,
     /// From the source's first.
     source_seq: u32,
     timestamp: u32,
@@ -67,24 +79,23 @@ const TICK_US: u64 = 100;
 const SOURCES_MAX: usize = 8;
 /// As long as the publisher's cache keeps packets.
 const KEEP: Duration = Duration::from_millis(800);
-const LEN_FIRST: usize = 64;
+const PIECE: usize = 32;
+/// Packets that padding is made of.
+const RECENT: u64 = 64;
 
 impl History {
-    /// `len_max`: a power of two, 64 or more.
+    /// `len_max`: how many packets it may hold, at least two pieces.
     pub fn new(len_max: usize) -> Self {
         Self {
-            ring: Vec::new(),
-            targets: Vec::new(),
-            len_max,
+            pieces: VecDeque::new(),
+            first: 0,
+            spare: None,
+            pieces_max: (len_max / PIECE).max(2),
             highest: 0,
             start: None,
             newest: None,
             sources: Default::default(),
         }
-    }
-
-    fn index(&self, sent_seq: u64) -> usize {
-        sent_seq as usize & (self.ring.len() - 1)
     }
 
     fn ticks(&self, at: Instant) -> u32 {
@@ -96,17 +107,11 @@ impl History {
         self.start.get_or_insert(sent.at);
         let at = self.ticks(sent.at);
         self.newest = Some((sent.at, at));
-        if self.ring.is_empty() {
-            self.ring = vec![Entry::default(); LEN_FIRST];
-        }
-        self.grow(sent.sent_seq, at);
-        let base = self.base_of(sent.source, sent.source_seq);
         self.highest = self.highest.max(sent.sent_seq);
-        let index = self.index(sent.sent_seq);
+        let base = self.base_of(sent.source, sent.source_seq);
         let ids = sent.ids;
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-        self.ring[index] = Entry {
-            sent_seq: sent.sent_seq as u32,
+        let entry = Entry {
             source_seq: sent.source_seq.wrapping_sub(base) as u32,
             timestamp: sent.timestamp.0,
             epoch: sent.source.epoch,
@@ -121,36 +126,43 @@ impl History {
                 | flag(ids.frame_number.is_some(), FRAME_NUMBER)
                 | flag(ids.ends_picture, ENDS_PICTURE),
         };
-        if ids.active_targets.is_some() && self.targets.is_empty() {
-            self.targets = vec![None; self.ring.len()];
-        }
-        if let Some(targets) = self.targets.get_mut(index) {
-            *targets = ids.active_targets;
+        // One so late that its piece is gone already is not asked for any more.
+        let Some((piece, index)) = self.place(sent.sent_seq, at) else { return };
+        piece.entries[index] = entry;
+        piece.newest = at;
+        if ids.active_targets.is_some() {
+            piece.targets.get_or_insert_default()[index] = ids.active_targets;
         }
     }
 
-    /// Doubles the ring while the entry in the way is another one and young.
-    fn grow(&mut self, sent_seq: u64, now: u32) {
+    /// Where this number is kept, after making room for it.
+    fn place(&mut self, sent_seq: u64, now: u32) -> Option<(&mut Piece, usize)> {
+        let number = sent_seq / PIECE as u64;
+        let is_far = number.saturating_sub(self.first) >= (self.pieces.len() + self.pieces_max) as u64;
+        if self.pieces.is_empty() || is_far {
+            self.pieces.clear();
+            self.first = number;
+        }
+        while number >= self.first + self.pieces.len() as u64 {
+            self.let_go(now);
+            let mut piece = self.spare.take().unwrap_or_default();
+            piece.entries.fill(Entry::default());
+            piece.targets = None;
+            piece.newest = now;
+            self.pieces.push_back(piece);
+        }
+        let piece = self.pieces.get_mut(number.checked_sub(self.first)? as usize)?;
+        Some((piece, sent_seq as usize % PIECE))
+    }
+
+    /// Of what is old, or too much.
+    fn let_go(&mut self, now: u32) {
         let keep = (KEEP.as_micros() as u64 / TICK_US) as u32;
-        loop {
-            let old = self.ring[self.index(sent_seq)];
-            let young = old.flags & USED != 0 && now.wrapping_sub(old.at) < keep;
-            if !young || old.sent_seq == sent_seq as u32 || self.ring.len() >= self.len_max {
-                return;
-            }
-            let len = self.ring.len() * 2;
-            let ring = std::mem::replace(&mut self.ring, vec![Entry::default(); len]);
-            let targets = match self.targets.is_empty() {
-                true => Vec::new(),
-                false => std::mem::replace(&mut self.targets, vec![None; len]),
-            };
-            for (i, kept) in ring.into_iter().enumerate().filter(|(_, entry)| entry.flags & USED != 0) {
-                let index = self.index(u64::from(kept.sent_seq));
-                self.ring[index] = kept;
-                if let Some(kept) = targets.get(i) {
-                    self.targets[index] = *kept;
-                }
-            }
+        while let Some(oldest) = self.pieces.front()
+            && (now.wrapping_sub(oldest.newest) >= keep || self.pieces.len() >= self.pieces_max)
+        {
+            self.spare = self.pieces.pop_front();
+            self.first += 1;
         }
     }
 
@@ -172,7 +184,8 @@ impl History {
 
     /// One of the packets sent lately; another one for every `n`, newest first and around again.
     pub fn recent(&self, n: u64) -> Option<Sent> {
-        self.get(self.highest.checked_sub(n % LEN_FIRST as u64)?)
+        let kept = self.highest.saturating_sub(self.first * PIECE as u64) + 1;
+        self.get(self.highest.checked_sub(n % RECENT.min(kept))?)
     }
 
     pub fn find(&self, seq: SeqNo) -> Option<Sent> {
@@ -181,30 +194,32 @@ impl History {
 
     /// `seq` was sent again.
     pub fn resent(&mut self, seq: SeqNo, now: Instant) {
-        let sent_seq = ExtSeq(self.highest).nearest(seq).0;
-        if self.get(sent_seq).is_some() {
-            let (now, index) = (self.ticks(now), self.index(sent_seq));
-            let entry = &mut self.ring[index];
+        let now = self.ticks(now);
+        if let Some(entry) = self.entry(seq) {
             entry.resent = now.wrapping_sub(entry.at).max(1);
         }
     }
 
     /// `seq`, or a copy of it, is there.
     pub fn arrived(&mut self, seq: SeqNo) {
-        let sent_seq = ExtSeq(self.highest).nearest(seq).0;
-        if self.get(sent_seq).is_some() {
-            let index = self.index(sent_seq);
-            self.ring[index].flags |= ARRIVED;
+        if let Some(entry) = self.entry(seq) {
+            entry.flags |= ARRIVED;
         }
     }
 
+    fn entry(&mut self, seq: SeqNo) -> Option<&mut Entry> {
+        let sent_seq = ExtSeq(self.highest).nearest(seq).0;
+        let number = (sent_seq / PIECE as u64).checked_sub(self.first)?;
+        let entry = &mut self.pieces.get_mut(number as usize)?.entries[sent_seq as usize % PIECE];
+        (entry.flags & USED != 0).then_some(entry)
+    }
+
     fn get(&self, sent_seq: u64) -> Option<Sent> {
-        if self.ring.is_empty() {
-            return None;
-        }
-        let index = self.index(sent_seq);
-        let entry = &self.ring[index];
-        if entry.flags & USED == 0 || entry.sent_seq != sent_seq as u32 {
+        let number = (sent_seq / PIECE as u64).checked_sub(self.first)?;
+        let piece = self.pieces.get(number as usize)?;
+        let index = sent_seq as usize % PIECE;
+        let entry = &piece.entries[index];
+        if entry.flags & USED == 0 {
             return None;
         }
         let (source, base) = self.sources.iter().rev().find(|(source, _)| source.epoch == entry.epoch)?;
@@ -222,7 +237,7 @@ impl History {
                 picture_id: has(PICTURE_ID).then_some(entry.picture_id),
                 tl0_pic_idx: has(TL0_PIC_IDX).then_some(entry.tl0_pic_idx),
                 frame_number: has(FRAME_NUMBER).then_some(entry.frame_number),
-                active_targets: self.targets.get(index).copied().flatten(),
+                active_targets: piece.targets.as_ref().and_then(|targets| targets[index]),
                 ends_picture: has(ENDS_PICTURE),
             },
             at,
@@ -253,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_are_found_across_the_wrap_until_overwritten() {
+    fn packets_are_found_across_the_wrap_until_there_are_too_many() {
         let mut history = History::new(64);
         assert_eq!(history.find(SeqNo(1)), None);
         for sent_seq in 65_500..65_600 {
@@ -266,16 +281,36 @@ mod tests {
     }
 
     #[test]
-    fn most_of_the_last_second_is_kept_at_any_rate_within_the_limit() {
-        for (per_second, len) in [(50, 64), (300, 256), (5_000, 1024)] {
+    fn most_of_the_last_second_is_kept_at_any_rate_within_the_limit_and_nothing_of_a_burst() {
+        for (per_second, pieces) in [(50, 3), (300, 10), (5_000, 32)] {
             let mut history = History::new(1024);
-            for i in 0..3 * per_second {
-                put(&mut history, 65_000 + i, start() + Duration::from_secs(i) / per_second as u32);
-            }
-            assert_eq!(history.ring.len(), len, "{per_second}");
+            let put_from = |history: &mut History, first: u64, count: u64, at: Duration| {
+                for i in 0..count {
+                    put(history, first + i, start() + at + Duration::from_secs(i) / per_second as u32);
+                }
+            };
+            put_from(&mut history, 65_000, 3 * per_second, Duration::ZERO);
+            let kept = (per_second * 3 / 4).min(992);
             let last = 65_000 + 3 * per_second - 1;
-            let kept = (per_second * 3 / 4).min(1023);
             assert!(history.find(SeqNo((last - kept) as u16)).is_some(), "{per_second}");
+            assert!(history.pieces.len() <= pieces, "{per_second}: {}", history.pieces.len());
+            (last + 1..last + 900).for_each(|seq| put(&mut history, seq, start() + Duration::from_secs(3)));
+            put_from(&mut history, last + 900, 3 * per_second, Duration::from_secs(3));
+            assert!(history.pieces.len() <= pieces, "{per_second}: {} after a burst", history.pieces.len());
         }
+    }
+
+    #[test]
+    fn a_jump_and_what_comes_from_before_it_cost_nothing() {
+        let mut history = History::new(256);
+        put(&mut history, 100, start());
+        put(&mut history, 1 << 40, start());
+        put(&mut history, 101, start());
+        assert_eq!(history.pieces.len(), 1);
+        assert_eq!(history.recent(3).map(|sent| sent.sent_seq), Some(1 << 40), "the only one");
+        put(&mut history, (1 << 40) + 200, start());
+        assert!(history.pieces.len() <= 8);
+        assert_eq!(history.find(SeqNo(200)).map(|sent| sent.sent_seq), Some((1 << 40) + 200));
+        assert_eq!(history.find(SeqNo(199)), None, "never sent");
     }
 }
