@@ -35,9 +35,9 @@ pub(crate) struct Bandwidth {
 
 /// Audio and a base layer: for a peer that never says how much arrives.
 const BLIND: Bitrate = Bitrate::kbps(300);
-/// Before the first feedback could have come: what allocation may plan with, so that a picture need not wait for it, and
-/// what is really put on the wire. What the plan is worth is known a round trip and 50 ms later.
-const START: (Bitrate, Bitrate) = (Bitrate::kbps(1_500), Bitrate::kbps(1_000));
+/// Before the first feedback could have come: what the smallest layers may take together, so that a first picture is there
+/// after a few packets, and what is really put on the wire. What a link is worth is known a round trip and 50 ms later.
+const START: (Bitrate, Bitrate) = (Bitrate::kbps(1_500), Bitrate::kbps(600));
 /// Feedback that has not come by then is not expected any more: four round trips on a bad path.
 const START_TIME: Duration = Duration::from_secs(1);
 /// What is probed for at the start, when nobody knows yet what publishers send: a camera at 720p.
@@ -101,7 +101,7 @@ impl Bandwidth {
     }
 
     /// Feedback, or what the first probes showed, could not be here yet.
-    fn is_starting(&self, now: Instant) -> bool {
+    pub fn is_starting(&self, now: Instant) -> bool {
         let unknown = matches!(self.controller.source(), Source::Start | Source::NoFeedback);
         unknown && self.measurable && self.began.is_none_or(|began| now < began + START_TIME)
     }

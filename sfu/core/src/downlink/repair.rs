@@ -17,6 +17,9 @@ pub(crate) struct Repair {
     loss: f64,
     /// FEC for each byte of media: then losses are asked for only so that later pictures have what they refer to.
     ahead: f64,
+    /// Nothing is known of the link yet, and so many bytes may still be sent twice.
+    pub starting: bool,
+    first_bytes: usize,
 }
 
 /// Of the media sent, without loss that would explain the requests. With what is saved up, a quarter over ten seconds.
@@ -33,6 +36,8 @@ const DOUBLED_FROM: f64 = 0.4;
 const DOUBLED_WITH_ROOM_FROM: f64 = 0.1;
 /// Less is noise of the measurement.
 const NOTICED_FROM: f64 = 0.02;
+/// The key frame of a small layer, sent twice: whoever loses a packet of it would see nothing for a round trip more.
+const FIRST_BYTES: usize = 12_000;
 /// What may be spent at once: loss comes in bursts, and an outage of half a second is asked for in one message.
 const SAVED: Duration = Duration::from_secs(1);
 /// Just begun, or audio only: a burst of a few packets can always be repaired.
@@ -40,7 +45,15 @@ const MEDIA_MIN: Bitrate = Bitrate::kbps(100);
 
 impl Default for Repair {
     fn default() -> Self {
-        Self { spent: Bucket::default(), rate: Bitrate::kbps(300), media: MEDIA_MIN, loss: 0.0, ahead: 0.0 }
+        Self {
+            spent: Bucket::default(),
+            rate: Bitrate::kbps(300),
+            media: MEDIA_MIN,
+            loss: 0.0,
+            ahead: 0.0,
+            starting: false,
+            first_bytes: FIRST_BYTES,
+        }
     }
 }
 
@@ -81,6 +94,15 @@ impl Repair {
             0.0
         };
         Bitrate((media.0 as f64 * (1.0 + share)) as u64)
+    }
+
+    /// May `len` bytes be sent a second time before anybody misses them? Then they are spent.
+    pub fn spend_first(&mut self, len: usize) -> bool {
+        let may = self.starting && self.first_bytes >= len;
+        if may {
+            self.first_bytes -= len;
+        }
+        may
     }
 
     pub fn budget(&self) -> Bitrate {
@@ -133,6 +155,19 @@ mod tests {
             let granted = granted(kbps(rate), kbps(media), loss);
             assert!(granted.abs_diff(expected) <= 25, "{name}: {granted} kb/s");
         }
+    }
+
+    #[test]
+    fn the_first_bytes_are_sent_twice_until_something_is_known() {
+        let mut repair = Repair::default();
+        assert!(!repair.spend_first(1000), "not even begun");
+        repair.starting = true;
+        let twice = (0..100).filter(|_| repair.spend_first(1000)).count();
+        assert_eq!(twice, FIRST_BYTES / 1000);
+        let mut known = Repair { starting: true, ..Repair::default() };
+        assert!(known.spend_first(1000));
+        known.starting = false;
+        assert!(!known.spend_first(1000));
     }
 
     #[test]

@@ -87,6 +87,7 @@ impl Router {
     fn inputs(&self, index: usize, bound: &[usize]) -> Inputs {
         let downlink = &self.downlinks[index];
         let room = self.links[index].as_ref().and_then(|link| self.rooms.get(&link.room));
+        let smallest = self.shedding >= Shedding::Enhancement || downlink.bandwidth.is_starting(self.now);
         let mut offers = Vec::new();
         let slots = bound.iter().filter_map(|&i| {
             let slot = &downlink.slots[i];
@@ -96,7 +97,7 @@ impl Router {
             match slot.kind {
                 MediaKind::Video => {
                     track.offers(self.now, &mut offers);
-                    if self.shedding >= Shedding::Enhancement {
+                    if smallest {
                         offers.truncate(1);
                     }
                 }

@@ -94,6 +94,7 @@ impl Router {
         let rate = bandwidth.rate(self.now);
         queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)), Some(rate));
         queue.repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.lost());
+        queue.repair.starting = bandwidth.is_starting(self.now);
         let before = std::mem::replace(estimate, bandwidth.media(self.now));
         let absent = bandwidth.absent_for(self.now).is_some_and(|time| time > ABSENT_LONG);
         let returned = std::mem::replace(&mut queue.pacer.absent, absent) && !absent;

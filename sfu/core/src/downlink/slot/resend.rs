@@ -96,6 +96,19 @@ impl Slot {
         Ok(copies)
     }
 
+    /// A second copy of what was just sent, once everything else that waits is out.
+    pub(super) fn send_twice(
+        &mut self,
+        now: Instant,
+        sent: &Sent,
+        found: (&Stored, &Payloads, Option<i64>),
+        session: &Session,
+        queue: &mut Queue,
+    ) -> Result<(), DropReason> {
+        let again = self.again(sent, found, session, Class::Padding)?;
+        self.push_rtx(again, |queued| queue.pacer.push_later(now + COPY_AFTER, queued))
+    }
+
     /// One packet for a probe: something sent lately once more, or nothing but padding before there is anything. Only on
     /// an RTX source: there a receiver takes what it has already, and numbers of the media stay whole. Returns its bytes.
     pub fn pad<'a>(
