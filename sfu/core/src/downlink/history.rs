@@ -27,8 +27,6 @@ pub(crate) struct History {
     pieces: VecDeque<Box<Piece>>,
     /// Number of the first piece: the numbers it holds divided by its length.
     first: u64,
-    /// The piece let go last: the next one is made of it.
-    spare: Option<Box<Piece>>,
     pieces_max: usize,
     highest: u64,
     /// What the entries' times count from, and when the newest was sent.
@@ -89,7 +87,6 @@ impl History {
         Self {
             pieces: VecDeque::new(),
             first: 0,
-            spare: None,
             pieces_max: (len_max / PIECE).max(2),
             highest: 0,
             start: None,
@@ -144,8 +141,7 @@ impl History {
             self.first = number;
         }
         while number >= self.first + self.pieces.len() as u64 {
-            self.let_go(now);
-            let mut piece = self.spare.take().unwrap_or_default();
+            let mut piece = self.let_go(now).unwrap_or_default();
             piece.entries.fill(Entry::default());
             piece.targets = None;
             piece.newest = now;
@@ -155,15 +151,17 @@ impl History {
         Some((piece, sent_seq as usize % PIECE))
     }
 
-    /// Of what is old, or too much.
-    fn let_go(&mut self, now: u32) {
+    /// Lets go of what is old or too much: the next piece is made of the last of it.
+    fn let_go(&mut self, now: u32) -> Option<Box<Piece>> {
         let keep = (KEEP.as_micros() as u64 / TICK_US) as u32;
+        let mut gone = None;
         while let Some(oldest) = self.pieces.front()
             && (now.wrapping_sub(oldest.newest) >= keep || self.pieces.len() >= self.pieces_max)
         {
-            self.spare = self.pieces.pop_front();
+            gone = self.pieces.pop_front();
             self.first += 1;
         }
+        gone
     }
 
     /// What numbers of this source count from.
