@@ -8,8 +8,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -74,6 +74,9 @@ pub async fn connect(url: &Url, insecure: bool) -> Result<Connection> {
         .await
         .with_context(|| format!("no server at {}:{}", url.host, url.port))?;
     stream.set_nodelay(true)?;
+    // Lost messages are repeated every few hundred milliseconds instead of after times that double.
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(&stream).set_tcp_thin_linear_timeouts(true);
     let local = stream.local_addr()?;
     if url.tls {
         let connector = tokio_rustls::TlsConnector::from(Arc::new(tls_config(insecure)?));
@@ -95,7 +98,7 @@ where
     let scheme = if url.tls { "wss" } else { "ws" };
     let host = if url.host.contains(':') { format!("[{}]", url.host) } else { url.host.clone() };
     let joint = if url.path.contains('?') { '&' } else { '?' };
-    let address = format!("{scheme}://{host}:{}{}{joint}{}", url.port, url.path, deflate::QUERY);
+    let address = format!("{scheme}://{host}:{}{}{joint}{}", url.port, url.path, deflate::QUERY_REFERRING);
     let (socket, _) = tokio_tungstenite::client_async(address, stream)
         .await
         .context("the server did not accept the WebSocket")?;
@@ -104,9 +107,14 @@ where
     let (received, receiver) = mpsc::unbounded_channel();
     let server_inflates = Arc::new(AtomicBool::new(false));
     let inflates = server_inflates.clone();
+    let said = Arc::new(OnceLock::new());
+    let first = said.clone();
     tokio::spawn(async move {
         while let Some(message) = to_send.recv().await {
             let Ok(text) = serde_json::to_string(&message) else { continue };
+            if deflate::is_long(&text) && first.get().is_none() {
+                let _ = first.set(text.clone());
+            }
             let deflated = if inflates.load(Ordering::Relaxed) { deflate::deflate(&text) } else { None };
             if sink.send(deflated.map_or_else(|| Message::text(text), Message::binary)).await.is_err() {
                 return;
@@ -122,13 +130,15 @@ where
                     server_inflates.store(true, Ordering::Relaxed);
                     continue;
                 }
-                Message::Binary(bytes) => match deflate::inflate(&bytes) {
-                    Ok(text) => text,
-                    Err(error) => {
-                        tracing::debug!(%error, "a message was not understood");
-                        continue;
+                Message::Binary(bytes) => {
+                    match deflate::inflate_after(&bytes, said.get().map(String::as_str)) {
+                        Ok(text) => text,
+                        Err(error) => {
+                            tracing::debug!(%error, "a message was not understood");
+                            continue;
+                        }
                     }
-                },
+                }
                 _ => continue,
             };
             // A type we do not know is ignored, so that the protocol can grow.

@@ -47,10 +47,10 @@ impl Client<TcpStream> {
         Self(client_async(format!("ws://{address}/ws"), stream).await.unwrap().0)
     }
 
-    /// Says that it reads binary frames.
-    async fn open_inflating(address: SocketAddr) -> Self {
+    /// Says that it reads binary frames, and with which value.
+    async fn open_inflating(address: SocketAddr, query: &str) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
-        Self(client_async(format!("ws://{address}/ws?x=1&deflate=1"), stream).await.unwrap().0)
+        Self(client_async(format!("ws://{address}/ws?x=1&{query}"), stream).await.unwrap().0)
     }
 }
 
@@ -173,7 +173,7 @@ async fn two_clients_join_and_see_each_other_come_and_go() {
 #[tokio::test]
 async fn long_messages_are_compressed_for_those_who_read_that_and_for_nobody_else() {
     let (server, address) = start(options()).await;
-    let mut ann = Client::open_inflating(address).await;
+    let mut ann = Client::open_inflating(address, deflate::QUERY).await;
     let first = ann.frame().await;
     assert_eq!(first, Some(Message::binary(vec![])), "the server reads binary frames, too");
     let text = serde_json::to_string(&join(1, "demo", "Ann", 8)).unwrap();
@@ -195,6 +195,36 @@ async fn long_messages_are_compressed_for_those_who_read_that_and_for_nobody_els
     assert!(matches!(ann.hear().await, ServerMessage::ParticipantJoined { .. }));
     ann.say(&ClientMessage::Ping { id: 2 }).await;
     assert!(matches!(ann.hear().await, ServerMessage::Pong { re: 2 } | ServerMessage::Bindings { .. }));
+    server.shut_down().await;
+}
+
+#[tokio::test]
+async fn the_answer_to_a_join_refers_to_it_and_what_follows_does_not() {
+    let (server, address) = start(options()).await;
+    let mut ann = Client::open_inflating(address, deflate::QUERY_REFERRING).await;
+    assert_eq!(ann.frame().await, Some(Message::binary(vec![])));
+    let text = serde_json::to_string(&join(1, "demo", "Ann", 8)).unwrap();
+    ann.write(Message::binary(deflate::deflate(&text).unwrap())).await;
+    let Some(Message::Binary(answer)) = ann.frame().await else { panic!("not compressed") };
+    assert!(deflate::inflate(&answer).is_err());
+    let inflated = deflate::inflate_after(&answer, Some(&text)).unwrap();
+    let alone = deflate::deflate(&inflated).unwrap();
+    assert!(answer.len() * 3 < alone.len() * 2, "{} bytes, {} alone", answer.len(), alone.len());
+    let joined: ServerMessage = serde_json::from_str(&inflated).unwrap();
+    assert!(matches!(joined, ServerMessage::Joined { re: 1, .. }), "{joined:?}");
+
+    let ClientMessage::Join { offer, tracks, slots, .. } = join(2, "demo", "Ann", 8) else { unreachable!() };
+    ann.say(&ClientMessage::Offer { id: 2, offer, tracks, slots }).await;
+    loop {
+        match ann.frame().await {
+            Some(Message::Binary(answer)) => {
+                assert!(deflate::inflate(&answer).unwrap().contains("\"re\":2"));
+                break;
+            }
+            Some(_) => {}
+            None => panic!("no answer to the offer"),
+        }
+    }
     server.shut_down().await;
 }
 

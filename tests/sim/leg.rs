@@ -46,6 +46,11 @@ pub struct Leg {
     pub up_meter: Meter,
     pub down_meter: Meter,
     is_cut: bool,
+    /// The client's first long message, until an answer has referred to it.
+    said: Option<String>,
+    has_said: bool,
+    /// Messages wait since then: what is said at one moment leaves together.
+    told: Option<Instant>,
 }
 
 impl Leg {
@@ -65,9 +70,10 @@ impl Leg {
                 Messages::Beside(Pipe::new(up.delay, up.loss.share(), first)),
                 Messages::Beside(Pipe::new(down.delay, down.loss.share(), second)),
             ),
-            Signaling::Shared => {
-                (Messages::Shared(Stream::warm(round_trip)), Messages::Shared(Stream::warm(round_trip)))
-            }
+            Signaling::Shared => (
+                Messages::Shared(Stream::warm(round_trip).linear()),
+                Messages::Shared(Stream::warm(round_trip).linear()),
+            ),
         };
         Self {
             to_server,
@@ -78,6 +84,9 @@ impl Leg {
             up_meter: Meter::default(),
             down_meter: Meter::default(),
             is_cut: false,
+            said: None,
+            has_said: false,
+            told: None,
         }
     }
 
@@ -112,21 +121,30 @@ impl Leg {
         self.cross_down(now, Crossing::Datagram((from, bytes)));
     }
 
-    /// `bytes`: of the message ([`carried_bytes`]).
-    pub fn tell_server(&mut self, now: Instant, bytes: usize, message: ClientMessage) {
+    pub fn tell_server(&mut self, now: Instant, message: ClientMessage) {
+        let text = serde_json::to_string(&message).unwrap_or_default();
+        let bytes = carried_bytes(&text, None);
+        if !self.has_said && wire::deflate::is_long(&text) {
+            self.said = Some(text);
+            self.has_said = true;
+        }
         match &mut self.to_server {
             Messages::Beside(pipe) => pipe.send(now, bytes, message),
             Messages::Shared(stream) => stream.send(bytes, message),
         }
-        self.pump(now);
+        self.told = Some(now);
     }
 
-    pub fn tell_client(&mut self, now: Instant, bytes: usize, message: ServerMessage) {
+    pub fn tell_client(&mut self, now: Instant, message: ServerMessage) {
+        let text = serde_json::to_string(&message).unwrap_or_default();
+        // Only the first long answer refers to what was said.
+        let said = self.said.take_if(|_| wire::deflate::is_long(&text));
+        let bytes = carried_bytes(&text, said.as_deref());
         match &mut self.to_client {
             Messages::Beside(pipe) => pipe.send(now, bytes, message),
             Messages::Shared(stream) => stream.send(bytes, message),
         }
-        self.pump(now);
+        self.told = Some(now);
     }
 
     /// The next datagram that has come up. Call until None; messages may have come, too.
@@ -182,11 +200,13 @@ impl Leg {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let links = [self.up.poll_timeout(), self.down.poll_timeout()];
         let messages = [self.to_server.poll_timeout(), self.to_client.poll_timeout()];
-        links.into_iter().chain(messages.into_iter().filter(|_| !self.is_cut)).flatten().min()
+        let messages = messages.into_iter().chain([self.told]).filter(|_| !self.is_cut);
+        links.into_iter().chain(messages).flatten().min()
     }
 
     /// Puts segments on the links for which there is room.
     fn pump(&mut self, now: Instant) {
+        self.told = None;
         while let Some(segment) = self.to_server.next_segment(now) {
             self.cross_up(now, Crossing::Segment(segment));
         }
@@ -218,9 +238,20 @@ fn pass(link: &mut Link<Crossing>, meter: &mut Meter, now: Instant, crossing: Cr
     meter.add(Passed { waited: link.waits(), fate, ..packet });
 }
 
-/// Of a message on a warm connection, where both ends know that the other reads compressed ones. Certificates are made anew with
-/// each run, and a fingerprint compresses better or worse than another: it is counted as a fixed one, so that a seed gives one call.
-pub fn carried_bytes(text: &str) -> usize {
+/// Of a message on a warm connection, where both ends know that the other reads compressed ones; `said`: what its reader said
+/// first, which it may refer to.
+pub fn carried_bytes(text: &str, said: Option<&str>) -> usize {
+    let text = with_fixed_fingerprints(text);
+    let deflated = match said.map(with_fixed_fingerprints) {
+        Some(said) => wire::deflate::deflate_after(&text, &said),
+        None => wire::deflate::deflate(&text),
+    };
+    deflated.map_or(text.len(), |bytes| bytes.len())
+}
+
+/// Certificates are made anew with each run, and a fingerprint compresses better or worse than another: it is counted as a fixed
+/// one, so that a seed gives one call.
+fn with_fixed_fingerprints(text: &str) -> String {
     const ALGORITHM: &str = "sha-256 ";
     let fixed: Vec<String> = (0..32u8).map(|i| format!("{:02X}", i.wrapping_mul(73) ^ 0x5a)).collect();
     let fixed = fixed.join(":");
@@ -231,7 +262,7 @@ pub fn carried_bytes(text: &str) -> usize {
         rest = fingerprint.get(fixed.len()..).unwrap_or_default();
     }
     counted.push_str(rest);
-    wire::deflate::deflate(&counted).map_or(counted.len(), |bytes| bytes.len())
+    counted
 }
 
 /// A segment or an acknowledgement with so much payload.

@@ -26,6 +26,9 @@ const VARIATION_MIN: Duration = Duration::from_millis(200);
 /// Before a round trip is known (RFC 6298 section 2).
 const TIMEOUT_INITIAL: Duration = Duration::from_secs(1);
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// With linear timeouts, so many do not double while fewer segments than that are out.
+const LINEAR_TIMEOUTS: u32 = 6;
+const THIN: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -44,9 +47,9 @@ pub struct Ack {
 /// Messages of type `T`, whole and in order. Both ends are in here; only numbers cross the links.
 #[derive(Debug)]
 pub struct Stream<T> {
-    /// Not acknowledged yet, by number; the last segment of a message carries it.
+    /// Not acknowledged yet, by number; the last segment of a message carries it, and those that fit in behind it.
     segments: BTreeMap<u64, Pending>,
-    messages: BTreeMap<u64, T>,
+    messages: BTreeMap<u64, Vec<T>>,
     next: u64,
     never_sent: u64,
     lost: BTreeSet<u64>,
@@ -56,6 +59,9 @@ pub struct Stream<T> {
     recovered_at: u64,
     round_trip: Option<(Duration, Duration)>,
     backoff: u32,
+    /// `TCP_THIN_LINEAR_TIMEOUTS`, and how many timeouts there were since something was acknowledged.
+    linear: bool,
+    timeouts: u32,
     /// When the timeout or the probe is due.
     timer: Option<(Instant, Timer)>,
     probe_used: bool,
@@ -95,6 +101,8 @@ impl<T> Default for Stream<T> {
             recovered_at: 0,
             round_trip: None,
             backoff: 0,
+            linear: false,
+            timeouts: 0,
             timer: None,
             probe_used: false,
             newest: None,
@@ -111,15 +119,30 @@ impl<T> Stream<T> {
         Self { round_trip: Some((round_trip, round_trip / 8)), ..Self::default() }
     }
 
-    /// Hands in a message; an empty one takes a segment, too.
+    /// Timeouts of a thin stream that do not double.
+    pub fn linear(self) -> Self {
+        Self { linear: true, ..self }
+    }
+
+    /// Hands in a message; an empty one takes a segment, too. It begins in the last segment where that was not sent and has room.
     pub fn send(&mut self, bytes: usize, message: T) {
+        let last = self.next.wrapping_sub(1);
+        if self.never_sent <= last
+            && let Some(segment) = self.segments.get_mut(&last)
+            && segment.bytes + bytes <= SEGMENT_BYTES
+            && bytes > 0
+        {
+            segment.bytes += bytes;
+            self.messages.entry(last).or_default().push(message);
+            return;
+        }
         let count = bytes.div_ceil(SEGMENT_BYTES).max(1);
         for part in 0..count {
             let bytes = (bytes - part * SEGMENT_BYTES).min(SEGMENT_BYTES);
             self.segments.insert(self.next + part as u64, Pending { bytes, sent: None, again: false });
         }
         self.next += count as u64;
-        self.messages.insert(self.next - 1, message);
+        self.messages.entry(self.next - 1).or_default().push(message);
     }
 
     /// Bytes that are not acknowledged.
@@ -149,7 +172,7 @@ impl<T> Stream<T> {
             self.above.insert(number);
         }
         while self.above.remove(&self.cumulative) {
-            self.came.extend(self.messages.remove(&self.cumulative));
+            self.came.extend(self.messages.remove(&self.cumulative).into_iter().flatten());
             self.cumulative += 1;
         }
         Ack { cumulative: self.cumulative, latest: number }
@@ -180,7 +203,7 @@ impl<T> Stream<T> {
                 self.newest = Some((sent, number, took));
             }
         }
-        (self.backoff, self.probe_used) = (0, false);
+        (self.backoff, self.timeouts, self.probe_used) = (0, 0, false);
         let reordering = self.find_losses(now);
         self.set_timer(now);
         if let Some(at) = reordering {
@@ -214,8 +237,10 @@ impl<T> Stream<T> {
                 self.window = self.window.max(self.flying() as f64 + 1.0);
             }
             Timer::Timeout => {
-                self.backoff += 1;
+                self.timeouts += 1;
                 let sent = self.segments.iter().filter(|(_, segment)| segment.sent.is_some());
+                let thin = self.linear && sent.clone().count() < THIN;
+                self.backoff = if thin && self.timeouts <= LINEAR_TIMEOUTS { 0 } else { self.backoff + 1 };
                 self.lost.extend(sent.map(|(number, _)| *number));
                 self.recovered_at = self.never_sent;
                 self.slow_start_until = (self.window * BETA).max(2.0);
@@ -306,10 +331,13 @@ mod tests {
 
     /// Sends messages of these sizes at once; milliseconds at which each came.
     fn arrivals(link: &LinkConfig, seed: u64, sizes: &[usize]) -> Vec<u128> {
+        arrivals_over(link, seed, sizes, Stream::warm(2 * link.delay))
+    }
+
+    fn arrivals_over(link: &LinkConfig, seed: u64, sizes: &[usize], mut stream: Stream<usize>) -> Vec<u128> {
         let start = Instant::now();
         let mut there: Link<Segment> = Link::new(link.clone(), seed, start);
         let mut back: Link<Ack> = Link::new(link.clone(), seed ^ 1, start);
-        let mut stream = Stream::warm(2 * link.delay);
         for (number, bytes) in sizes.iter().enumerate() {
             stream.send(*bytes, number);
         }
@@ -367,6 +395,22 @@ mod tests {
             let lossy = LinkConfig { jitter: netem::Jitter::Uniform(ms(30)), ..link(0.3) };
             arrivals(&lossy, seed, &[3000, 0, 10, 20_000, 1]);
         }
+    }
+
+    #[test]
+    fn linear_timeouts_shorten_the_tail_of_a_thin_stream() {
+        let tail = |linear: bool| {
+            let mut came: Vec<u128> = (0..200)
+                .map(|seed| {
+                    let stream = Stream::warm(ms(100));
+                    arrivals_over(&link(0.5), seed, &[1000], if linear { stream.linear() } else { stream })[0]
+                })
+                .collect();
+            came.sort();
+            came[190]
+        };
+        let (doubling, linear) = (tail(false), tail(true));
+        assert!(linear * 3 < doubling * 2, "p95 {linear} ms, {doubling} with timeouts that double");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::bottleneck::Bottleneck;
 use crate::ledger::{Flow, Ledger};
-use crate::leg::{Leg, Signaling, carried_bytes};
+use crate::leg::{Leg, Signaling};
 use crate::media::{self, Source};
 use crate::participant::{Output, Participant, Seen};
 use crate::tcp;
@@ -408,8 +408,7 @@ impl World {
         loop {
             match self.sessions.poll_output() {
                 sessions::Output::Send { to, message } => {
-                    let bytes = serde_json::to_string(&message).map_or(0, |text| carried_bytes(&text));
-                    self.people[to.0 as usize].leg.tell_client(self.now, bytes, message);
+                    self.people[to.0 as usize].leg.tell_client(self.now, message);
                 }
                 sessions::Output::Media { command, .. } => {
                     self.router.handle_command(self.now, command);
@@ -508,8 +507,7 @@ impl World {
             let person = &mut self.people[number];
             match person.participant.poll_output(self.now) {
                 Output::Message(message) => {
-                    let bytes = serde_json::to_string(&message).map_or(0, |text| carried_bytes(&text));
-                    person.leg.tell_server(self.now, bytes, message);
+                    person.leg.tell_server(self.now, message);
                 }
                 Output::Transmit { to, bytes } => {
                     // Anything that is not for the server goes nowhere, as on the internet.

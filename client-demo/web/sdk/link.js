@@ -35,13 +35,14 @@ export class Link extends Emitter {
   #finished = false;
   /** The server has shown that it reads binary frames. */
   #serverInflates = false;
+  /** @type {Uint8Array<ArrayBuffer> | null} Our first long message, which answers may refer to. */ #said = null;
   #outgoing = new Turns();
   #incoming = new Turns();
 
   /** @param {string} url `wss://host/ws` */
   constructor(url) {
     super();
-    this.#socket = new WebSocket(canDeflate ? `${url}${url.includes('?') ? '&' : '?'}deflate=1` : url);
+    this.#socket = new WebSocket(canDeflate ? `${url}${url.includes('?') ? '&' : '?'}deflate=2` : url);
     this.#socket.binaryType = 'arraybuffer';
     this.#opened = new Promise((resolve, reject) => {
       this.#socket.onopen = () => {
@@ -53,7 +54,7 @@ export class Link extends Emitter {
     this.#opened.catch(() => {}); // Whoever waits hears of it; nobody has to wait.
     this.#socket.onmessage = ({ data }) => {
       if (data.byteLength === 0) this.#serverInflates = true;
-      else this.#incoming.take(typeof data === 'string' ? data : inflate(data).catch(String), (text) => this.#receive(text));
+      else this.#incoming.take(typeof data === 'string' ? data : inflate(data, this.#said).catch(String), (text) => this.#receive(text));
     };
     this.#socket.onclose = ({ reason, code }) => this.#incoming.take(reason || `the connection closed (${code})`, (why) => this.#end(why));
     this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS);
@@ -81,6 +82,10 @@ export class Link extends Emitter {
   send(message) {
     if (!this.isOpen) return;
     const text = writeClientMessage(message);
+    if (this.#said === null && text.length * 3 > WORTH_LENGTH) {
+      const bytes = new TextEncoder().encode(text);
+      if (bytes.length > WORTH_LENGTH) this.#said = bytes;
+    }
     // Right after opening, the server's word may come while this is being compressed.
     const data = canDeflate && text.length > WORTH_LENGTH ? deflate(text).then((bytes) => (this.#serverInflates ? bytes : text), () => text) : text;
     this.#outgoing.take(data, (frame) => {

@@ -118,8 +118,9 @@ async fn open_websocket(
     }
     let connection = ConnectionId(shared.next_connection.fetch_add(1, Ordering::Relaxed));
     let (options, engine) = (shared.options.clone(), shared.engine.clone());
-    let inflates = query.is_some_and(|query| query.split('&').any(|part| part == wire::deflate::QUERY));
-    let client = Client { connection, inflates };
+    let asks = |value| query.as_ref().is_some_and(|query| query.split('&').any(|part| part == value));
+    let refers = asks(wire::deflate::QUERY_REFERRING);
+    let client = Client { connection, inflates: refers || asks(wire::deflate::QUERY), refers };
     upgrade
         .max_message_size(wire::limits::MESSAGE_BYTES_MAX)
         .max_frame_size(wire::limits::MESSAGE_BYTES_MAX)

@@ -75,8 +75,18 @@ impl Outbox {
 impl Inbox {
     /// None: the engine has forgotten this connection.
     pub async fn next(&mut self) -> Option<Outgoing> {
-        let outgoing = self.queue.recv().await;
-        if let Some(Outgoing::Text(text)) = &outgoing {
+        let outgoing = self.queue.recv().await?;
+        Some(self.taken(outgoing))
+    }
+
+    /// What is there already.
+    pub fn try_next(&mut self) -> Option<Outgoing> {
+        let outgoing = self.queue.try_recv().ok()?;
+        Some(self.taken(outgoing))
+    }
+
+    fn taken(&self, outgoing: Outgoing) -> Outgoing {
+        if let Outgoing::Text(text) = &outgoing {
             self.bytes.fetch_sub(text.len(), Ordering::Relaxed);
         }
         outgoing

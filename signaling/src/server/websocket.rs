@@ -21,6 +21,8 @@ use super::options::Options;
 use super::outbox::{Ending, Inbox, Outgoing, outbox};
 use crate::sessions::ConnectionId;
 
+/// Messages that leave in one go.
+const TOGETHER: usize = 32;
 /// For saying goodbye to somebody who may not read; then the connection is dropped.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -30,11 +32,13 @@ pub(super) struct Client {
     pub connection: ConnectionId,
     /// It said that it reads binary frames.
     pub inflates: bool,
+    /// And those that refer to what it said.
+    pub refers: bool,
 }
 
 pub(super) async fn run(
     socket: WebSocket,
-    Client { connection, inflates }: Client,
+    Client { connection, inflates, refers }: Client,
     admitted: Arc<Admitted>,
     options: Arc<Options>,
     engine: mpsc::Sender<Input>,
@@ -47,8 +51,9 @@ pub(super) async fn run(
     }
     let (sink, stream) = socket.split();
     let heard = Heard::new();
-    let reader = read(stream, connection, options.silence, &engine, &heard);
-    let writer = write(sink, inbox, options.silence / 3, inflates);
+    let said = Said::new(refers);
+    let reader = read(stream, connection, options.silence, &engine, &heard, &said);
+    let writer = write(sink, inbox, options.silence / 3, inflates, &said);
     tokio::pin!(reader, writer);
     let is_wanted = tokio::select! {
         () = &mut writer => false,
@@ -89,12 +94,45 @@ impl Heard {
     }
 }
 
+/// The first long message of the client, until an answer has referred to it.
+struct Said(Mutex<Memory>);
+
+enum Memory {
+    Waiting,
+    Kept(Utf8Bytes),
+    Used,
+}
+
+impl Said {
+    fn new(refers: bool) -> Self {
+        Self(Mutex::new(if refers { Memory::Waiting } else { Memory::Used }))
+    }
+    fn hears(&self, text: &Utf8Bytes) {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*memory, Memory::Waiting) && deflate::is_long(text) {
+            *memory = Memory::Kept(text.clone());
+        }
+    }
+    /// For the first long answer; later ones do without, so that nothing is kept for the length of a call.
+    fn take(&self) -> Option<Utf8Bytes> {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *memory, Memory::Used) {
+            Memory::Kept(text) => Some(text),
+            other => {
+                *memory = other;
+                None
+            }
+        }
+    }
+}
+
 async fn read(
     mut stream: SplitStream<WebSocket>,
     connection: ConnectionId,
     silence: Duration,
     engine: &mpsc::Sender<Input>,
     heard: &Heard,
+    said: &Said,
 ) -> ReadEnd {
     loop {
         let Ok(frame) = timeout(silence, stream.next()).await else {
@@ -126,6 +164,9 @@ async fn read(
                 return ReadEnd::Lost;
             }
         };
+        if let Input::Text { text, .. } = &input {
+            said.hears(text);
+        }
         if engine.send(input).await.is_err() {
             return ReadEnd::Lost;
         }
@@ -137,12 +178,13 @@ fn is_too_large(error: &axum::Error) -> bool {
     matches!(inner, Some(tungstenite::Error::Capacity(_)))
 }
 
-/// Until the engine ends it or the socket fails.
+/// Until the engine ends it or the socket fails. What waits leaves together: an answer and what follows it are one TCP segment.
 async fn write(
     mut sink: SplitSink<WebSocket, Message>,
     mut inbox: Inbox,
     ping_every: Duration,
     inflates: bool,
+    said: &Said,
 ) {
     // Says that binary frames are understood here, too.
     if inflates && sink.send(Message::Binary(Bytes::new())).await.is_err() {
@@ -153,18 +195,29 @@ async fn write(
     let cut = inbox.cut();
     tokio::pin!(cut);
     let ending = loop {
-        let message = tokio::select! {
+        let mut outgoing = tokio::select! {
             ending = &mut cut => break ending,
-            outgoing = inbox.next() => match outgoing {
-                Some(Outgoing::Text(text)) => frame(text, inflates),
-                Some(Outgoing::End(ending)) => break ending,
-                None => break Ending::Left,
-            },
-            _ = ticks.tick() => Message::Ping(Default::default()),
+            outgoing = inbox.next() => Some(outgoing.unwrap_or(Outgoing::End(Ending::Left))),
+            _ = ticks.tick() => None,
         };
+        let mut messages = Vec::new();
+        if outgoing.is_none() {
+            messages.push(Message::Ping(Default::default()));
+        }
+        let mut ending = None;
+        while let Some(next) = outgoing.take() {
+            match next {
+                Outgoing::Text(text) => messages.push(frame(text, inflates, said)),
+                Outgoing::End(end) => ending = Some(end),
+            }
+            outgoing = if ending.is_none() && messages.len() < TOGETHER { inbox.try_next() } else { None };
+        }
         tokio::select! {
-            sent = sink.send(message) => if sent.is_err() { return },
+            sent = send_all(&mut sink, messages) => if sent.is_err() { return },
             ending = &mut cut => break ending,
+        }
+        if let Some(ending) = ending {
+            break ending;
         }
     };
     let (code, reason) = match ending {
@@ -175,8 +228,24 @@ async fn write(
     let _ = timeout(FAREWELL, sink.send(close)).await;
 }
 
+async fn send_all(
+    sink: &mut SplitSink<WebSocket, Message>,
+    messages: Vec<Message>,
+) -> Result<(), axum::Error> {
+    for message in messages {
+        sink.feed(message).await?;
+    }
+    sink.flush().await
+}
+
 /// Compressed here and not in the engine, which has everybody's messages to decide.
-fn frame(text: Utf8Bytes, inflates: bool) -> Message {
-    let deflated = if inflates { deflate::deflate(&text) } else { None };
+fn frame(text: Utf8Bytes, inflates: bool, said: &Said) -> Message {
+    let deflated = match inflates && deflate::is_long(&text) {
+        true => match said.take() {
+            Some(said) => deflate::deflate_after(&text, &said),
+            None => deflate::deflate(&text),
+        },
+        false => None,
+    };
     deflated.map_or_else(|| Message::Text(text), |bytes| Message::Binary(bytes.into()))
 }

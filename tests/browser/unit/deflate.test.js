@@ -15,6 +15,20 @@ test('what is compressed is raw deflate, and reads as it was', async () => {
   assert.equal(await inflate(new Uint8Array(deflateRawSync(join)).buffer), join);
 });
 
+test('a frame may refer to what the page said first, and to nothing else', async () => {
+  const answer = join.slice(100).replaceAll('"join"', '"joined"');
+  const said = new TextEncoder().encode(join);
+  // As the server makes it: raw deflate behind what was said, which is left out.
+  const frame = new Uint8Array([7, ...deflateRawSync(answer, { dictionary: said.subarray(-32768) })]);
+  assert.ok(frame.length < deflateRawSync(answer).length, `${frame.length} bytes`);
+  assert.equal(await inflate(frame.buffer, said), answer);
+  assert.equal(await inflate(new Uint8Array(deflateRawSync(answer)).buffer, said), answer, 'one that does not');
+  await assert.rejects(inflate(frame.buffer));
+  await assert.rejects(inflate(frame.slice(0, -3).buffer, said));
+  const long = new TextEncoder().encode('é'.repeat(40_000) + join);
+  assert.equal(await inflate(new Uint8Array([7, ...deflateRawSync(answer, { dictionary: long.subarray(-32768) })]).buffer, long), answer);
+});
+
 test('what is cut off or something else is no text', async () => {
   const whole = new Uint8Array(deflateRawSync(join));
   await assert.rejects(inflate(whole.slice(0, -5).buffer));
@@ -87,7 +101,7 @@ const short = { type: 'state', key: 'pen', value: 'y' };
 
 test('a page compresses what is long for a server that has shown to read it, and for no other', async (t) => {
   const old = linked(t);
-  assert.match(old.socket.url, /\/ws\?deflate=1$/);
+  assert.match(old.socket.url, /\/ws\?deflate=2$/);
   old.link.send(long);
   old.link.send(short);
   await settled();

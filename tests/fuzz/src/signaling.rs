@@ -44,6 +44,16 @@ pub fn signaling_json(input: &[u8]) {
 
 /// A binary frame holds text of a bounded size, which is deflated and inflated to the same, or none.
 pub fn signaling_deflate(input: &[u8]) {
+    // A frame that refers, with the input's first half as what was said.
+    let (said, frame) = input.split_at(input.len() / 2);
+    if let Ok(said) = std::str::from_utf8(said)
+        && let Ok(text) = wire::deflate::inflate_after(frame, Some(said))
+    {
+        assert!(text.len() <= wire::limits::MESSAGE_BYTES_MAX);
+        if let Some(bytes) = wire::deflate::deflate_after(&text, said) {
+            assert_eq!(wire::deflate::inflate_after(&bytes, Some(said)).as_ref(), Ok(&text));
+        }
+    }
     let Ok(text) = wire::deflate::inflate(input) else { return };
     assert!(text.len() <= wire::limits::MESSAGE_BYTES_MAX);
     if let Some(bytes) = wire::deflate::deflate(&text) {

@@ -96,7 +96,9 @@ impl Connection {
         let mut up = Stream::default();
         up.send(0, Chunk::Opens);
         let client = Side::new(client, tell)?;
-        Ok(Self { host, server, up, down: Stream::default(), client, far: None, held: Some(Vec::new()) })
+        // Our server asks for linear timeouts; what the client asks for is not known here, and browsers do not.
+        let down = Stream::default().linear();
+        Ok(Self { host, server, up, down, client, far: None, held: Some(Vec::new()) })
     }
 
     pub fn stream(&mut self, direction: Direction) -> &mut Stream<Chunk> {
