@@ -100,6 +100,33 @@ fn layers_nobody_watches_are_switched_off_and_a_small_tile_gets_the_smallest_tha
 }
 
 #[test]
+fn a_newcomer_begins_with_the_smallest_that_is_sent_and_goes_up_from_there() {
+    let (mut world, mut heard) = (World::new(), 0);
+    world.join(1, &RIDS, 1);
+    world.join(2, &[], 1);
+    world.bind_all();
+    let layer = |world: &World, number| world.router.peer_stats(PeerId(number)).unwrap().slots[1].layer;
+    world.until_connected();
+    let since = world.now;
+    while layer(&world, 2).is_none() {
+        run(&mut world, &mut heard, ms(1));
+    }
+    assert_eq!((layer(&world, 2), world.now - since < ms(120)), (Some(0), true), "{:?}", world.now - since);
+    run(&mut world, &mut heard, ms(1500));
+    assert_eq!(layer(&world, 2), Some(2));
+    // Once only the largest is sent, the next one begins with it: a smaller would have to be asked for.
+    run(&mut world, &mut heard, ms(5000));
+    world.join(3, &[], 1);
+    world.bind(3, 0, Some(1));
+    let since = world.now;
+    while layer(&world, 3).is_none() {
+        run(&mut world, &mut heard, ms(1));
+        assert!(world.now - since < ms(1000));
+    }
+    assert_eq!(layer(&world, 3), Some(2));
+}
+
+#[test]
 fn who_publishes_to_nobody_is_told_to_rest() {
     let mut world = World::new();
     world.join(1, &RIDS, 1);
