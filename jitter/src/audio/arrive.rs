@@ -1,6 +1,7 @@
 //! The inserting half of the buffer: what a packet says about the network, and the frames in it.
 
-use super::buffer::{AudioBuffer, Packet};
+use super::buffer::AudioBuffer;
+use super::config::Packet;
 use super::decoder::Decoder;
 use super::nack::Arrival;
 use super::store::{Frame, Refused, Rung};
