@@ -4,7 +4,7 @@
 //! have to arrive. One rule follows from it: above the target time is removed (a pitch period, or a gap that need not be
 //! played), below it time is added, and a gap is filled from the best rung that is there.
 //!
-//! Here are the type, what it is asked and the order of its steps; `arrive` takes packets, `play` makes sound.
+//! Here are the type, what it is asked and the order of its steps; `arrive` takes packets, `ask` asks for them again, `play` makes sound.
 
 use super::advice::{Conditions, SenderAdvice, advise};
 use super::config::{Config, Stats};
@@ -17,7 +17,7 @@ use super::play::Playing;
 use super::repair::Repair;
 use super::store::{Store, Unwrap};
 use super::target::{Requests, Target};
-use packet::{RtpTime, SeqNo};
+use packet::RtpTime;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -31,13 +31,11 @@ const CHOOSE_EVERY: u32 = 10;
 /// Where nothing is left of the budget (a network with a queue of a second), this much is waited all the same: words that are late can
 /// still be understood.
 const PLAYOUT_MIN: Duration = Duration::from_millis(200);
-/// Where packets are missing before playing has begun, it waits so long: at the beginning of a call delay is silence, later it would have
-/// to grow over made-up speech.
-const START_LOSSY: Duration = Duration::from_millis(240);
+/// Where packets are missing before playing has begun, it waits so long, and keeps this delay until the network is known: at the beginning
+/// of a call delay is silence, later it would have to grow over made-up speech.
+pub(super) const START_LOSSY: Duration = Duration::from_millis(240);
 /// Reports after which most of a longer way is believed.
 const ROUND_TRIPS: u32 = 16;
-/// A packet is overdue this long after the usual arrival, at least: two pulls.
-const OVERDUE_MIN: Duration = Duration::from_millis(10);
 
 /// See the module's description.
 pub struct AudioBuffer<D> {
@@ -58,6 +56,8 @@ pub struct AudioBuffer<D> {
     /// What lip-sync wants at least.
     minimum: Duration,
     choose_in: u32,
+    /// Packets were missing when playing began.
+    began_lossy: bool,
     /// RTP time of unwrapped tick zero.
     pub(super) zero: Option<RtpTime>,
     pub(super) playing: Option<Playing>,
@@ -90,6 +90,7 @@ impl<D: Decoder> AudioBuffer<D> {
             own_target: START_TARGET,
             minimum: Duration::ZERO,
             choose_in: 0,
+            began_lossy: false,
             zero: None,
             playing: None,
             first_arrival: None,
@@ -135,42 +136,6 @@ impl<D: Decoder> AudioBuffer<D> {
             self.playing.as_ref().is_some_and(|p| now.saturating_duration_since(p.last_packet) > DRY_MAX);
         if dry && self.store.is_empty() {
             self.stop();
-        }
-    }
-
-    /// Sequence numbers to ask for again, each at most once a round trip and only if it can still be in time.
-    pub fn poll_nack(&mut self, now: Instant) -> Vec<SeqNo> {
-        if !self.config.nack {
-            return Vec::new();
-        }
-        self.list_overdue(now);
-        let per_channel = self.ready.len() / self.decoder.channels();
-        let next = self.playing.as_ref().map(|p| p.next);
-        // Until playing starts the whole target is ahead of everything that is missing.
-        let start = self.stats.target;
-        // A request is small: at loss it is repeated, since it may be lost as well.
-        let copies = self.advice().answers;
-        let nacks = self.nack.poll(now, self.config.round_trip, copies, |at| match next {
-            None => Some(start),
-            Some(next) => {
-                u64::try_from(at - next).ok().map(|ahead| duration_of((ahead + per_channel as u64) as i64))
-            }
-        });
-        (self.stats.nacked, self.stats.lost) = (self.nack.asked(), self.nack.lost());
-        nacks
-    }
-
-    /// Packets that should have come, though no later one has shown that they are missing.
-    fn list_overdue(&mut self, now: Instant) {
-        let Some(newest) = self.newest.filter(|newest| newest.frame > 0 && !newest.silent) else { return };
-        let patience = self.estimator.target().max(OVERDUE_MIN * 2);
-        for ahead in 1.. {
-            let at = newest.at + newest.frame * ahead;
-            let late = self.delay_at(now, at).unwrap_or_default();
-            if late < patience || ahead > super::nack::EXPECTED_MAX {
-                break;
-            }
-            self.nack.overdue(now, ahead, at);
         }
     }
 
@@ -267,6 +232,7 @@ impl<D: Decoder> AudioBuffer<D> {
             self.config.one_way,
             self.playout_max(),
         );
+        let own = if self.began_lossy && !self.network_known() { own.max(START_LOSSY) } else { own };
         self.own_target = own;
         self.stats.target = own.max(self.minimum).min(self.playout_max());
     }
@@ -282,14 +248,20 @@ impl<D: Decoder> AudioBuffer<D> {
         self.estimator.delay_at(now, self.zero?.plus(at as u32))
     }
 
+    /// Enough of it was seen to choose a target.
+    pub(super) fn network_known(&self) -> bool {
+        self.repair.known() >= super::target::KNOWN_MIN
+    }
+
     fn start(&mut self, now: Instant) -> bool {
         let Some((first, frame)) = self.store.first() else {
             return false;
         };
         let waited = self.first_arrival.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         let whole = self.store.whole_for(waited.saturating_sub(START_TARGET / 2));
-        let until = if whole { self.stats.target } else { self.stats.target.max(START_LOSSY) };
-        if waited < until {
+        self.began_lossy = !whole;
+        let lossy = self.began_lossy && !self.network_known();
+        if waited < if lossy { self.stats.target.max(START_LOSSY) } else { self.stats.target } {
             return false;
         }
         self.playing = Some(Playing::from(first, frame.samples, now));

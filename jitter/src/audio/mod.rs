@@ -2,6 +2,7 @@
 
 mod advice;
 mod arrive;
+mod ask;
 mod buffer;
 mod config;
 mod decision;

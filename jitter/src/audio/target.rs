@@ -18,7 +18,7 @@ const TOO_LONG_COSTS: u32 = 10;
 /// good, chance would change them every few seconds.
 const INERTIA_MS: f32 = 40.0;
 /// Frames that must have been seen before their delays are believed; until then losses count as never repaired.
-const KNOWN_MIN: usize = 50;
+pub const KNOWN_MIN: usize = 50;
 
 /// What is known about requests.
 #[derive(Clone, Copy, PartialEq, Debug)]
