@@ -5,7 +5,7 @@ mod call;
 use call::{Heard, MS, Setup, play};
 use jitter::audio::Rung;
 use netem::preset::Preset;
-use netem::{GilbertElliott, Jitter, LinkConfig, Loss};
+use netem::{GilbertElliott, Jitter, LinkConfig, Loss, Outage};
 use std::time::Duration;
 
 const MADE_UP: [Rung; 2] = [Rung::Conceal, Rung::Comfort];
@@ -132,5 +132,17 @@ fn a_network_that_becomes_bad_is_followed_within_seconds() {
         let made_up_pct = 100.0 * calls.iter().map(share).sum::<f64>() / calls.len() as f64;
         println!("{id} after a clean network: made up {made_up_pct:.2} %");
         assert!(made_up_pct <= made_up_max_pct, "{id}: {made_up_pct}");
+    }
+}
+
+/// What no delay can bridge changes none.
+#[test]
+fn an_outage_leaves_the_delay_as_it_was() {
+    for lasts_ms in [500, 2000] {
+        let outage = Outage { begins: MS * 15_000, lasts: MS * lasts_ms };
+        let link = LinkConfig { outages: vec![outage], ..link(60, Loss::None, 0) };
+        let heard = play(&Setup::new(link, 1), 30);
+        let delay = heard.delay(MS * (15_000 + lasts_ms + 1000), 0.95);
+        assert!(delay <= MS * 60, "{lasts_ms} ms: {delay:?}");
     }
 }
