@@ -50,6 +50,8 @@ pub struct Tick {
     pub m2e: Option<Duration>,
     /// What most of the pull was made from.
     pub rung: Option<Rung>,
+    /// Samples made up while somebody spoke: in a pause nobody hears the difference.
+    pub made_up_spoken: u64,
 }
 
 pub struct Heard {
@@ -102,6 +104,7 @@ pub fn play(speech: &Speech, setup: &Setup) -> Result<Heard> {
         wire_bytes: 0,
         back_bytes: 0,
     };
+    let (spoken, mut rung) = (Spoken::of(&speech.at_48_khz), None);
     for pull in 0..pulls {
         // A frame is sent on every second tick; the playing side pulls 3 ms later: two clocks that agree on nothing.
         let tick = start + MS * 10 * pull as u32;
@@ -146,8 +149,12 @@ pub fn play(speech: &Speech, setup: &Setup) -> Result<Heard> {
         }
         let stats = buffer.stats();
         (heard.stats, heard.advice) = (stats.clone(), buffer.advice());
-        let rung = Rung::ALL.into_iter().max_by_key(|&r| stats.heard.samples(r) - before.samples(r));
+        let new = stats.heard.since(&before);
+        // Decoded are frames: a pull with nothing new plays the rest of the one before.
+        rung = Rung::ALL.into_iter().filter(|&r| new.samples(r) > 0).max_by_key(|&r| new.samples(r)).or(rung);
         let played = buffer.playing();
+        let made_up = new.samples(Rung::Conceal) + new.samples(Rung::Comfort);
+        let spoken = made_up > 0 && played.is_some_and(|time| spoken.at(time.since(RtpTime(first_time))));
         heard.ticks.push(Tick {
             delay: stats.delay,
             target: stats.target,
@@ -156,10 +163,27 @@ pub fn play(speech: &Speech, setup: &Setup) -> Result<Heard> {
                 let captured = MS * (time.since(RtpTime(first_time)).max(0) as u32 / 48);
                 (now + MS * 10 - start).saturating_sub(captured) + DEVICE + FAR
             }),
-            rung: rung.filter(|&r| stats.heard.samples(r) > before.samples(r)),
+            rung: rung.filter(|_| played.is_some()),
+            made_up_spoken: if spoken { made_up } else { 0 },
         });
     }
     Ok(heard)
+}
+
+/// The frames in which somebody speaks: no more than 30 dB below the mean.
+struct Spoken(Vec<bool>);
+
+impl Spoken {
+    fn of(speech: &[f32]) -> Self {
+        let power = |samples: &[f32]| samples.iter().map(|s| s * s).sum::<f32>() / samples.len() as f32;
+        let least = power(speech) / 1000.0;
+        Self(speech.chunks(FRAME).map(|frame| power(frame) > least).collect())
+    }
+    /// Was it so in the frame that ends at sample `end`?
+    fn at(&self, end: i32) -> bool {
+        let frame = usize::try_from(end - 1).unwrap_or(0) / FRAME;
+        self.0.get(frame).is_some_and(|spoken| *spoken)
+    }
 }
 
 fn deliver_back(back: &mut Link<Feedback>, until: Instant, sender: &mut AudioSender) {

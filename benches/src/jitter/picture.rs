@@ -6,15 +6,18 @@ use jitter::audio::Rung;
 use plotters::prelude::*;
 use std::path::Path;
 
+/// Each darker than the one before, so that they are told apart without colour, too.
 const COLOURS: [(Rung, RGBColor); 7] = [
-    (Rung::Primary, RGBColor(199, 220, 239)),
-    (Rung::Rtx, RGBColor(107, 174, 214)),
-    (Rung::Red, RGBColor(49, 130, 189)),
-    (Rung::Fec, RGBColor(116, 196, 118)),
-    (Rung::Deep, RGBColor(253, 174, 97)),
-    (Rung::Conceal, RGBColor(215, 48, 39)),
-    (Rung::Comfort, RGBColor(120, 120, 120)),
+    (Rung::Primary, RGBColor(222, 235, 247)),
+    (Rung::Rtx, RGBColor(170, 205, 235)),
+    (Rung::Red, RGBColor(120, 165, 215)),
+    (Rung::Fec, RGBColor(95, 150, 80)),
+    (Rung::Deep, RGBColor(195, 80, 20)),
+    (Rung::Conceal, RGBColor(120, 15, 15)),
+    (Rung::Comfort, RGBColor(15, 15, 15)),
 ];
+/// Room at the right for what the colours mean, as a share of the time.
+const LEGEND: f64 = 0.1;
 /// Pulls in one column: a tenth of a second.
 const COLUMN: usize = 10;
 
@@ -25,6 +28,7 @@ pub fn draw(path: &Path, title: &str, heard: &Heard) -> Result<()> {
 
 fn drawn(path: &Path, title: &str, heard: &Heard) -> Result<(), Box<dyn std::error::Error>> {
     let seconds = heard.ticks.len() as f64 / 100.0;
+    let width = seconds * (1.0 + LEGEND);
     let root = SVGBackend::new(path, (1100, 520)).into_drawing_area();
     root.fill(&WHITE)?;
     let (upper, lower) = root.split_vertically(320);
@@ -42,7 +46,7 @@ fn drawn(path: &Path, title: &str, heard: &Heard) -> Result<(), Box<dyn std::err
         .margin(10)
         .x_label_area_size(24)
         .y_label_area_size(56)
-        .build_cartesian_2d(0.0..seconds, 0.0..highest * 1.1)?;
+        .build_cartesian_2d(0.0..width, 0.0..highest * 1.1)?;
     chart.configure_mesh().y_desc("milliseconds").light_line_style(WHITE).draw()?;
     chart
         .draw_series(LineSeries::new(
@@ -64,14 +68,15 @@ fn drawn(path: &Path, title: &str, heard: &Heard) -> Result<(), Box<dyn std::err
         .margin(10)
         .x_label_area_size(30)
         .y_label_area_size(56)
-        .build_cartesian_2d(0.0..seconds, 0.0..100.0)?;
+        .build_cartesian_2d(0.0..width, 0.0..100.0)?;
     rungs.configure_mesh().x_desc("seconds").y_desc("% of samples").disable_mesh().draw()?;
     // Stacked from the best rung at the bottom to the worst on top.
     for (place, (rung, colour)) in COLOURS.iter().enumerate() {
         let bars = heard.ticks.chunks(COLUMN).enumerate().filter_map(|(n, ticks)| {
             let share = |rungs: &[(Rung, RGBColor)]| {
                 let of = ticks.iter().filter(|t| rungs.iter().any(|(r, _)| t.rung == Some(*r))).count();
-                100.0 * of as f64 / ticks.len() as f64
+                let heard = ticks.iter().filter(|t| t.rung.is_some()).count().max(1);
+                100.0 * of as f64 / heard as f64
             };
             let (below, with) = (share(&COLOURS[..place]), share(&COLOURS[..=place]));
             let left = n as f64 / 10.0;

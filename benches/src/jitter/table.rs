@@ -46,6 +46,11 @@ impl<'a> Row<'a> {
         100.0 * rungs.iter().map(samples).sum::<u64>() as f64 / total as f64
     }
 
+    /// Samples added and removed.
+    fn stretched(&self) -> u64 {
+        self.calls.iter().map(|call| call.stats.added + call.stats.removed).sum()
+    }
+
     fn kbps(&self, bytes: impl Fn(&Heard) -> u64) -> f64 {
         let seconds: f64 = self.calls.iter().map(|c| c.ticks.len() as f64 / 100.0).sum();
         self.calls.iter().map(bytes).sum::<u64>() as f64 * 0.008 / seconds
@@ -74,6 +79,14 @@ pub fn print(report: &mut Report, row: &Row<'_>, scores: Option<&[Result<Scores>
     let mut figure =
         |name: &str, value: f64, meaning: &str| report.figure(format!("{id}_{name}"), value, meaning);
     figure("plc_pct", row.heard(&[Rung::Conceal, Rung::Comfort]), "made up");
+    let spoken: u64 = row.calls.iter().flat_map(|call| &call.ticks).map(|tick| tick.made_up_spoken).sum();
+    let total: u64 = row.calls.iter().map(|call| call.stats.heard.total()).sum();
+    figure("plc_spoken_pct", 100.0 * spoken as f64 / total as f64, "of it while somebody spoke");
+    figure(
+        "stretched_pct",
+        100.0 * row.stretched() as f64 / total as f64,
+        "added and removed to change the delay",
+    );
     figure("dred_pct", row.heard(&[Rung::Deep]), "synthesised from deep redundancy");
     figure("fec_pct", row.heard(&[Rung::Fec]), "in-band FEC");
     figure("repaired_pct", row.heard(&[Rung::Red, Rung::Rtx]), "exact, from a copy or an answer");

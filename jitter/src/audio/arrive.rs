@@ -1,6 +1,7 @@
 //! The inserting half of the buffer: what a packet says about the network, and the frames in it.
 
-use super::buffer::{AudioBuffer, Packet};
+use super::buffer::AudioBuffer;
+use super::config::Packet;
 use super::decoder::Decoder;
 use super::nack::Arrival;
 use super::store::{Frame, Refused, Rung};
@@ -16,8 +17,9 @@ pub(super) const DTX_LEN: usize = 2;
 const ANCIENT: i64 = 2 * 48_000;
 /// So many of them with nothing usable in between, and the timeline is believed to have jumped.
 const ANCIENT_MAX: u32 = 3;
-/// More missing packets at once than this are an outage or a jump: their frames are not counted one by one.
-const MISSING_MAX: i64 = 100;
+/// More missing packets at once than this (half a second of 20 ms) are an outage or a jump: no delay that could be chosen covers them, so
+/// they say nothing about which one to choose.
+const MISSING_MAX: i64 = 25;
 
 /// The newest packet of the stream.
 #[derive(Clone, Copy, Debug)]

@@ -4,90 +4,38 @@
 //! have to arrive. One rule follows from it: above the target time is removed (a pitch period, or a gap that need not be
 //! played), below it time is added, and a gap is filled from the best rung that is there.
 //!
-//! Here are the type, what it is asked and the order of its steps; `arrive` takes packets, `play` makes sound.
+//! Here are the type, what it is asked and the order of its steps; `arrive` takes packets, `ask` asks for them again, `play` makes sound.
 
 use super::advice::{Conditions, SenderAdvice, advise};
-use super::decision::Decisions;
+use super::config::{Config, Stats};
 use super::decoder::Decoder;
-use super::delay::DelayEstimator;
+use super::delay::{DelayEstimator, START_TARGET};
 use super::loss::FirstLoss;
 use super::nack::NackList;
 use super::noise::ComfortNoise;
 use super::play::Playing;
 use super::repair::Repair;
-use super::store::{Rungs, Store, Unwrap};
+use super::store::{Store, Unwrap};
 use super::target::{Requests, Target};
-use packet::{RtpTime, SeqNo};
+use packet::RtpTime;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Samples per channel of one pull.
 pub const PULL: usize = 480;
 pub(super) const TICKS_PER_MS: u32 = 48;
-/// Mouth-to-ear inside 600 ms leaves this for one-way delay and playout together.
-pub const BUDGET: Duration = Duration::from_millis(553);
 /// When packets stop for longer than this, the next one is a new start: the target is waited for again.
 const DRY_MAX: Duration = Duration::from_secs(2);
 /// The target is chosen anew this often; in between nothing that it depends on changes much.
 const CHOOSE_EVERY: u32 = 10;
-/// A packet is overdue this long after the usual arrival, at least: two pulls.
-const OVERDUE_MIN: Duration = Duration::from_millis(10);
-
-/// One RTP packet of the stream.
-#[derive(Clone, Copy, Debug)]
-pub struct Packet<'a> {
-    pub seq: SeqNo,
-    pub timestamp: RtpTime,
-    pub payload: &'a [u8],
-    /// It was asked for again.
-    pub retransmitted: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Config {
-    /// Known or estimated one-way delay of the network; taken off the budget.
-    pub one_way: Duration,
-    /// Playout delay and one-way delay together stay below this.
-    pub budget: Duration,
-    pub round_trip: Duration,
-    /// The other end answers NACK.
-    pub nack: bool,
-    /// Of the comfort noise.
-    pub seed: u64,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        let round_trip = Duration::from_millis(100);
-        Self { one_way: round_trip / 2, budget: BUDGET, round_trip, nack: true, seed: 1 }
-    }
-}
-
-/// What was heard and why. Samples are per channel.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Stats {
-    pub packets: u64,
-    pub retransmitted: u64,
-    pub too_late: u64,
-    pub duplicate: u64,
-    pub too_far_ahead: u64,
-    pub undecodable: u64,
-    /// The sender's timeline jumped, and playing began anew.
-    pub restarts: u64,
-    /// Speech was left out because playing was more than a second late.
-    pub flushes: u64,
-    pub heard: Rungs,
-    pub decisions: Decisions,
-    /// Samples that were removed and added to change the delay.
-    pub removed: u64,
-    pub added: u64,
-    pub target: Duration,
-    /// Of the sample now played.
-    pub delay: Duration,
-    pub nacked: u64,
-    /// Packets that a later one showed to be missing and that had not come, in any form, when they were to be played.
-    pub lost: u64,
-}
+/// Where nothing is left of the budget (a network with a queue of a second), this much is waited all the same: words that are late can
+/// still be understood.
+const PLAYOUT_MIN: Duration = Duration::from_millis(200);
+/// Where packets are missing before playing has begun, it waits so long, and keeps this delay until the network is known: at the beginning
+/// of a call delay is silence, later it would have to grow over made-up speech.
+pub(super) const START_LOSSY: Duration = Duration::from_millis(240);
+/// Reports after which most of a longer way is believed.
+const ROUND_TRIPS: u32 = 16;
 
 /// See the module's description.
 pub struct AudioBuffer<D> {
@@ -108,6 +56,8 @@ pub struct AudioBuffer<D> {
     /// What lip-sync wants at least.
     minimum: Duration,
     choose_in: u32,
+    /// Packets were missing when playing began.
+    began_lossy: bool,
     /// RTP time of unwrapped tick zero.
     pub(super) zero: Option<RtpTime>,
     pub(super) playing: Option<Playing>,
@@ -137,9 +87,10 @@ impl<D: Decoder> AudioBuffer<D> {
             store: Store::default(),
             noise: ComfortNoise::new(config.seed),
             target: Target::default(),
-            own_target: super::delay::START_TARGET,
+            own_target: START_TARGET,
             minimum: Duration::ZERO,
             choose_in: 0,
+            began_lossy: false,
             zero: None,
             playing: None,
             first_arrival: None,
@@ -148,13 +99,16 @@ impl<D: Decoder> AudioBuffer<D> {
             ancient: 0,
             ready: VecDeque::new(),
             scratch: Vec::new(),
-            stats: Stats { target: super::delay::START_TARGET, ..Stats::default() },
+            stats: Stats { target: START_TARGET, ..Stats::default() },
         }
     }
 
+    /// As reports tell it, a few times a second. The way here is half of the shortest lately: a queue on the way there is no delay of what
+    /// is heard.
     pub fn set_round_trip(&mut self, round_trip: Duration) {
         self.config.round_trip = round_trip;
-        self.config.one_way = round_trip / 2;
+        let longer = (round_trip / 2).saturating_sub(self.config.one_way);
+        self.config.one_way = (self.config.one_way + longer / ROUND_TRIPS).min(round_trip / 2);
     }
 
     /// Fills `out` with the next 10 ms: [`PULL`] samples for each channel, interleaved.
@@ -173,51 +127,15 @@ impl<D: Decoder> AudioBuffer<D> {
         while self.ready.len() < out.len() {
             self.produce(now);
         }
+        self.stats.delay = self.delay(now).unwrap_or_default();
         let played = out.len();
         for (sample, ready) in out.iter_mut().zip(self.ready.drain(..played)) {
             *sample = ready;
         }
-        self.stats.delay = self.delay(now).unwrap_or_default();
         let dry =
             self.playing.as_ref().is_some_and(|p| now.saturating_duration_since(p.last_packet) > DRY_MAX);
         if dry && self.store.is_empty() {
             self.stop();
-        }
-    }
-
-    /// Sequence numbers to ask for again, each at most once a round trip and only if it can still be in time.
-    pub fn poll_nack(&mut self, now: Instant) -> Vec<SeqNo> {
-        if !self.config.nack {
-            return Vec::new();
-        }
-        self.list_overdue(now);
-        let per_channel = self.ready.len() / self.decoder.channels();
-        let next = self.playing.as_ref().map(|p| p.next);
-        // Until playing starts the whole target is ahead of everything that is missing.
-        let start = self.stats.target;
-        // A request is small: at loss it is repeated, since it may be lost as well.
-        let copies = self.advice().answers;
-        let nacks = self.nack.poll(now, self.config.round_trip, copies, |at| match next {
-            None => Some(start),
-            Some(next) => {
-                u64::try_from(at - next).ok().map(|ahead| duration_of((ahead + per_channel as u64) as i64))
-            }
-        });
-        (self.stats.nacked, self.stats.lost) = (self.nack.asked(), self.nack.lost());
-        nacks
-    }
-
-    /// Packets that should have come, though no later one has shown that they are missing.
-    fn list_overdue(&mut self, now: Instant) {
-        let Some(newest) = self.newest.filter(|newest| newest.frame > 0 && !newest.silent) else { return };
-        let patience = self.estimator.target().max(OVERDUE_MIN * 2);
-        for ahead in 1.. {
-            let at = newest.at + newest.frame * ahead;
-            let late = self.delay_at(now, at).unwrap_or_default();
-            if late < patience || ahead > super::nack::EXPECTED_MAX {
-                break;
-            }
-            self.nack.overdue(now, ahead, at);
         }
     }
 
@@ -267,6 +185,11 @@ impl<D: Decoder> AudioBuffer<D> {
         self.playing.is_none() && self.store.is_empty()
     }
 
+    /// Frames kept.
+    pub fn held(&self) -> usize {
+        self.store.len()
+    }
+
     pub fn decoder_mut(&mut self) -> &mut D {
         &mut self.decoder
     }
@@ -277,9 +200,9 @@ impl<D: Decoder> AudioBuffer<D> {
         Some(self.zero?.plus(played as u32))
     }
 
-    /// The longest playout delay that the budget allows.
+    /// The longest playout delay that the budget allows, and at least [`PLAYOUT_MIN`].
     fn playout_max(&self) -> Duration {
-        self.config.budget.saturating_sub(self.config.one_way)
+        self.config.budget.saturating_sub(self.config.one_way).max(PLAYOUT_MIN)
     }
 
     pub(super) fn at_budget(&self, delay: Duration) -> bool {
@@ -301,7 +224,15 @@ impl<D: Decoder> AudioBuffer<D> {
             period: self.config.round_trip + super::nack::ANSWER_WAIT,
         };
         let arrival = self.estimator.target();
-        let own = self.target.choose(arrival, &self.repair, loss, requests, self.playout_max());
+        let own = self.target.choose(
+            arrival,
+            &self.repair,
+            loss,
+            requests,
+            self.config.one_way,
+            self.playout_max(),
+        );
+        let own = if self.began_lossy && !self.network_known() { own.max(START_LOSSY) } else { own };
         self.own_target = own;
         self.stats.target = own.max(self.minimum).min(self.playout_max());
     }
@@ -317,12 +248,20 @@ impl<D: Decoder> AudioBuffer<D> {
         self.estimator.delay_at(now, self.zero?.plus(at as u32))
     }
 
+    /// Enough of it was seen to choose a target.
+    pub(super) fn network_known(&self) -> bool {
+        self.repair.known() >= super::target::KNOWN_MIN
+    }
+
     fn start(&mut self, now: Instant) -> bool {
         let Some((first, frame)) = self.store.first() else {
             return false;
         };
         let waited = self.first_arrival.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
-        if waited < self.stats.target {
+        let whole = self.store.whole_for(waited.saturating_sub(START_TARGET / 2));
+        self.began_lossy = !whole;
+        let lossy = self.began_lossy && !self.network_known();
+        if waited < if lossy { self.stats.target.max(START_LOSSY) } else { self.stats.target } {
             return false;
         }
         self.playing = Some(Playing::from(first, frame.samples, now));

@@ -79,8 +79,8 @@ pub struct Situation {
 const SLACK: Duration = Duration::from_millis(20);
 /// Above the target by this much before a period is removed at any similarity worth the name.
 const FAST_SLACK: Duration = Duration::from_millis(200);
-/// Below the target by this much before time is added: half a packet is no reason.
-const SLACK_BELOW: Duration = Duration::from_millis(10);
+/// Below the target by this much before time is added: what comes just within the target shall be in time.
+const SLACK_BELOW: Duration = Duration::from_millis(5);
 /// Pulls between two changes, so that no voice warbles (NetEQ: 5).
 const STRETCH_PAUSE: u32 = 5;
 
@@ -133,7 +133,7 @@ mod tests {
             ("a little late", Situation { delay: MS * 119, ..calm() }, Decision::Normal),
             ("late", Situation { delay: MS * 121, ..calm() }, Decision::Accelerate),
             ("far too late", Situation { delay: MS * 301, ..calm() }, Decision::FastAccelerate),
-            ("a little early", Situation { delay: MS * 91, ..calm() }, Decision::Normal),
+            ("a little early", Situation { delay: MS * 96, ..calm() }, Decision::Normal),
             ("early", Situation { delay: MS * 80, ..calm() }, Decision::PreemptiveExpand),
             ("just stretched", Situation { delay: MS * 300, since_stretch: 4, ..calm() }, Decision::Normal),
             ("a gap", Situation { next: Next::Gap, ..calm() }, Decision::Expand),

@@ -1,8 +1,9 @@
 //! How long packets may still be on their way: the delay that the playout should keep.
 //!
 //! Relative delay = (arrival - media time) minus its own minimum over the last two seconds, so clocks need no agreement.
-//! Only the largest of each half second enters a histogram that forgets; the target is its quantile. The numbers are
-//! libwebrtc's NetEQ's, measured by its authors over real calls.
+//! Only the largest of each half second counts; the target is a quantile of those of the last 20 s, the newest weighing most. Window,
+//! half seconds and quantile are libwebrtc's NetEQ's; its histogram, which forgets by a factor, holds a bad network against a good one for
+//! a minute and a half.
 
 use packet::RtpTime;
 use std::collections::VecDeque;
@@ -10,16 +11,17 @@ use std::time::{Duration, Instant};
 
 /// Window of the minimum. Longer follows clock drift too slowly; shorter takes a burst of delay for the baseline.
 const BASELINE_WINDOW: Duration = Duration::from_millis(2000);
-/// Width of a histogram bucket: one usual packet.
+/// Delays are told apart in steps of one usual packet.
 const BUCKET: Duration = Duration::from_millis(20);
-/// Buckets; the last one holds everything longer (2 s).
-const BUCKETS: usize = 100;
-/// The delay that this share of half-second maxima stays below.
+/// Steps; the last one holds everything longer (2 s).
+const BUCKETS: u8 = 100;
+/// The delay that this share of half-second maxima, by weight, stays below.
 const QUANTILE: f32 = 0.95;
-/// What a histogram keeps of its past with each entry: half of it is gone after 40 entries (20 s).
-const FORGETTING: f32 = 0.983;
 /// One entry each this long, the largest delay seen in it.
 const RESAMPLE: Duration = Duration::from_millis(500);
+/// Entries remembered: 20 s, as long as `repair` remembers. The newest weighs just less than what the quantile leaves out, so that one
+/// spike is not waited for and two are.
+const ENTRIES: usize = 40;
 /// Before anything is known.
 pub const START_TARGET: Duration = Duration::from_millis(80);
 
@@ -35,8 +37,8 @@ pub struct DelayEstimator {
     baseline: VecDeque<(Instant, i64)>,
     /// Largest relative delay since the instant.
     interval: Option<(Instant, Duration)>,
-    histogram: [f32; BUCKETS],
-    entries: u32,
+    /// Steps of the last intervals' largest, oldest first.
+    largest: VecDeque<u8>,
     target: Duration,
 }
 
@@ -49,8 +51,7 @@ impl DelayEstimator {
             newest_ticks: 0,
             baseline: VecDeque::new(),
             interval: None,
-            histogram: [0.0; BUCKETS],
-            entries: 0,
+            largest: VecDeque::with_capacity(ENTRIES),
             target: START_TARGET,
         }
     }
@@ -101,21 +102,21 @@ impl DelayEstimator {
     }
 
     fn enter(&mut self, delay: Duration) {
-        let bucket = ((delay.as_micros() / BUCKET.as_micros()) as usize).min(BUCKETS - 1);
-        // Until the memory is full an entry weighs twice as much as the average before it: what a sender's first probes did to a
-        // narrow link is soon outvoted.
-        let keep = FORGETTING.min(self.entries.saturating_sub(1) as f32 / (self.entries + 1) as f32);
-        self.entries = self.entries.saturating_add(1);
-        for weight in &mut self.histogram {
-            *weight *= keep;
+        if self.largest.len() >= ENTRIES {
+            self.largest.pop_front();
         }
-        self.histogram[bucket] += 1.0 - keep;
-        let mut below = 0.0;
-        let quantile = self.histogram.iter().position(|&weight| {
+        let step = (delay.as_micros() / BUCKET.as_micros()).min(u128::from(BUCKETS - 1));
+        self.largest.push_back(step as u8);
+        // The n-th weighs n: what a sender's first probes did to a narrow link is soon outvoted.
+        let mut weights = [0u32; BUCKETS as usize];
+        self.largest.iter().zip(1..).for_each(|(&step, weight)| weights[usize::from(step)] += weight);
+        let wanted = weights.iter().sum::<u32>() as f32 * QUANTILE;
+        let mut below = 0;
+        let quantile = weights.iter().position(|&weight| {
             below += weight;
-            below >= QUANTILE
+            below as f32 >= wanted
         });
-        self.target = BUCKET * (quantile.unwrap_or(BUCKETS - 1) as u32 + 1);
+        self.target = BUCKET * (quantile.unwrap_or(usize::from(BUCKETS) - 1) as u32 + 1);
     }
 
     /// How long after the fastest packet of the window a packet of this media time would arrive if it came now: the
@@ -140,7 +141,7 @@ impl DelayEstimator {
         self.interval.map_or(Duration::ZERO, |(_, largest)| largest)
     }
 
-    /// The sender's timeline jumped (new source, clock restarted): forget the baseline, keep the histogram.
+    /// The sender's timeline jumped (new source, clock restarted): forget the baseline, keep what was large.
     pub fn rebase(&mut self) {
         self.origin = None;
         self.newest_ticks = 0;
@@ -194,6 +195,14 @@ mod tests {
         assert_eq!(once.target(), Duration::from_millis(20));
         once.rebase();
         assert_eq!(once.recent_max(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_bad_network_is_forgotten_within_20_s_of_a_good_one() {
+        let bad = |n: u32| if n < 1000 && n % 10 == 0 { PACKET * 20 } else { Duration::ZERO };
+        assert_eq!(fed(0, 1000, bad).target(), PACKET * 21);
+        assert_eq!(fed(0, 1500, bad).target(), PACKET * 21, "it may be a pause");
+        assert_eq!(fed(0, 2000, bad).target(), PACKET);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 mod advice;
 mod arrive;
+mod ask;
 mod buffer;
+mod config;
 mod decision;
 mod decoder;
 mod delay;
@@ -16,7 +18,8 @@ pub mod stretch;
 mod target;
 
 pub use advice::{Conditions, SenderAdvice, advise};
-pub use buffer::{AudioBuffer, BUDGET, Config, PULL, Packet, Stats};
+pub use buffer::{AudioBuffer, PULL};
+pub use config::{BUDGET, Config, Packet, Stats};
 pub use decision::{Decision, Decisions};
 pub use decoder::{DecodeError, Decoder};
 pub use delay::{DelayEstimator, START_TARGET};

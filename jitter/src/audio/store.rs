@@ -2,6 +2,7 @@
 
 use packet::RtpTime;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// How a frame came to be heard, best first. One counter each in [`Rungs`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -125,6 +126,18 @@ impl Store {
     pub fn until(&self, end: i64) -> impl Iterator<Item = (i64, &Frame)> {
         self.frames.range(..=end).map(|(&at, frame)| (at, frame))
     }
+    /// Without a hole from the first frame on, for at least this long.
+    pub fn whole_for(&self, lasts: Duration) -> bool {
+        let Some((first, _)) = self.first() else { return false };
+        let mut end = first;
+        for (at, frame) in self.until(i64::MAX) {
+            if at > end {
+                return false;
+            }
+            end = at + frame.samples as i64;
+        }
+        end - first >= lasts.as_millis() as i64 * 48
+    }
     /// Forgets what lies before `next`.
     pub fn forget_before(&mut self, next: i64) {
         while self.frames.first_key_value().is_some_and(|(&at, _)| at < next) {
@@ -133,6 +146,9 @@ impl Store {
     }
     pub fn clear(&mut self) {
         self.frames.clear();
+    }
+    pub fn len(&self) -> usize {
+        self.frames.len()
     }
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()

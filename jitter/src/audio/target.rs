@@ -6,15 +6,19 @@ use std::time::Duration;
 /// Steps of the choice: half a packet of 20 ms.
 const CHOICE: Duration = Duration::from_millis(10);
 /// How much added delay 1 % of speech is worth that is parametric instead of exact, in milliseconds.
-const DEEP_PERCENT_MS: f32 = 50.0;
+const DEEP_PERCENT_MS: f32 = 80.0;
 /// The same for speech that is made up.
-const MISSING_PERCENT_MS: f32 = 150.0;
-/// From here on delay costs twice as much: conversation begins to stumble, and lip-sync to break.
-const LONG: Duration = Duration::from_millis(350);
-/// Another target must be better by this much, in milliseconds of delay, or it is not worth the stretching.
-const INERTIA_MS: f32 = 15.0;
+const MISSING_PERCENT_MS: f32 = 300.0;
+/// With the way here, from here on delay costs twice as much: conversation begins to stumble.
+const LONG: Duration = Duration::from_millis(400);
+/// And from here on so many times as much again: with what device and codec take it is half a second and more, and lip-sync breaks.
+const TOO_LONG: Duration = Duration::from_millis(470);
+const TOO_LONG_COSTS: u32 = 10;
+/// Another target must be better by this much, in milliseconds of delay, or it is not worth the stretching: where two delays are about as
+/// good, chance would change them every few seconds.
+const INERTIA_MS: f32 = 40.0;
 /// Frames that must have been seen before their delays are believed; until then losses count as never repaired.
-const KNOWN_MIN: usize = 50;
+pub const KNOWN_MIN: usize = 50;
 
 /// What is known about requests.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -48,13 +52,15 @@ pub struct Target {
 }
 
 impl Target {
-    /// Never below `arrival`, never above `budget` (which wins). `first_loss` stands in for `repair` until enough is known.
+    /// Never below `arrival`, never above the budget (which wins; `one_way` is what the network took of it before). `first_loss` stands in
+    /// for `repair` until enough is known.
     pub fn choose(
         &mut self,
         arrival: Duration,
         repair: &Repair,
         first_loss: f32,
         requests: Requests,
+        one_way: Duration,
         budget: Duration,
     ) -> Duration {
         let outcomes = if repair.known() >= KNOWN_MIN {
@@ -62,7 +68,7 @@ impl Target {
         } else {
             [Outcome { deep: 0.0, missing: first_loss }; STEPS]
         };
-        let cost = |delay: Duration| cost(delay, &outcomes, requests);
+        let cost = |delay: Duration| cost(delay, &outcomes, requests, one_way);
         let longest = STEP * STEPS as u32;
         let candidates = (2..).map(|n| CHOICE * n).take_while(|d| *d <= budget.min(longest));
         let best = candidates.min_by(|a, b| cost(*a).total_cmp(&cost(*b))).unwrap_or(STEP);
@@ -74,12 +80,13 @@ impl Target {
 }
 
 /// In milliseconds of delay.
-fn cost(delay: Duration, outcomes: &[Outcome; STEPS], requests: Requests) -> f32 {
+fn cost(delay: Duration, outcomes: &[Outcome; STEPS], requests: Requests, one_way: Duration) -> f32 {
     let index = (delay.as_micros() / STEP.as_micros()).clamp(1, STEPS as u128) as usize - 1;
     let Outcome { deep, missing } = outcomes[index];
     let unanswered = (1.0 - requests.success.clamp(0.0, 1.0)).powi(requests.rounds_within(delay) as i32);
     let percent = 100.0 * unanswered;
-    let felt = delay + delay.saturating_sub(LONG);
+    let beyond = |limit: Duration| (one_way + delay).saturating_sub(limit);
+    let felt = delay + beyond(LONG) + beyond(TOO_LONG) * TOO_LONG_COSTS;
     felt.as_secs_f32() * 1000.0 + percent * (deep * DEEP_PERCENT_MS + missing * MISSING_PERCENT_MS)
 }
 
@@ -88,6 +95,7 @@ mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+    const NEAR: Duration = Duration::from_millis(30);
 
     fn requests(loss: f32, round_trip_ms: u32) -> Requests {
         let round_trip = MS * round_trip_ms;
@@ -97,14 +105,14 @@ mod tests {
 
     fn at_loss(loss: f32, round_trip_ms: u32, budget_ms: u32) -> Duration {
         let requests = requests(loss, round_trip_ms);
-        Target::default().choose(MS * 20, &Repair::default(), loss, requests, MS * budget_ms)
+        Target::default().choose(MS * 20, &Repair::default(), loss, requests, NEAR, MS * budget_ms)
     }
 
     #[test]
     fn a_clean_link_keeps_what_arrivals_need() {
         assert_eq!(at_loss(0.0, 100, 500), MS * 20);
         let silent = Requests { answered: false, ..requests(0.3, 100) };
-        let chosen = Target::default().choose(MS * 40, &Repair::default(), 0.3, silent, MS * 500);
+        let chosen = Target::default().choose(MS * 40, &Repair::default(), 0.3, silent, NEAR, MS * 500);
         assert_eq!(chosen, MS * 40, "waiting helps nobody");
     }
 
@@ -113,7 +121,8 @@ mod tests {
         let at = |loss| at_loss(loss, 60, 500);
         assert!(at(0.005) < at(0.1) && at(0.1) < at(0.5), "{:?} {:?} {:?}", at(0.005), at(0.1), at(0.5));
         assert!(at(0.7) <= MS * 500);
-        let over = Target::default().choose(MS * 600, &Repair::default(), 0.3, requests(0.3, 100), MS * 400);
+        let over =
+            Target::default().choose(MS * 600, &Repair::default(), 0.3, requests(0.3, 100), NEAR, MS * 400);
         assert_eq!(over, MS * 400, "the budget wins over arrivals");
     }
 
@@ -134,14 +143,14 @@ mod tests {
         }
         repair.settle_before(i64::MAX);
         let none = Requests { answered: false, ..requests(0.3, 100) };
-        assert_eq!(Target::default().choose(MS * 20, &repair, 0.3, none, MS * 500), MS * 120);
+        assert_eq!(Target::default().choose(MS * 20, &repair, 0.3, none, NEAR, MS * 500), MS * 120);
     }
 
     #[test]
     fn a_little_better_is_not_worth_a_change() {
         let mut target = Target::default();
-        let first = target.choose(MS * 20, &Repair::default(), 0.3, requests(0.3, 100), MS * 500);
-        let second = target.choose(MS * 20, &Repair::default(), 0.301, requests(0.302, 100), MS * 500);
+        let first = target.choose(MS * 20, &Repair::default(), 0.3, requests(0.3, 100), NEAR, MS * 500);
+        let second = target.choose(MS * 20, &Repair::default(), 0.301, requests(0.302, 100), NEAR, MS * 500);
         assert_eq!(first, second);
     }
 }

@@ -88,16 +88,12 @@ impl VideoBuffer {
         if self.assembly.contains(seq) {
             return Err(DropReason::Duplicate);
         }
-        match newest {
-            Some(newest) if seq > newest => {
-                let dropped = self.nack.notice(now, newest + 1, seq);
-                self.given_up = self.given_up.max(dropped);
-                self.nack.arrived_new();
-            }
-            _ => {
-                self.nack.filled(now, seq, via != Via::Media);
-            }
+        if let Some(newest) = newest.filter(|newest| seq > *newest) {
+            let dropped = self.nack.notice(now, newest + 1, seq);
+            self.given_up = self.given_up.max(dropped);
+            self.nack.arrived_new();
         }
+        self.nack.filled(now, seq, via != Via::Media);
         self.first_arrival.get_or_insert(now);
         Ok(seq)
     }
@@ -174,6 +170,11 @@ impl VideoBuffer {
             self.timing.jitter.rebase();
             self.stats.restarts += 1;
         }
+        if self.seqs.newest() == Some(seq) {
+            // What was asked for came later than the camera's rhythm.
+            let usual = self.timing.timeline.earliest(timestamp).filter(|_| via != Via::Media);
+            self.overdue.arrived(usual.unwrap_or(now).min(now), seq, timestamp, header.marker);
+        }
         self.stats.received += 1;
         self.stats.retransmitted += u64::from(via == Via::Rtx);
         self.stats.recovered_by_fec += u64::from(via == Via::Fec);
@@ -243,6 +244,7 @@ impl VideoBuffer {
         self.references.reset();
         (self.frontier, self.open, self.given_up, self.first_arrival) = (None, None, None, None);
         self.nack.clear();
+        self.overdue.restart();
         if let Some(fec) = &mut self.fec {
             fec.clear();
         }

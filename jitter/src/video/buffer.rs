@@ -8,6 +8,7 @@ use super::fec::FecDecoder;
 use super::freeze::{Freezes, Rhythm};
 use super::keyframe::{KeyframeReason, Requests};
 use super::nack::NackList;
+use super::overdue::Overdue;
 use super::references::References;
 use super::stats::{Discarded, DropReason, Stats};
 use super::timing::Timing;
@@ -21,6 +22,9 @@ use std::time::{Duration, Instant};
 /// packets to lose. At least so long, and so many round trips.
 pub(super) const REPAIR_LATE: Duration = Duration::from_secs(1);
 const REPAIR_ROUNDS: u32 = 6;
+
+/// Below this loss the next packet shows soon enough what is missing.
+const EXPECTS_LOSS: f32 = 0.02;
 
 /// How a packet came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +81,7 @@ pub struct VideoBuffer {
     /// The newest number given up.
     pub(super) given_up: Option<i64>,
     pub(super) nack: NackList,
+    pub(super) overdue: Overdue,
     pub(super) fec: Option<FecDecoder>,
     pub(super) timing: Timing,
     pub(super) requests: Requests,
@@ -103,6 +108,7 @@ impl VideoBuffer {
             open: None,
             given_up: None,
             nack: NackList::default(),
+            overdue: Overdue::default(),
             fec: config.uses_fec().then(|| FecDecoder::new(config.extensions)),
             timing: Timing::new(config.one_way, config.budget, config.render),
             requests: Requests::default(),
@@ -143,6 +149,11 @@ impl VideoBuffer {
     pub fn poll_nack(&mut self, now: Instant) -> Vec<SeqNo> {
         let now = self.advance(now);
         let round_trip = self.config.nack.then_some(self.config.round_trip);
+        if self.expects() {
+            while let Some((from, to)) = self.overdue.take(now, self.timing.jitter.jitter()) {
+                self.nack.expect(now, from, to);
+            }
+        }
         let mut given_up = Vec::new();
         let (assembly, timing) = (&self.assembly, &self.timing);
         let deadline = |seq| {
@@ -170,8 +181,15 @@ impl VideoBuffer {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let picture = self.candidate().map(|(_, due)| due);
         let stalled = self.stalls_at().filter(|_| picture.is_none() && !self.requests.is_wanted());
-        let times = [picture, self.nack.poll_timeout(), self.requests.due(self.config.round_trip), stalled];
+        let overdue = self.overdue.due(self.timing.jitter.jitter()).filter(|_| self.expects());
+        let times =
+            [picture, overdue, self.nack.poll_timeout(), self.requests.due(self.config.round_trip), stalled];
         times.into_iter().flatten().min()
+    }
+
+    /// Packets are asked for that no later one has shown to be missing.
+    fn expects(&self) -> bool {
+        self.config.nack && self.nack.loss() >= EXPECTS_LOSS
     }
 
     pub fn set_round_trip(&mut self, round_trip: Duration) {

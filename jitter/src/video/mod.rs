@@ -24,6 +24,7 @@ mod jitter;
 mod judge;
 mod keyframe;
 mod nack;
+mod overdue;
 mod part;
 mod references;
 mod repair;

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 const LISTED_MAX: usize = 1000;
 /// Requests for one packet, copies aside.
 const TRIES_MAX: u32 = 10;
+/// The same where no later packet has shown that there is one.
+const EXPECTED_TRIES: u32 = 3;
 /// Between two requests for one packet, whatever the round trip: the answer's own queueing takes some time.
 const REPEAT_MIN: Duration = Duration::from_millis(20);
 /// Reordering is expected up to this: Wi-Fi and mobile links, measured by others, stay below it.
@@ -36,6 +38,8 @@ struct Missing {
     tries: u32,
     /// Copies of the last request that are still to go out.
     copies: u32,
+    /// A later packet has shown that it is missing; else it only should be here.
+    shown: bool,
 }
 
 impl Missing {
@@ -83,7 +87,9 @@ impl NackList {
         for seq in first..to {
             self.loss += (1.0 - self.loss) / 128.0;
             let ask_at = now + self.reorder_wait;
-            self.missing.insert(seq, Missing { noticed: now, ask_at, again_at: ask_at, tries: 0, copies: 0 });
+            let unasked =
+                Missing { noticed: now, ask_at, again_at: ask_at, tries: 0, copies: 0, shown: true };
+            self.missing.entry(seq).or_insert(unasked).shown = true;
         }
         let mut given_up = (first > from).then(|| first - 1);
         while self.missing.len() > LISTED_MAX {
@@ -91,6 +97,15 @@ impl NackList {
             self.lost += 1;
         }
         given_up
+    }
+
+    /// Numbers `from..to`, newer than all that arrived, should be here by now; as far as there is room.
+    pub fn expect(&mut self, now: Instant, from: i64, to: i64) {
+        let unasked = Missing { noticed: now, ask_at: now, again_at: now, tries: 0, copies: 0, shown: false };
+        let room = LISTED_MAX.saturating_sub(self.missing.len());
+        for seq in (from..to).take(room) {
+            self.missing.entry(seq).or_insert(unasked);
+        }
     }
 
     /// A packet newer than all before arrived.
@@ -110,7 +125,8 @@ impl NackList {
         let Some(missing) = self.missing.remove(&seq) else { return false };
         if repaired {
             self.recovered += 1;
-        } else {
+            self.loss += if missing.shown { 0.0 } else { (1.0 - self.loss) / 128.0 };
+        } else if missing.shown {
             // Overtaken: the list waits so long from now on before it asks.
             let late = now.saturating_duration_since(missing.noticed);
             self.overtaken += 1;
@@ -130,7 +146,7 @@ impl NackList {
         given_up: &mut Vec<i64>,
     ) -> Vec<SeqNo> {
         let copies = self.copies();
-        let mut due = Vec::new();
+        let (mut due, mut ended) = (Vec::new(), Vec::new());
         for (&seq, missing) in self.missing.iter_mut().filter(|(_, missing)| missing.ask_at <= now) {
             if now >= missing.again_at {
                 missing.copies = 0;
@@ -141,6 +157,11 @@ impl NackList {
                 continue;
             };
             if missing.copies == 0 {
+                if !missing.shown && missing.tries >= EXPECTED_TRIES {
+                    // Nobody is known to have sent it.
+                    ended.push(seq);
+                    continue;
+                }
                 let until = deadline(seq);
                 if now + round_trip > until {
                     // What was asked for may still come; what was not, cannot.
@@ -157,6 +178,9 @@ impl NackList {
             let copy_at = (missing.copies > 0).then_some(now + COPY_AFTER);
             missing.ask_at = copy_at.map_or(missing.again_at, |at| at.min(missing.again_at));
             due.push(SeqNo(seq as u16));
+        }
+        for seq in ended {
+            self.missing.remove(&seq);
         }
         for seq in given_up.iter() {
             self.missing.remove(seq);
@@ -232,6 +256,22 @@ mod tests {
         let mut given_up = Vec::new();
         let due = list.poll(now, Some(RTT), |_| deadline, &mut given_up);
         (due.into_iter().map(|seq| seq.0).collect(), given_up)
+    }
+
+    #[test]
+    fn what_should_be_here_is_asked_for_a_few_times_and_never_counts_as_lost() {
+        let (start, mut list) = (base(), NackList::default());
+        let mut asks = |list: &mut NackList, ms: u32| poll(list, start + MS * ms, start + MS * 10_000);
+        list.expect(start, 7, 9);
+        assert_eq!(asks(&mut list, 0), (vec![7, 8], vec![]));
+        assert!(list.filled(start + MS * 20, 8, false));
+        let rounds = (1..40).filter(|n| !asks(&mut list, 110 * n).0.is_empty()).count();
+        assert_eq!((rounds as u32 + 1, list.listed()), (EXPECTED_TRIES, 0));
+        assert_eq!((list.outcomes(), list.loss()), ((0, 0, 0), 0.0));
+        list.expect(start + MS * 5000, 20, 21);
+        list.notice(start + MS * 5000, 20, 21);
+        let rounds = (0..40).filter(|n| !asks(&mut list, 5000 + 110 * n).0.is_empty()).count();
+        assert_eq!(rounds as u32, TRIES_MAX, "shown to be missing, it is worth every try");
     }
 
     #[test]

@@ -4,7 +4,9 @@
 mod common;
 
 use common::{FRAME, deep, encode, syllables};
-use jitter::audio::Decoder;
+use jitter::audio::{AudioBuffer, Config, Decoder, PULL, Packet, Rung};
+use packet::{RtpTime, SeqNo};
+use std::time::{Duration, Instant};
 use voice::{Channels, OpusDecoder, Settings, without_redundancy};
 
 /// xorshift64.
@@ -79,4 +81,49 @@ fn damaged_packets_break_nothing_and_lengths_hold() {
         }
     }
     assert!(decoded > 100, "{decoded} were decoded: the damage is too bad to show anything");
+}
+
+/// A second each of mono and stereo, in frames of 20, 60 and 2.5 ms, one stream.
+#[test]
+fn channels_and_frame_lengths_that_change_in_mid_call_are_heard() {
+    let mono = syllables(48_000);
+    let both: Vec<f32> = mono.iter().flat_map(|sample| [*sample, *sample]).collect();
+    let stereo = Settings { channels: Channels::Stereo, ..Settings::default() };
+    let pieces = [
+        (Settings::default(), &mono, 960),
+        (stereo, &both, 960),
+        (stereo, &both, 2880),
+        (stereo, &both, 120),
+    ];
+    for channels in [Channels::Mono, Channels::Stereo] {
+        let (mut packets, mut at) = (Vec::new(), 0);
+        for (settings, pcm, frame) in pieces {
+            for payload in encode(settings, pcm, frame) {
+                packets.push((at, at + frame as u32, payload));
+                at += frame as u32;
+            }
+        }
+        #[allow(clippy::disallowed_methods)] // The one starting point of virtual time.
+        let start = Instant::now();
+        let mut buffer = AudioBuffer::new(Config::default(), OpusDecoder::new(channels, 5).unwrap());
+        let (mut next, mut power) = (0, [0.0f32; 4]);
+        for pull in 0..at / PULL as u32 {
+            let now = start + Duration::from_millis(10) * pull;
+            while let Some((timestamp, _, payload)) =
+                packets.get(next).filter(|(_, end, _)| *end <= pull * 480)
+            {
+                let (seq, timestamp) = (SeqNo(next as u16), RtpTime(*timestamp));
+                buffer.insert(now, Packet { seq, timestamp, payload, retransmitted: false });
+                next += 1;
+            }
+            let mut out = vec![0.0; PULL * channels.count()];
+            buffer.pull(now, &mut out);
+            power[pull as usize * PULL / 48_000] += out.iter().map(|sample| sample * sample).sum::<f32>();
+        }
+        let heard = buffer.stats().heard;
+        let exact = heard.samples(Rung::Primary) as f64 / heard.total() as f64;
+        assert!(exact > 0.95, "{channels:?}: {heard:?}");
+        let quietest = power.iter().copied().fold(f32::INFINITY, f32::min);
+        assert!(quietest > 0.5 * power[1], "{channels:?}: {power:?}");
+    }
 }
