@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_bad_network_is_forgotten_within_20_s_of_a_good_one() {
-        let bad = |n: u32| if n < 1000 && n % 10 == 0 { PACKET * 20 } else { Duration::ZERO };
+        let bad = |n: u32| if n < 1000 && n.is_multiple_of(10) { PACKET * 20 } else { Duration::ZERO };
         assert_eq!(fed(0, 1000, bad).target(), PACKET * 21);
         assert_eq!(fed(0, 1500, bad).target(), PACKET * 21, "it may be a pause");
         assert_eq!(fed(0, 2000, bad).target(), PACKET);

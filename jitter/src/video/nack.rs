@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn what_should_be_here_is_asked_for_a_few_times_and_never_counts_as_lost() {
         let (start, mut list) = (base(), NackList::default());
-        let mut asks = |list: &mut NackList, ms: u32| poll(list, start + MS * ms, start + MS * 10_000);
+        let asks = |list: &mut NackList, ms: u32| poll(list, start + MS * ms, start + MS * 10_000);
         list.expect(start, 7, 9);
         assert_eq!(asks(&mut list, 0), (vec![7, 8], vec![]));
         assert!(list.filled(start + MS * 20, 8, false));
