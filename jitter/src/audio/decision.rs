@@ -79,8 +79,8 @@ pub struct Situation {
 const SLACK: Duration = Duration::from_millis(20);
 /// Above the target by this much before a period is removed at any similarity worth the name.
 const FAST_SLACK: Duration = Duration::from_millis(200);
-/// Below the target by this much before time is added: what comes just within the target shall be in time.
-const SLACK_BELOW: Duration = Duration::from_millis(5);
+/// Below the target by this much before time is added: half a packet is no reason.
+const SLACK_BELOW: Duration = Duration::from_millis(10);
 /// Pulls between two changes, so that no voice warbles (NetEQ: 5).
 const STRETCH_PAUSE: u32 = 5;
 
