@@ -1,15 +1,15 @@
 //! How long packets may still be on their way: the delay that the playout should keep.
 //!
-//! Relative delay = (arrival - media time) minus its own minimum over the last two seconds, so clocks need no agreement.
+//! Relative delay = (arrival - media time) minus its own minimum, which rises slowly, so clocks need no agreement.
 //! Only the largest of each half second enters a histogram that forgets; the target is its quantile. The numbers are
 //! libwebrtc's NetEQ's, measured by its authors over real calls.
 
 use packet::RtpTime;
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Window of the minimum. Longer follows clock drift too slowly; shorter takes a burst of delay for the baseline.
-const BASELINE_WINDOW: Duration = Duration::from_millis(2000);
+/// Microseconds a millisecond by which the smallest transit rises: twice what the worst clocks drift. Somebody's full queue is no
+/// baseline that its own variation comes on top of, however long it stands.
+const RISE_PER_MS: i64 = 1;
 /// Width of a histogram bucket: one usual packet.
 const BUCKET: Duration = Duration::from_millis(20);
 /// Buckets; the last one holds everything longer (2 s).
@@ -31,8 +31,8 @@ pub struct DelayEstimator {
     origin: Option<(Instant, RtpTime)>,
     /// Media time of the newest packet in ticks since the origin, unwrapped.
     newest_ticks: i64,
-    /// (arrival, transit in microseconds), transit rising: the front is the minimum of the window.
-    baseline: VecDeque<(Instant, i64)>,
+    /// Smallest transit in microseconds, and when it last changed.
+    floor: Option<(Instant, i64)>,
     /// Largest relative delay since the instant.
     interval: Option<(Instant, Duration)>,
     histogram: [f32; BUCKETS],
@@ -47,7 +47,7 @@ impl DelayEstimator {
             clock_rate: clock_rate.max(1),
             origin: None,
             newest_ticks: 0,
-            baseline: VecDeque::new(),
+            floor: None,
             interval: None,
             histogram: [0.0; BUCKETS],
             entries: 0,
@@ -55,7 +55,7 @@ impl DelayEstimator {
         }
     }
 
-    /// Takes a packet's arrival; returns its delay relative to the fastest of the window.
+    /// Takes a packet's arrival; returns its delay relative to the fastest.
     pub fn insert(&mut self, now: Instant, timestamp: RtpTime) -> Duration {
         let (start, first) = *self.origin.get_or_insert((now, timestamp));
         let newest = first.plus(self.newest_ticks as u32);
@@ -66,19 +66,13 @@ impl DelayEstimator {
         let arrival_us = now.saturating_duration_since(start).as_micros() as i64;
         let transit_us = arrival_us - media_us;
 
-        while self
-            .baseline
-            .front()
-            .is_some_and(|&(at, _)| now.saturating_duration_since(at) > BASELINE_WINDOW)
-        {
-            self.baseline.pop_front();
+        let risen = self.floor.map(|(at, floor)| floor + elapsed_ms(at, now) * RISE_PER_MS);
+        let floor = risen.map_or(transit_us, |risen| risen.min(transit_us));
+        // A time too short to rise in is not lost.
+        if self.floor.is_none_or(|(_, before)| before != floor) {
+            self.floor = Some((now, floor));
         }
-        while self.baseline.back().is_some_and(|&(_, transit)| transit >= transit_us) {
-            self.baseline.pop_back();
-        }
-        self.baseline.push_back((now, transit_us));
-        let minimum_us = self.baseline.front().map_or(transit_us, |&(_, t)| t);
-        let relative = Duration::from_micros((transit_us - minimum_us).max(0) as u64);
+        let relative = Duration::from_micros((transit_us - floor).max(0) as u64);
         // What an overtaken packet costs is weighed by `repair`, together with losses.
         if in_order {
             self.sample(now, relative);
@@ -118,7 +112,7 @@ impl DelayEstimator {
         self.target = BUCKET * (quantile.unwrap_or(BUCKETS - 1) as u32 + 1);
     }
 
-    /// How long after the fastest packet of the window a packet of this media time would arrive if it came now: the
+    /// How long after the fastest packet a packet of this media time would arrive if it came now: the
     /// playout delay, when it is asked for the sample that is played now. `None` before the first packet.
     pub fn delay_at(&self, now: Instant, timestamp: RtpTime) -> Option<Duration> {
         let (start, first) = self.origin?;
@@ -126,8 +120,8 @@ impl DelayEstimator {
         let ticks = self.newest_ticks + i64::from(timestamp.since(newest));
         let arrival_us = now.saturating_duration_since(start).as_micros() as i64;
         let transit_us = arrival_us - ticks * 1_000_000 / i64::from(self.clock_rate);
-        let minimum_us = self.baseline.front().map_or(transit_us, |&(_, t)| t);
-        Some(Duration::from_micros((transit_us - minimum_us).max(0) as u64))
+        let floor = self.floor.map_or(transit_us, |(_, floor)| floor);
+        Some(Duration::from_micros((transit_us - floor).max(0) as u64))
     }
 
     /// The delay to keep, from arrivals alone.
@@ -144,9 +138,13 @@ impl DelayEstimator {
     pub fn rebase(&mut self) {
         self.origin = None;
         self.newest_ticks = 0;
-        self.baseline.clear();
+        self.floor = None;
         self.interval = None;
     }
+}
+
+fn elapsed_ms(from: Instant, to: Instant) -> i64 {
+    to.saturating_duration_since(from).as_millis() as i64
 }
 
 #[cfg(test)]
@@ -194,6 +192,20 @@ mod tests {
         assert_eq!(once.target(), Duration::from_millis(20));
         once.rebase();
         assert_eq!(once.recent_max(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_queue_that_stands_is_not_added_to_what_it_was_when_it_came() {
+        // From the tenth second on 200 ms at most and 130 at least.
+        let queue = |n: u32| if n < 500 { 0 } else { 130 + u64::from(n % 100) * 70 / 99 };
+        let (start, mut estimator) = (base(), DelayEstimator::new(48_000));
+        let mut last = Duration::ZERO;
+        for n in 0..2000 {
+            let at = start + PACKET * n + Duration::from_millis(queue(n));
+            last = estimator.insert(at, RtpTime(n * 960));
+        }
+        assert!((175..=200).contains(&last.as_millis()), "{last:?}");
+        assert_eq!(estimator.target(), Duration::from_millis(200));
     }
 
     #[test]
