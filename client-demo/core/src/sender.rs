@@ -71,7 +71,9 @@ struct Waiting {
 
 impl Sender {
     pub fn new(now: Instant, transport_sequence: u16) -> Self {
-        let controller = Controller::new(now, bwe::Config::default());
+        // The server speaks of a lost packet once it has it after all.
+        let config = bwe::Config { answers_promptly: false, ..bwe::Config::default() };
+        let controller = Controller::new(now, config);
         let rate = controller.pacing_rate(now);
         Self {
             tracks: Vec::new(),

@@ -26,11 +26,19 @@ pub struct Config {
     /// Audio goes on whatever happens.
     pub min: Bitrate,
     pub max: Bitrate,
+    /// Feedback speaks of a packet once one behind it has arrived, with the time at which it did. False: it is shaped, of some
+    /// packets it speaks only when they were repaired, and a delay tells what is too much; neither is a queue.
+    pub answers_promptly: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { start: Bitrate::kbps(300), min: Bitrate::kbps(30), max: Bitrate::kbps(20_000) }
+        Self {
+            start: Bitrate::kbps(300),
+            min: Bitrate::kbps(30),
+            max: Bitrate::kbps(20_000),
+            answers_promptly: true,
+        }
     }
 }
 
@@ -110,6 +118,10 @@ const FULL_OF_LATE: Duration = Duration::from_millis(120);
 const QUEUE_STANDING: Duration = Duration::from_millis(90);
 /// Queueing and unevenness that are no reason to stop.
 const WINDOW_SLACK: Duration = Duration::from_millis(150);
+/// The same, seen from the oldest packet without an answer: nothing but an answer releases it, so less is enough.
+const LATE: Duration = Duration::from_millis(20);
+/// Where more is lost an answer that does not come may be about a packet that did not.
+const LATE_LOSS: f64 = 0.03;
 /// Until a queue of our own has drained.
 const DRAIN_SLACK: Duration = Duration::from_millis(30);
 const WINDOW_MIN: u64 = 8 * 1500;
@@ -132,14 +144,14 @@ const PROBE_PAUSE_MAX: Duration = Duration::from_secs(5);
 impl Controller {
     pub fn new(now: Instant, config: Config) -> Self {
         let max = config.max.max(config.min);
-        let config = Config { start: config.start.clamp(config.min, max), min: config.min, max };
+        let config = Config { start: config.start.clamp(config.min, max), max, ..config };
         Self {
             config,
             start: now,
             history: History::default(),
             groups: Groups::default(),
             trendline: Trendline::default(),
-            queue: QueueDelay::default(),
+            queue: if config.answers_promptly { QueueDelay::default() } else { QueueDelay::of_shaped() },
             company: Company::default(),
             departed: Departed::default(),
             round_trip: RoundTrip::default(),
@@ -309,7 +321,10 @@ impl Controller {
         }
         let deadline = self.presence.deadline(waiting, self.rtt());
         let housekeeping = self.handled.plus(HOUSEKEEPING);
-        Some(deadline.map_or(housekeeping, |at| at.min(housekeeping).max(self.handled)).instant(self.start))
+        // What is late already is held back already.
+        let late = self.late_from().filter(|at| *at > self.handled);
+        let next = deadline.into_iter().chain(late).fold(housekeeping, Moment::min);
+        Some(next.max(self.handled).instant(self.start))
     }
 
     /// What may be spent; part of [`Self::estimate`], for callers that ask with each packet.
@@ -353,7 +368,8 @@ impl Controller {
             () => self.rate.0 / 4,
         };
         let ordinary = Bitrate(self.rate.0 + headroom);
-        let slow = if self.presence.absent().is_some() || self.history.in_flight() > self.window() {
+        let late = self.late_from().is_some_and(|at| at <= self.moment(now));
+        let slow = if self.presence.absent().is_some() || self.history.in_flight() > self.window() || late {
             Some(ABSENT_RATE)
         } else {
             self.loss.experiment(self.moment(now))
@@ -365,6 +381,13 @@ impl Controller {
     pub fn absent_for(&self, now: Instant) -> Option<Duration> {
         let usual = 3 * self.presence.usual();
         self.presence.absent().map(|absent| self.moment(now).since(absent.since).saturating_sub(usual))
+    }
+
+    /// After a large drop: how long the path takes to carry what is under way beyond what it answers in time. Zero otherwise.
+    pub fn drains_in(&self) -> Duration {
+        let excess = self.history.in_flight().saturating_sub(self.window());
+        let fell = self.recovery.is_some() && self.aimd.is_draining();
+        if fell { self.rate.time_for(DataSize(excess)) } else { Duration::ZERO }
     }
 
     pub fn stats(&self) -> Stats {
@@ -402,6 +425,20 @@ impl Controller {
         let answered_in = self.rtt() + self.presence.usual() + slack + queue;
         let bytes = self.rate.0 as f64 * answered_in.as_secs_f64() / 8.0;
         (bytes as u64).max(WINDOW_MIN)
+    }
+
+    /// When an answer has taken longer than a queue, jitter and the time between two messages explain: what is sent from then on may
+    /// wait behind what was sent already. It costs a few milliseconds of a picture if it does not, and a fifth of a second of sound if
+    /// it does.
+    fn late_from(&self) -> Option<Moment> {
+        let prompt = self.config.answers_promptly && self.loss.loss() <= LATE_LOSS;
+        if self.presence.last().is_none() || !prompt {
+            return None;
+        }
+        let queue = self.queue.standing().max(self.company.queue().unwrap_or_default());
+        let slack = LATE + self.trendline.jitter() * 2 + queue;
+        let answered_in = self.rtt() + self.presence.usual() + slack;
+        self.history.waiting_since().map(|since| since.plus(answered_in))
     }
 
     fn rtt(&self) -> Duration {
@@ -593,7 +630,10 @@ impl Controller {
             self.probes.plan(now, ABSENT_RATE, ProbeReason::Outage);
             return;
         }
-        let quiet = self.trendline.usage() == Usage::Normal && self.is_drained(now) && self.probes.idle();
+        // In a queue that somebody else keeps full a cluster is lost in part, and shows their share as well.
+        let alone = self.company.queue().is_none() || !self.config.answers_promptly;
+        let quiet =
+            alone && self.trendline.usage() == Usage::Normal && self.is_drained(now) && self.probes.idle();
         if !quiet
             || now < self.next_probe
             || self.rate >= self.wanted
