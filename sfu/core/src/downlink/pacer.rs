@@ -18,7 +18,7 @@ use super::bucket::Bucket;
 use super::data_line::DataLine;
 use super::egress::Queued;
 use crate::DropReason;
-use bwe::{Probe, ProbeId};
+use bwe::{Probe, ProbeId, ProbeReason};
 use packet::Bitrate;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -64,12 +64,26 @@ pub(crate) struct Probing {
     pub rate: Bitrate,
     bytes_left: usize,
     packets_left: u32,
+    /// Sent of it so far.
+    bytes: usize,
+    /// There may well be no room for it.
+    doubtful: bool,
 }
 
 impl From<Probe> for Probing {
     fn from(probe: Probe) -> Self {
         let bytes_left = probe.size.0 as usize;
-        Self { id: probe.id, rate: probe.rate, bytes_left, packets_left: probe.packets }
+        let doubtful = !matches!(probe.reason, ProbeReason::Start | ProbeReason::Further);
+        Self { id: probe.id, rate: probe.rate, bytes_left, packets_left: probe.packets, bytes: 0, doubtful }
+    }
+}
+
+impl Probing {
+    /// Bytes sent beyond what the link is taken to carry: if it carries no more they stand in its queue, and media waits for them
+    /// here.
+    fn beyond(&self, estimate: Option<Bitrate>) -> usize {
+        let estimate = estimate.filter(|estimate| self.doubtful && *estimate < self.rate);
+        estimate.map_or(0, |rate| (self.bytes as u64 * (self.rate.0 - rate.0) / self.rate.0) as usize)
     }
 }
 
@@ -310,7 +324,9 @@ impl Pacer {
             queued.probe = Some(probe.id);
             probe.bytes_left = probe.bytes_left.saturating_sub(queued.len);
             probe.packets_left = probe.packets_left.saturating_sub(1);
+            probe.bytes += queued.len;
             if probe.bytes_left == 0 && probe.packets_left == 0 {
+                self.link.add(probe.beyond(self.estimate));
                 self.probe = None;
                 self.probe_sent = true;
             }
@@ -462,6 +478,25 @@ mod tests {
         // The other ten at 330 kb/s, once what the probe left in the link has drained.
         let last = sent[19].0 - tenth;
         assert!((150..=350).contains(&last), "{last} ms");
+    }
+
+    #[test]
+    fn what_a_doubtful_probe_sends_beyond_the_rate_is_made_up_for() {
+        let last = |reason| {
+            let mut pacer = Pacer::default();
+            pacer.set_rate(ms(0), Some(Bitrate::kbps(500)), Some(Bitrate::kbps(500)));
+            let mut controller = bwe::Controller::new(start(), bwe::Config::default());
+            let made = controller.poll_probe(start()).expect("the first probe of a call");
+            let size = packet::DataSize(5_000);
+            pacer.start_probe(Probe { rate: Bitrate::kbps(1500), size, packets: 5, reason, ..made });
+            for _ in 0..15 {
+                pacer.push(packet(1, Class::Base, 1000)).unwrap();
+            }
+            drain(&mut pacer, 0)[14].0
+        };
+        // Two thirds of 5 kB at 500 kb/s: 53 ms.
+        let later = last(ProbeReason::Periodic) - last(ProbeReason::Start);
+        assert!((45..=60).contains(&later), "{later} ms");
     }
 
     #[test]
