@@ -168,6 +168,8 @@ impl Router {
                 let streams = slot.target().into_iter().chain(slot.current.map(|c| c.layer)).chain(ready);
                 streams.chain(all.into_iter().flatten()).for_each(|stream| needed.insert(stream));
             }
+            let alive = (0..track.layers.len() as u8).filter(|&stream| track.alive.contains(stream));
+            alive.for_each(|stream| track.wants.arrived(stream));
             if track.wants.update(self.now, needed) {
                 let streams = (0..).zip(&track.layers).map(|(i, l)| (l.rid, track.wants.told(i))).collect();
                 let (publisher, mid) = (link.id, track.mid);

@@ -64,7 +64,7 @@ impl Track {
     /// It arrives, or would if somebody wanted it.
     fn is_available(&self, now: Instant, stream: u8) -> bool {
         self.alive.contains(stream)
-            || !self.wants.told(stream)
+            || !self.wants.told(stream) && self.wants.may_ask(now, stream)
             || self.wants.is_returning(now, stream, RETURNS_WITHIN)
     }
 

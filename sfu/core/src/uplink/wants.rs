@@ -10,19 +10,25 @@ pub(crate) struct Wants {
     told: LayerSet,
     /// When each was last asked for; the rest has never been off.
     asked: [Option<Instant>; 8],
+    /// How often each was asked for without having come since.
+    in_vain: [u8; 8],
     /// Since when less is needed than was told.
     less_since: Option<Instant>,
 }
 
 /// Longer than a glance away, a scroll or a reload of a watcher's page.
 const KEEP: Duration = Duration::from_secs(3);
+/// A publisher that could not send what it was asked for is asked again after this, then after twice as long, then after four times:
+/// each time its viewers wait for what does not come.
+const AGAIN: Duration = Duration::from_secs(5);
+const TWICE_MAX: u8 = 2;
 
 impl Wants {
     /// A publisher begins with all of its `streams`.
     pub fn new(streams: usize) -> Self {
         let mut told = LayerSet::default();
         (0..streams.min(8)).for_each(|stream| told.insert(stream as u8));
-        Self { told, asked: [None; 8], less_since: None }
+        Self { told, asked: [None; 8], in_vain: [0; 8], less_since: None }
     }
 
     /// The publisher was last told to send it.
@@ -36,6 +42,23 @@ impl Wants {
         asked.is_some_and(|at| now.saturating_duration_since(at) < within)
     }
 
+    /// What was asked for is there.
+    pub fn arrived(&mut self, stream: u8) {
+        if let Some(in_vain) = self.in_vain.get_mut(usize::from(stream)) {
+            *in_vain = 0;
+        }
+    }
+
+    /// It may well come if it is asked for now.
+    pub fn may_ask(&self, now: Instant, stream: u8) -> bool {
+        let stream = usize::from(stream);
+        let (Some(Some(asked)), Some(in_vain)) = (self.asked.get(stream), self.in_vain.get(stream)) else {
+            return true;
+        };
+        let Some(doublings) = in_vain.checked_sub(1) else { return true };
+        now.saturating_duration_since(*asked) >= AGAIN * (1 << doublings.min(TWICE_MAX))
+    }
+
     /// `needed`: what somebody watches or soon will. True: the publisher is to be told `told` anew.
     pub fn update(&mut self, now: Instant, needed: LayerSet) -> bool {
         let mut changed = false;
@@ -43,6 +66,7 @@ impl Wants {
             if needed.contains(stream) && !self.told.contains(stream) {
                 self.told.insert(stream);
                 self.asked[usize::from(stream)] = Some(now);
+                self.in_vain[usize::from(stream)] = self.in_vain[usize::from(stream)].saturating_add(1);
                 changed = true;
             }
         }
@@ -74,6 +98,32 @@ mod tests {
         let mut set = LayerSet::default();
         streams.iter().for_each(|&stream| set.insert(stream));
         set
+    }
+
+    #[test]
+    fn what_does_not_come_is_asked_for_less_and_less_often() {
+        let mut wants = Wants::new(3);
+        let mut now = start();
+        // Nobody can have it, so nobody needs it; told it is off.
+        let off = |wants: &mut Wants, now: &mut Instant| {
+            wants.update(*now, set(&[0]));
+            *now += KEEP;
+            assert!(wants.update(*now, set(&[0])));
+        };
+        off(&mut wants, &mut now);
+        for pause in [5, 10, 20, 20] {
+            assert!(wants.may_ask(now, 2));
+            let asked = now;
+            assert!(wants.update(now, set(&[0, 2])));
+            off(&mut wants, &mut now);
+            now = asked + Duration::from_secs(pause);
+            assert!(!wants.may_ask(now - Duration::from_millis(1), 2), "{pause}");
+        }
+        // Once it came it is asked for at once again.
+        assert!(wants.update(now, set(&[0, 2])));
+        wants.arrived(2);
+        off(&mut wants, &mut now);
+        assert!(wants.may_ask(now, 2));
     }
 
     #[test]
