@@ -35,6 +35,11 @@ impl Redundancy {
         self.lost = lost.clamp(0.0, 1.0).max(self.lost * KEPT + lost * (1.0 - KEPT));
     }
 
+    /// What transport-wide feedback says is lost: a report of reception counts what was sent again as received.
+    pub fn on_transport(&mut self, lost: f32) {
+        self.lost = self.lost.max(lost.clamp(0.0, 1.0));
+    }
+
     /// Copies of one packet. `now`: as many as there are at present.
     pub fn depth(self, now: u8) -> u8 {
         let reached =

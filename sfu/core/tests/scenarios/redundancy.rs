@@ -77,6 +77,27 @@ fn copies_go_to_whom_they_help_and_to_nobody_else() {
 }
 
 #[test]
+fn loss_that_answers_to_requests_hide_is_seen_in_transport_wide_feedback() {
+    let mut world = call();
+    let mut count = 0;
+    let fifth = move |up: bool, _| {
+        count += u64::from(!up);
+        !up && count % 5 == 0
+    };
+    world.link(2, ms(10), Box::new(fifth));
+    for _ in 0..3 {
+        world.run(ms(1000));
+        // As a browser that asked for each lost packet and got it counts.
+        report(&mut world, 2, 0.0);
+    }
+    world.run(ms(200));
+    let heard = world.peers[&2].on("a0");
+    let last = heard.last().unwrap();
+    assert_eq!(last.header.pt.0, RED);
+    assert_eq!(red::split(&last.payload).unwrap().count(), 3, "two copies at 20 %");
+}
+
+#[test]
 fn nobody_hears_copies_from_before_the_slot_was_bound() {
     let mut world = call();
     report(&mut world, 2, 0.4);
