@@ -2,7 +2,7 @@
 
 use super::{Slot, Source};
 use crate::DropReason;
-use crate::allocation::Choice;
+use crate::allocation::{Choice, LayerId};
 use crate::downlink::Session;
 use crate::downlink::egress::{Item, Padding, Queue, Queued, stream_of};
 use crate::downlink::munger::seq;
@@ -18,13 +18,22 @@ impl Slot {
         self.choice = choice;
         match choice {
             Choice::Send(layer) => {
-                if self.sending(source) == Some(layer.stream) {
+                let sent = self.sending(source);
+                if sent == Some(layer.stream) {
                     self.urgent = false;
                 }
-                self.selector.set_target(layer);
+                self.aim(sent);
             }
             Choice::Paused(_) | Choice::Nothing => self.stop(),
         }
+    }
+
+    /// What is wanted of the stream that is `sent`. Where another with more is to come, all of this one has room until then: its
+    /// publisher may take long, or may not be able to send it at all.
+    pub(super) fn aim(&mut self, sent: Option<u8>) {
+        let Some(layer) = self.choice.layer() else { return };
+        let all = LayerId { spatial: u8::MAX, temporal: u8::MAX, ..layer };
+        self.selector.set_target(if sent.is_some_and(|sent| sent < layer.stream) { all } else { layer });
     }
 
     /// Nothing is sent until the next start.

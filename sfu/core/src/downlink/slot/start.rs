@@ -40,6 +40,7 @@ impl Slot {
         }
         self.seq.switch(first);
         self.ids.switch(stored.ids);
+        self.aim(Some(layer));
         self.selector.start();
         self.urgent = false;
         self.current = Some(source.reference(layer));
