@@ -140,6 +140,11 @@ impl Bandwidth {
         self.controller.absent_for(now)
     }
 
+    /// How long a link that became much smaller takes to carry what was sent too much.
+    pub fn drains_in(&self) -> Duration {
+        self.controller.drains_in()
+    }
+
     pub fn estimate(&self) -> Estimate {
         self.controller.estimate()
     }

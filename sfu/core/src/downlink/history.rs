@@ -83,6 +83,11 @@ impl History {
         }
     }
 
+    /// Nothing of it is sent again.
+    pub fn forget(&mut self) {
+        self.ring.iter_mut().for_each(|entry| entry.flags = 0);
+    }
+
     fn index(&self, sent_seq: u64) -> usize {
         sent_seq as usize & (self.ring.len() - 1)
     }

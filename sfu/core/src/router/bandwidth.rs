@@ -15,6 +15,8 @@ const FALL_PERCENT: u64 = 3;
 const ROOM_TENTHS: u64 = 12;
 /// A path that was silent for longer lost so much that a keyframe is there sooner than all of it again.
 const ABSENT_LONG: Duration = Duration::from_millis(200);
+/// As long takes a keyframe of the layer that is sent next.
+const DRAINS_LONG: Duration = Duration::from_millis(200);
 /// Pictures that wait for longer here are older than anybody wants to see, and their copies are gone from the caches.
 const STALE: Duration = Duration::from_millis(900);
 
@@ -95,7 +97,10 @@ impl Router {
         queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)), Some(rate));
         queue.repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.lost());
         let before = std::mem::replace(estimate, bandwidth.media(self.now));
-        let absent = bandwidth.absent_for(self.now).is_some_and(|time| time > ABSENT_LONG);
+        // A link that became much smaller has to drain first, and then carries other pictures than those that wait.
+        let drains = bandwidth.drains_in();
+        let floods = if queue.pacer.absent { drains > Duration::ZERO } else { drains > DRAINS_LONG };
+        let absent = floods || bandwidth.absent_for(self.now).is_some_and(|time| time > ABSENT_LONG);
         let returned = std::mem::replace(&mut queue.pacer.absent, absent) && !absent;
         let fell = before.zip(*estimate).is_some_and(|(b, now)| now.0 * 100 < b.0 * (100 - FALL_PERCENT));
         if measurable
@@ -114,22 +119,22 @@ impl Router {
         }
         let stale = queue.pacer.delay() > STALE;
         let known = before.is_none() && estimate.is_some();
-        if returned || stale {
-            self.begin_again(index);
-        }
         // A step down is due at once; steps up are tried in their own time.
         if fell || known {
             self.allocate(index);
         }
+        if returned || stale {
+            self.begin_again(index);
+        }
     }
 
-    /// The path is back after so long that nobody can repair what was lost, or what waits is that old: pictures begin anew,
-    /// before anybody asks for it.
+    /// The path is back after so long that nobody can repair what was lost, or what waits is that old or too large: pictures begin
+    /// anew, before anybody asks for it.
     fn begin_again(&mut self, index: usize) {
         let Downlink { slots, queue, .. } = &mut self.downlinks[index];
         queue.pacer.clear_video();
         for (slot, state) in slots.iter_mut().enumerate().filter(|(_, slot)| slot.kind == MediaKind::Video) {
-            state.stop();
+            state.begin_again();
             self.agenda.switched.push(Subscriber { peer: index, slot });
         }
         self.start_switched();

@@ -43,6 +43,12 @@ impl Slot {
         self.next_report = None;
     }
 
+    /// The same, and what was sent before is not sent again: what comes next refers to nothing of it.
+    pub fn begin_again(&mut self) {
+        self.stop();
+        self.history.forget();
+    }
+
     /// A queue that fills up gets only what later pictures are made from, and a full one nothing new: what was begun is
     /// sent to its end.
     pub(super) fn relieve(&mut self, pressure: Pressure, stored: &Stored) -> Result<(), DropReason> {
