@@ -75,6 +75,8 @@ pub struct Controller {
     valid_from: Moment,
     loss: LossModel,
     feedback_count: Option<u8>,
+    /// When it was last seen that a message was lost.
+    message_lost: Option<Moment>,
     /// How many messages may be read now, times a million.
     feedback_credit: u64,
     credit_at: Moment,
@@ -122,6 +124,8 @@ const WINDOW_SLACK: Duration = Duration::from_millis(150);
 const LATE: Duration = Duration::from_millis(20);
 /// Where more is lost an answer that does not come may be about a packet that did not.
 const LATE_LOSS: f64 = 0.03;
+/// Nor where a message was lost no longer ago than this.
+const MESSAGES_COME: Duration = Duration::from_secs(10);
 /// Until a queue of our own has drained.
 const DRAIN_SLACK: Duration = Duration::from_millis(30);
 const WINDOW_MIN: u64 = 8 * 1500;
@@ -172,6 +176,7 @@ impl Controller {
             valid_from: Moment::default(),
             loss: LossModel::default(),
             feedback_count: None,
+            message_lost: None,
             feedback_credit: FEEDBACK_BURST * CREDIT,
             credit_at: Moment::default(),
             reference: None,
@@ -205,7 +210,11 @@ impl Controller {
         let lost =
             self.feedback_count.map_or(0, |last| feedback.feedback_count.wrapping_sub(last).wrapping_sub(1));
         // A message that overtook another looks like 255 lost.
-        self.stats.feedback_lost += u64::from(if lost < 128 { lost } else { 0 });
+        let lost = u64::from(if lost < 128 { lost } else { 0 });
+        self.stats.feedback_lost += lost;
+        if lost > 0 {
+            self.message_lost = Some(now);
+        }
         self.feedback_count = Some(feedback.feedback_count);
         let clock_us = self.extended_clock_us(feedback.reference_time);
 
@@ -432,7 +441,8 @@ impl Controller {
     /// it does.
     fn late_from(&self) -> Option<Moment> {
         let prompt = self.config.answers_promptly && self.loss.loss() <= LATE_LOSS;
-        if self.presence.last().is_none() || !prompt {
+        let lost = self.message_lost.is_some_and(|at| self.handled.since(at) < MESSAGES_COME);
+        if self.presence.last().is_none() || !prompt || lost {
             return None;
         }
         let queue = self.queue.standing().max(self.company.queue().unwrap_or_default());
