@@ -205,7 +205,7 @@ mod tests {
             last = estimator.insert(at, RtpTime(n * 960));
         }
         assert!((150..=200).contains(&last.as_millis()), "{last:?}");
-        assert_eq!(estimator.target(), Duration::from_millis(200));
+        assert!((160..=220).contains(&estimator.target().as_millis()), "{:?}", estimator.target());
     }
 
     #[test]
