@@ -155,7 +155,7 @@ impl Controller {
             history: History::default(),
             groups: Groups::default(),
             trendline: Trendline::default(),
-            queue: if config.answers_promptly { QueueDelay::default() } else { QueueDelay::of_shaped() },
+            queue: QueueDelay::default(),
             company: Company::default(),
             departed: Departed::default(),
             round_trip: RoundTrip::default(),
@@ -640,10 +640,7 @@ impl Controller {
             self.probes.plan(now, ABSENT_RATE, ProbeReason::Outage);
             return;
         }
-        // In a queue that somebody else keeps full a cluster is lost in part, and shows their share as well.
-        let alone = self.company.queue().is_none() || !self.config.answers_promptly;
-        let quiet =
-            alone && self.trendline.usage() == Usage::Normal && self.is_drained(now) && self.probes.idle();
+        let quiet = self.trendline.usage() == Usage::Normal && self.is_drained(now) && self.probes.idle();
         if !quiet
             || now < self.next_probe
             || self.rate >= self.wanted

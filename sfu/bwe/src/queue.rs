@@ -4,10 +4,13 @@ use crate::moment::Moment;
 use arrayvec::ArrayVec;
 use std::time::Duration;
 
-/// One-way delay above the smallest one. The clocks of both ends differ by an unknown constant, which the smallest delay contains.
+/// One-way delay above the smallest one of late. The clocks of both ends differ by an unknown constant, which the smallest
+/// delay contains; two windows forget it slowly, so that a changed route or drifting clocks are followed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct QueueDelay {
-    floor: Floor,
+    /// Smallest (arrival - sent) of the window that is complete and of the one that is filling, microseconds.
+    before: Option<i64>,
+    filling: Option<(Moment, i64)>,
     /// Smoothed, microseconds above zero of the two clocks.
     current: Option<f64>,
     /// Smallest of late: what never drained.
@@ -26,8 +29,7 @@ const BINS_NEW: usize = 3;
 const JUMP: Duration = Duration::from_millis(45);
 const JUMP_JITTERS: u32 = 2;
 
-/// Microseconds a millisecond by which the smallest delay rises: twice what the worst clocks drift.
-const RISE_PER_MS: i64 = 1;
+const WINDOW: Duration = Duration::from_secs(15);
 /// A queue that was never shorter than something in one to two of these stands.
 const STANDING: Duration = Duration::from_millis(150);
 /// Some ten packets.
@@ -35,67 +37,11 @@ const SMOOTHING: f64 = 0.1;
 /// A receiver's clock that jumps by this starts over.
 const JUMP_US: f64 = 10_000_000.0;
 
-/// Smallest (arrival - sent), microseconds.
-#[derive(Clone, Debug)]
-enum Floor {
-    /// As of when it last changed. It rises slowly, so that drifting clocks and in the end a changed route are followed, and a queue
-    /// that somebody keeps full for a minute is still one.
-    Rising(Option<(Moment, i64)>),
-    /// Of the window that is complete and of the one that is filling.
-    Forgotten { before: Option<i64>, filling: Option<(Moment, i64)> },
-}
-
-impl Default for Floor {
-    fn default() -> Self {
-        Self::Rising(None)
-    }
-}
-
-impl Floor {
-    fn on_packet(&mut self, now: Moment, delay: i64) {
-        match self {
-            Self::Rising(floor) => {
-                let risen = floor.map(|(at, floor)| floor + now.since(at).as_millis() as i64 * RISE_PER_MS);
-                let new = risen.map_or(delay, |risen| risen.min(delay));
-                // A time too short to rise in is not lost.
-                if floor.is_none_or(|(_, before)| before != new) {
-                    *floor = Some((now, new));
-                }
-            }
-            Self::Forgotten { filling: Some((since, smallest)), .. } if now.since(*since) < WINDOW => {
-                *smallest = (*smallest).min(delay);
-            }
-            Self::Forgotten { before, filling } => {
-                *before = filling.map(|(_, smallest)| smallest);
-                *filling = Some((now, delay));
-            }
-        }
-    }
-
-    fn smallest(&self) -> Option<i64> {
-        match self {
-            Self::Rising(floor) => floor.map(|(_, floor)| floor),
-            Self::Forgotten { before, filling } => {
-                before.iter().copied().chain(filling.map(|(_, smallest)| smallest)).min()
-            }
-        }
-    }
-}
-
 impl QueueDelay {
-    /// Of a peer that tells by delays how much is too much: what it told is forgotten after a while.
-    pub fn of_shaped() -> Self {
-        Self { floor: Floor::Forgotten { before: None, filling: None }, ..Self::default() }
-    }
-
     pub fn on_packet(&mut self, now: Moment, sent: Moment, arrival_us: i64) {
         let delay = arrival_us - sent.us_since(Moment::default());
         if self.current.is_some_and(|current| (current - delay as f64).abs() > JUMP_US) {
-            let floor = match self.floor {
-                Floor::Rising(_) => Floor::default(),
-                Floor::Forgotten { .. } => Floor::Forgotten { before: None, filling: None },
-            };
-            *self = Self { floor, ..Self::default() };
+            *self = Self::default();
         }
         let current = self.current.unwrap_or(delay as f64);
         self.current = Some(current + SMOOTHING * (delay as f64 - current));
@@ -107,7 +53,13 @@ impl QueueDelay {
                 *standing = Some((sent, delay));
             }
         }
-        self.floor.on_packet(now, delay);
+        match &mut self.filling {
+            Some((since, smallest)) if now.since(*since) < WINDOW => *smallest = (*smallest).min(delay),
+            filling => {
+                self.before = filling.map(|(_, smallest)| smallest);
+                *filling = Some((now, delay));
+            }
+        }
     }
 
     fn bin(&mut self, bin: i64, delay: i64) {
@@ -143,8 +95,10 @@ impl QueueDelay {
     }
 
     fn above_smallest(&self, delay: Option<f64>) -> Duration {
-        let (Some(floor), Some(delay)) = (self.floor.smallest(), delay) else { return Duration::ZERO };
-        Duration::from_micros((delay - floor as f64).max(0.0) as u64)
+        let filling = self.filling.map(|(_, smallest)| smallest);
+        let smallest = self.before.into_iter().chain(filling).min();
+        let (Some(smallest), Some(delay)) = (smallest, delay) else { return Duration::ZERO };
+        Duration::from_micros((delay - smallest as f64).max(0.0) as u64)
     }
 }
 
@@ -157,7 +111,6 @@ pub(crate) struct RoundTrip {
     measured: Option<(Moment, Duration)>,
 }
 
-const WINDOW: Duration = Duration::from_secs(15);
 /// A measurement counts for this long.
 const MEASURED_FOR: Duration = Duration::from_secs(20);
 
@@ -184,39 +137,5 @@ impl RoundTrip {
         let seen = self.before.into_iter().chain(filling).min();
         let measured = self.measured.map(|(_, rtt)| rtt);
         seen.into_iter().chain(measured).min()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(ms: u64) -> Moment {
-        Moment::default().plus(Duration::from_millis(ms))
-    }
-
-    /// A packet every 20 ms from `from_ms` to `to_ms`, so long under way.
-    fn packets(queue: &mut QueueDelay, from_ms: u64, to_ms: u64, delay_ms: impl Fn(u64) -> f64) {
-        for ms in (from_ms..to_ms).step_by(20) {
-            let arrival_us = ms as f64 * 1000.0 + delay_ms(ms) * 1000.0;
-            queue.on_packet(at(ms + 200), at(ms), arrival_us as i64);
-        }
-    }
-
-    #[test]
-    fn a_queue_that_somebody_keeps_for_a_minute_is_still_one() {
-        let mut queue = QueueDelay::default();
-        packets(&mut queue, 0, 5000, |_| 30.0);
-        packets(&mut queue, 5000, 65_000, |_| 230.0);
-        assert!((135..=145).contains(&queue.standing().as_millis()), "{:?}", queue.standing());
-        packets(&mut queue, 65_000, 66_000, |_| 30.0);
-        assert_eq!(queue.standing(), Duration::ZERO);
-    }
-
-    #[test]
-    fn a_clock_that_drifts_is_no_queue() {
-        let mut queue = QueueDelay::default();
-        packets(&mut queue, 0, 600_000, |ms| 30.0 + ms as f64 * 0.0005);
-        assert!(queue.standing() < Duration::from_millis(1), "{:?}", queue.standing());
     }
 }

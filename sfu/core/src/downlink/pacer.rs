@@ -66,14 +66,14 @@ pub(crate) struct Probing {
     packets_left: u32,
     /// Sent of it so far.
     bytes: usize,
-    /// There may well be no room for it.
+    /// It follows a large drop: there may well be no room for it.
     doubtful: bool,
 }
 
 impl From<Probe> for Probing {
     fn from(probe: Probe) -> Self {
         let bytes_left = probe.size.0 as usize;
-        let doubtful = !matches!(probe.reason, ProbeReason::Start | ProbeReason::Further);
+        let doubtful = probe.reason == ProbeReason::Recovery;
         Self { id: probe.id, rate: probe.rate, bytes_left, packets_left: probe.packets, bytes: 0, doubtful }
     }
 }
@@ -495,7 +495,7 @@ mod tests {
             drain(&mut pacer, 0)[14].0
         };
         // Two thirds of 5 kB at 500 kb/s: 53 ms.
-        let later = last(ProbeReason::Periodic) - last(ProbeReason::Start);
+        let later = last(ProbeReason::Recovery) - last(ProbeReason::Start);
         assert!((45..=60).contains(&later), "{later} ms");
     }
 
