@@ -402,8 +402,9 @@ impl Slot {
         self.octets = self.octets.wrapping_add(payload_len as u32);
         self.meter.add(now, len);
         self.last_sent = Some(nanos);
-        if self.kind == MediaKind::Video && self.rtx.is_some() && queue.repair.spend_first(len) {
-            self.send_twice(now, &sent, (stored, source.payloads, source.clock.offset()), session, queue)?;
+        let has_rtx = self.rtx.is_some() && mapped.rtx.is_some();
+        if self.kind == MediaKind::Video && has_rtx && queue.repair.spend_first(len) {
+            self.send_twice(now, &sent, (stored, source.payloads, source.clock.offset()), session, queue);
         }
         if let Some(inner) = red {
             let (_, packet) = source.layer(layer).cache.get(stored.ext_seq).ok_or(DropReason::CacheMiss)?;

@@ -96,7 +96,8 @@ impl Slot {
         Ok(copies)
     }
 
-    /// A second copy of what was just sent, once everything else that waits is out.
+    /// A second copy of what was just sent, once everything else that waits is out. Where there is no RTX for it, or no room, the one
+    /// that was sent has to do.
     pub(super) fn send_twice(
         &mut self,
         now: Instant,
@@ -104,9 +105,10 @@ impl Slot {
         found: (&Stored, &Payloads, Option<i64>),
         session: &Session,
         queue: &mut Queue,
-    ) -> Result<(), DropReason> {
-        let again = self.again(sent, found, session, Class::Padding)?;
-        self.push_rtx(again, |queued| queue.pacer.push_later(now + COPY_AFTER, queued))
+    ) {
+        if let Ok(again) = self.again(sent, found, session, Class::Padding) {
+            let _ = self.push_rtx(again, |queued| queue.pacer.push_later(now + COPY_AFTER, queued));
+        }
     }
 
     /// One packet for a probe: something sent lately once more, or nothing but padding before there is anything. Only on
