@@ -115,6 +115,7 @@ pub async fn run(options: &Options, stop: impl Future<Output = ()>) -> Result<Re
         token: None,
         history: None,
         role: None,
+        hold: false,
     })?;
 
     let mut stop = pin!(stop);
@@ -137,7 +138,7 @@ pub async fn run(options: &Options, stop: impl Future<Output = ()>) -> Result<Re
                 };
                 let now = Instant::now();
                 match message {
-                    ServerMessage::Joined { participant, answer, participants, bindings, .. } => {
+                    ServerMessage::Joined { participant, answer: Some(answer), participants, bindings, .. } => {
                         report.stages.signaling_ms = Some(ms(now));
                         report.participant = Some(participant);
                         participants.iter().for_each(|p| peer.reception.met(p));

@@ -370,6 +370,7 @@ fn with_token(room: &str, token: &str) -> ClientMessage {
             history,
             token: Some(token.into()),
             role: None,
+            hold: false,
         },
         other => other,
     }

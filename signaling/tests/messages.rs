@@ -83,7 +83,18 @@ impl World {
         };
         self.say(
             connection,
-            ClientMessage::Join { id, room, name, offer, tracks, slots, token, history: from, role: None },
+            ClientMessage::Join {
+                id,
+                room,
+                name,
+                offer,
+                tracks,
+                slots,
+                token,
+                history: from,
+                role: None,
+                hold: false,
+            },
         );
         self.settle();
         let joined = self.sent.iter().rev().find_map(|(to, m)| match m {

@@ -219,10 +219,12 @@ fn another_peer_connection_takes_the_place_of_the_old_one_in_every_slot() {
 
     // The old session's end comes late and means nothing; the first frame of the new one is Ann's.
     world.clear();
-    world.sessions.handle_media_event(Event::Closed { peer: PeerId(0), reason: CloseReason::ClosedByPeer });
+    world
+        .sessions
+        .handle_media_event(world.now, Event::Closed { peer: PeerId(0), reason: CloseReason::ClosedByPeer });
     let (slot, source) = (mid(4), (PeerId(2), mid(1)));
     let event = Event::FirstFrame { subscriber: PeerId(1), slot, source, rtp_timestamp: RtpTime(5) };
-    world.sessions.handle_media_event(event);
+    world.sessions.handle_media_event(world.now, event);
     world.drain();
     let frame = ServerMessage::FirstFrame { mid: "4".into(), participant: ann, rtp_timestamp: 5 };
     assert_eq!(world.sent, [(2, frame)]);
@@ -247,9 +249,9 @@ fn what_was_told_meanwhile_is_told_again() {
     world.clear();
     let (slot, source) = (mid(4), (PeerId(1), mid(1)));
     let event = Event::FirstFrame { subscriber: PeerId(0), slot, source, rtp_timestamp: RtpTime(5) };
-    world.sessions.handle_media_event(event);
+    world.sessions.handle_media_event(world.now, event);
     let layers = Event::LayersWanted { publisher: PeerId(0), mid: mid(1), streams: vec![(None, false)] };
-    world.sessions.handle_media_event(layers);
+    world.sessions.handle_media_event(world.now, layers);
     world.drain();
     assert!(world.to(1).is_empty());
     world.resume(3, &token, None);
@@ -272,7 +274,10 @@ fn media_that_ended_while_nobody_was_connected_is_asked_for_anew() {
     let (_, token) = world.enter(1);
     world.enter(2);
     world.lose(1);
-    world.sessions.handle_media_event(Event::Closed { peer: PeerId(0), reason: CloseReason::ConsentExpired });
+    world.sessions.handle_media_event(
+        world.now,
+        Event::Closed { peer: PeerId(0), reason: CloseReason::ConsentExpired },
+    );
     world.drain();
     assert_eq!(world.sessions.stats().participants, 2);
     world.clear();
@@ -299,7 +304,9 @@ fn who_hangs_up_while_away_is_gone_at_once() {
     world.enter(2);
     world.lose(1);
     world.clear();
-    world.sessions.handle_media_event(Event::Closed { peer: PeerId(0), reason: CloseReason::ClosedByPeer });
+    world
+        .sessions
+        .handle_media_event(world.now, Event::Closed { peer: PeerId(0), reason: CloseReason::ClosedByPeer });
     world.drain();
     assert_eq!(world.to(2)[0], ServerMessage::ParticipantLeft { participant: ann });
     assert_eq!(world.sessions.stats().away, 0);

@@ -139,7 +139,8 @@ async fn two_clients_join_and_see_each_other_come_and_go() {
     let (server, address) = start(Options { grace, ..options() }).await;
     let mut ann = Client::open(address).await;
     ann.say(&join(1, "demo", "Ann", 4)).await;
-    let ServerMessage::Joined { re: 1, answer, participants, server_ms, .. } = ann.hear().await else {
+    let ServerMessage::Joined { re: 1, answer: Some(answer), participants, server_ms, .. } = ann.hear().await
+    else {
         panic!()
     };
     assert!(participants.is_empty() && answer.contains("a=candidate:") && answer.contains("a=setup:active"));
@@ -261,6 +262,7 @@ async fn what_is_no_message_gets_an_error_and_the_connection_goes_on() {
             token: None,
             history: None,
             role: None,
+            hold: false,
         })
         .await;
     assert_eq!(client.error().await, (Some(4), ErrorCode::BadSdp));

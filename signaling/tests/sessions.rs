@@ -90,7 +90,7 @@ impl World {
     }
 
     fn event(&mut self, event: Event) {
-        self.sessions.handle_media_event(event);
+        self.sessions.handle_media_event(self.now, event);
         self.drain();
     }
 
@@ -127,7 +127,8 @@ fn a_second_participant_is_seen_by_the_first_without_an_offer() {
     world.clear();
     let ben = world.enter(2, "demo", 4);
 
-    let ServerMessage::Joined { re, answer, participants, bindings, room, .. } = world.to(2)[0] else {
+    let ServerMessage::Joined { re, answer: Some(answer), participants, bindings, room, .. } = world.to(2)[0]
+    else {
         panic!()
     };
     assert_eq!((*re, room.as_str()), (1, "demo"));
@@ -235,6 +236,7 @@ fn a_failed_join_touches_nobody_and_may_be_repeated() {
                 token: None,
                 history: None,
                 role: None,
+                hold: false,
             },
         );
         assert_eq!(world.error(3), (Some(5), expected), "case {index}");
@@ -421,7 +423,8 @@ fn the_media_plane_hears_who_may_send_data_and_only_of_those_who_agreed_on_chann
         *offer = with_data(1);
     }
     world.say(2, message);
-    let Some(ServerMessage::Joined { participant, answer, .. }) = world.to(2).first().copied().cloned()
+    let Some(ServerMessage::Joined { participant, answer: Some(answer), .. }) =
+        world.to(2).first().copied().cloned()
     else {
         panic!("not joined: {:?}", world.sent);
     };

@@ -68,6 +68,7 @@ impl Peer {
             token: None,
             history: None,
             role: None,
+            hold: false,
         };
         Self {
             rtc,
@@ -129,7 +130,7 @@ impl Peer {
 impl Participant for Peer {
     fn handle_message(&mut self, _now: Instant, message: ServerMessage) {
         match message {
-            ServerMessage::Joined { participant, answer, bindings, .. } => {
+            ServerMessage::Joined { participant, answer: Some(answer), bindings, .. } => {
                 self.accept(&answer);
                 self.bind(bindings);
                 self.outputs.push_back(Output::Seen(Seen::Joined(participant)));

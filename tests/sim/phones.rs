@@ -419,6 +419,7 @@ impl World {
                     token: None,
                     history,
                     role: None,
+                    hold: false,
                 }
             }
         };

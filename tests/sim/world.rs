@@ -456,7 +456,7 @@ impl World {
                     // Stages and addresses in it follow from the rest.
                     let event_text = without_moments(&format!("{event:?}"));
                     let _ = writeln!(self.log, "{} server {event_text}", micros(self.now - self.start));
-                    self.sessions.handle_media_event(event);
+                    self.sessions.handle_media_event(self.now, event);
                     told = true;
                 }
                 sfu_core::Output::Timeout(next) => {

@@ -69,6 +69,7 @@ impl Client {
             token: None,
             history: from,
             role: None,
+            hold: false,
         })
         .await?;
         loop {

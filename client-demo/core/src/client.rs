@@ -190,7 +190,7 @@ impl Client {
 
     pub fn handle_message(&mut self, now: Instant, message: ServerMessage) {
         match message {
-            ServerMessage::Joined { re, participant, answer, participants, bindings, .. } => {
+            ServerMessage::Joined { re, participant, answer: Some(answer), participants, bindings, .. } => {
                 self.media.stages.signaling_ms.get_or_insert(ms(self.start, now));
                 self.participant = Some(participant.clone());
                 participants.iter().for_each(|p| self.media.reception.met(p));
@@ -237,6 +237,9 @@ impl Client {
             ServerMessage::Layers { mid, active } => self.event(Event::Layers { mid, active }),
             ServerMessage::Quality { .. }
             | ServerMessage::Pong { .. }
+            // Nothing is asked to be held.
+            | ServerMessage::Joined { answer: None, .. }
+            | ServerMessage::Held { .. }
             | ServerMessage::Presence { .. }
             | ServerMessage::Permissions { .. }
             | ServerMessage::Stopped { .. }

@@ -110,6 +110,7 @@ impl Session {
             token: None,
             history: None,
             role: None,
+            hold: false,
         }
     }
 

@@ -389,7 +389,7 @@ impl Mirror {
             re: id,
             participant: "p1".into(),
             room: "room".into(),
-            answer,
+            answer: Some(answer),
             participants: vec![],
             bindings: vec![Binding { slot, participant: Some("mirror".into()), share: Share::Person }],
             resume: wire::ResumeTicket { token: "r1".into(), grace_ms: 30_000 },

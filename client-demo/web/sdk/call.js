@@ -12,6 +12,7 @@ import { Data } from './data.js';
 import { CallError } from './errors.js';
 import { CallKey } from './encryption/call-key.js';
 import { Emitter } from './events.js';
+import { asking } from './hold.js';
 import { MessageLog } from './messages.js';
 import { watchNetwork } from './network.js';
 import { MediaPath } from './path.js';
@@ -24,6 +25,7 @@ import { SLOT_STEP } from './slots.js';
 /** @import {CallState} from './connection.js' */
 /** @import {EncryptionChange} from './encryption/call-key.js' */
 /** @import {SharedKey} from './encryption/passphrase.js' */
+/** @import {Asked} from './hold.js' */
 /** @import {Published} from './publications.js' */
 /** @import {LinkQuality} from './reception.js' */
 /** @import {Setting} from './room.js' */
@@ -239,9 +241,13 @@ export class Call extends Emitter {
     return this.#publications.of(source);
   }
 
-  /** Opens the WebSocket and makes the offer, ahead of the click. Never throws: `join` tells what is wrong. */
-  prepare() {
-    if (this.#key.isPossible) this.#connection.prepare(); // Else `join` says so.
+  /**
+   * Opens the WebSocket and makes the offer, ahead of the click. Where it is known what will be joined, the server holds a place: nothing stands
+   * between the click and the media then, and nobody hears of it before. Call it again when it changes. Never throws: `join` tells what is wrong.
+   * @param {Asked} [wish] what will be given to `join`
+   */
+  prepare(wish) {
+    if (this.#key.isPossible) this.#connection.prepare(wish && asking(wish)); // Else `join` says so.
   }
 
   /**
@@ -271,7 +277,7 @@ export class Call extends Emitter {
    */
   async join({ room, name, token, role, start_ms = performance.now() }) {
     void this.#key.enter(room); // Made while the call is joined.
-    await this.#connection.join({ room, name, ...(token !== undefined && { token }), ...(role && { role }) }, start_ms);
+    await this.#connection.join(asking({ room, name, token, role }), start_ms);
   }
 
   leave() {
@@ -357,7 +363,8 @@ export class Call extends Emitter {
   /** @param {Source} source */
   #announce(source) {
     const { peer } = this.#path;
-    if (peer && this.state === 'joined') this.#connection.tell({ type: 'track', track: this.#publications.describe(source, peer) });
+    const { listener } = this.#connection;
+    if (peer && listener) listener.send({ type: 'track', track: this.#publications.describe(source, peer) });
     this.emit('participants', undefined);
   }
 

@@ -14,13 +14,15 @@
 
 import { Backoff } from './backoff.js';
 import { CallError, isPassing } from './errors.js';
+import { Hold } from './hold.js';
 import { Link } from './link.js';
 import { ConnectMeter } from './meter.js';
 import { Reach } from './reach.js';
 
+/** @import {Asked} from './hold.js' */
 /** @import {MediaPath} from './path.js' */
 /** @import {SlotView} from './view.js' */
-/** @import {ClientMessage, HistoryFrom, Joined, Resumed, Role, ServerMessage, Stages} from './wire.js' */
+/** @import {ClientMessage, HistoryFrom, Joined, Resumed, ServerMessage, Stages} from './wire.js' */
 
 /** @typedef {'idle' | 'joining' | 'waiting' | 'joined' | 'reconnecting' | 'left' | 'failed'} CallState */
 
@@ -53,7 +55,9 @@ export class Connection {
   #hooks;
   /** @type {CallState} */ #state = 'idle';
   /** @type {Link | null} */ #link = null;
-  /** @type {{room: string, name: string, token?: string, role?: Role}} What we join with. */ #asked = { room: '', name: '' };
+  /** @type {Asked} What we join with. */ #asked = { room: '', name: '' };
+  /** @type {Asked | null} What we shall join with, as far as is known. */ #wish = null;
+  /** @type {Hold | null} For the wish, in the lobby. */ #held = null;
   /** @type {string | null} What the server knows us by. */ #token = null;
   /** @type {CallError | null} */ #reason = null;
   #backoff = new Backoff();
@@ -91,19 +95,27 @@ export class Connection {
     return this.#state === 'joined' ? this.#link : null;
   }
 
+  /** Who hears of what we publish: the room, or in the lobby the server that holds our place. */
+  get listener() {
+    return this.#state === 'idle' ? (this.#held?.link ?? null) : this.link;
+  }
+
   /** @param {ClientMessage} message @returns {boolean} false: not sent, since we are not in a room */
   tell(message) {
     this.link?.send(message);
     return this.link !== null;
   }
 
-  prepare() {
+  /** @param {Asked} [wish] what we shall join with: the server settles everything ahead of it */
+  prepare(wish) {
     if (this.#state !== 'idle') return;
-    this.#openLink();
+    if (wish) this.#wish = wish;
+    const link = this.#openLink();
     this.#path.prepare();
+    if (link.isOpen) void this.#hold(link);
   }
 
-  /** @param {{room: string, name: string, token?: string, role?: Role}} asked @param {number} start_ms */
+  /** @param {Asked} asked @param {number} start_ms */
   async join(asked, start_ms) {
     if (this.#state !== 'idle') throw new CallError('wrong_state', 'This call has been joined already.');
     this.prepare();
@@ -164,8 +176,19 @@ export class Connection {
     link.opened().then(() => {
       if (this.#state === 'idle') this.#backoff.reset();
       this.#hooks.reachable(true);
+      void this.#hold(link);
     }, () => {});
     return link;
+  }
+
+  /** A place for our wish, unless it is held already. @param {Link} link */
+  async #hold(link) {
+    const wish = this.#wish;
+    if (wish === null || this.#state !== 'idle') return;
+    const offered = await this.#path.offered().catch(() => null); // Whoever joins hears of it.
+    const { peer } = this.#path;
+    if (!offered || !peer || this.#state !== 'idle' || wish !== this.#wish || link !== this.#link || !link.isOpen) return;
+    if (!this.#held?.fits(link, peer, wish)) this.#held = new Hold(link, peer, wish, { ...offered, history: this.#hooks.history() });
   }
 
   /** @param {Link} link */
@@ -173,6 +196,7 @@ export class Connection {
     this.#link = link;
     link.on('message', (message) => {
       if (link !== this.#link) return;
+      if (message.type === 'held') return;
       if (message.type === 'waiting') this.#become('waiting');
       else this.#hooks.message(message);
     });
@@ -192,19 +216,41 @@ export class Connection {
     }
   }
 
-  /** One try to join. @param {number} start_ms */
+  /** One try to join. @param {number} start_ms @returns {Promise<void>} */
   async #enter(start_ms) {
     const link = this.#openLink();
     const meter = this.#measure(start_ms);
+    const held = this.#held?.fits(link, this.#path.peer, this.#asked) ? this.#held : null;
+    this.#held = null;
     await within(link.opened(), REACH_WITHIN_MS);
-    const joined = await link.request({ type: 'join', ...this.#asked, ...(await this.#path.offered()), history: this.#hooks.history() });
+    /** @type {Joined} */
+    let joined;
+    try {
+      joined = await (held ? this.#enterHeld(held) : link.request({ type: 'join', ...this.#asked, ...(await this.#path.offered()), history: this.#hooks.history() }));
+    } catch (error) {
+      if (!(error instanceof CallError) || error.code !== 'hold_lost') throw error;
+      // The room is another one by now; our PeerConnection has the answer of the one before.
+      this.#path.clear();
+      this.#hooks.cleared();
+      return this.#enter(start_ms);
+    }
     meter.reach('signaling', performance.now());
     this.#token = joined.resume.token;
     // The bindings first: the page has its elements ready when the tracks begin.
     this.#hooks.joined(joined);
-    await this.#path.accept(joined.answer);
+    if (joined.answer !== null) await this.#path.accept(joined.answer);
     this.#entered(link);
     this.#path.grow(0);
+  }
+
+  /** The media path comes up while the word is on its way. @param {Hold} held */
+  async #enterHeld(held) {
+    held.link.enter();
+    const accepted = held.answer.then((answer) => (answer === null ? undefined : this.#path.accept(answer)));
+    accepted.catch(() => {});
+    const joined = await held.joined;
+    await accepted;
+    return joined;
   }
 
   /** Takes our session over on a link that has just opened. @param {Link} link @param {string} token */
@@ -310,6 +356,7 @@ export class Connection {
     this.#reach?.stop();
     this.#reach = null;
     this.#token = null;
+    this.#held = null;
     const link = this.#link;
     this.#link = null;
     link?.close();

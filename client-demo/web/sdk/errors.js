@@ -25,7 +25,7 @@ export class CallError extends Error {
 }
 
 /** @type {readonly CallErrorCode[]} */
-const PASSING = ['unreachable', 'gone', 'shutting_down', 'slow_consumer', 'media_lost', 'resume_refused', 'too_many_joins', 'too_many_messages', 'internal'];
+const PASSING = ['unreachable', 'gone', 'shutting_down', 'slow_consumer', 'media_lost', 'hold_lost', 'resume_refused', 'too_many_joins', 'too_many_messages', 'internal'];
 
 /** The server or the network went away, or is about to come back: trying again can help. @param {unknown} error */
 export function isPassing(error) {

@@ -5,7 +5,7 @@ import { CallError } from './errors.js';
 import { Emitter } from './events.js';
 import { parseServerMessage, writeClientMessage } from './wire.js';
 
-/** @import {Answer, ClientMessage, Done, Invited, Joined, Pong, Posted, Registered, Resumed, ServerMessage, ValueSet} from './wire.js' */
+/** @import {Answer, ClientMessage, Done, Held, Invited, Joined, Pong, Posted, Registered, Resumed, ServerMessage, ValueSet} from './wire.js' */
 /** @typedef {Extract<ClientMessage, {id: number}>} Request */
 /** Without its id, which the link chooses. @typedef {Request extends infer R ? R extends Request ? Omit<R, 'id'> : never : never} NewRequest */
 
@@ -26,8 +26,9 @@ const ANSWER_WITHIN_MS = 10_000;
 export class Link extends Emitter {
   /** @type {WebSocket} */ #socket;
   /** @type {Promise<void>} */ #opened;
-  /** @type {Map<number, {resolve: (message: any) => void, reject: (error: CallError) => void, timer: any}>} */
+  /** @type {Map<number, {resolve: (message: any) => void, reject: (error: CallError) => void, meanwhile?: (message: any) => void, timer: any, entered?: boolean}>} */
   #waiting = new Map();
+  /** @type {number | null} The join that the server answers: the newest. */ #joining = null;
   #nextId = 1;
   /** @type {any} */ #pinging;
   #closed = false;
@@ -94,7 +95,7 @@ export class Link extends Emitter {
   }
 
   /**
-   * @overload @param {Extract<NewRequest, {type: 'join'}>} message @returns {Promise<Joined>}
+   * @overload @param {Extract<NewRequest, {type: 'join'}>} message @param {(held: Held) => void} [meanwhile] @returns {Promise<Joined>}
    * @overload @param {Extract<NewRequest, {type: 'resume'}>} message @returns {Promise<Resumed>}
    * @overload @param {Extract<NewRequest, {type: 'register'}>} message @returns {Promise<Registered>}
    * @overload @param {Extract<NewRequest, {type: 'invite'}>} message @returns {Promise<Invited>}
@@ -104,16 +105,30 @@ export class Link extends Emitter {
    * @overload @param {Extract<NewRequest, {type: 'set'}>} message @returns {Promise<ValueSet>}
    * @overload @param {Extract<NewRequest, {type: 'offer'}>} message @returns {Promise<Answer>}
    * @overload @param {Extract<NewRequest, {type: 'ping'}>} message @returns {Promise<Pong>}
-   * @param {NewRequest} message @returns {Promise<any>} rejects with the server's error, `gone`, or `broken`
+   * @param {NewRequest} message @param {(message: any) => void} [meanwhile] hears what is not the answer yet @returns {Promise<any>} rejects with the server's error, `gone`, or `broken`
    */
-  request(message) {
+  request(message, meanwhile) {
     const id = this.#nextId++;
+    if (message.type === 'join') {
+      this.#settle(this.#joining, (join) => join.reject(new CallError('replaced', 'Another join has taken the place of this one.')));
+      this.#joining = id;
+    }
     return new Promise((resolve, reject) => {
       if (!this.isOpen) return reject(new CallError('gone', 'The connection to the server is closed.'));
       const timer = setTimeout(() => this.#end(`no answer to ${message.type}`), ANSWER_WITHIN_MS);
-      this.#waiting.set(id, { resolve, reject, timer });
+      this.#waiting.set(id, { resolve, reject, timer, meanwhile });
       this.send(/** @type {ClientMessage} */ ({ ...message, id }));
     });
+  }
+
+  /** Now: what a held join has asked for. Its answer has to come like any other. */
+  enter() {
+    const join = this.#joining === null ? undefined : this.#waiting.get(this.#joining);
+    if (!join) return;
+    clearTimeout(join.timer);
+    join.entered = true;
+    join.timer = setTimeout(() => this.#end('no answer to join'), ANSWER_WITHIN_MS);
+    this.send({ type: 'enter' });
   }
 
   /** Whether the connection is alive: it is closed if no answer comes in time. @param {number} within_ms */
@@ -150,15 +165,25 @@ export class Link extends Emitter {
     if (!('re' in message) || message.re === undefined || message.re === null) return this.emit('message', message);
     const waiting = this.#waiting.get(message.re);
     if (!waiting) return;
-    if (message.type === 'waiting') {
-      // A moderator answers, in their own time.
-      clearTimeout(waiting.timer);
+    if (message.type === 'waiting' || message.type === 'held') {
+      // A person answers, in their own time.
+      if (message.type === 'waiting' || !waiting.entered) clearTimeout(waiting.timer);
+      waiting.meanwhile?.(message);
       return this.emit('message', message);
     }
-    this.#waiting.delete(message.re);
+    this.#settle(message.re, ({ resolve, reject }) => {
+      if (message.type === 'error') reject(new CallError(message.code, message.message, message.present));
+      else resolve(message);
+    });
+  }
+
+  /** @param {number | null} id @param {(request: {resolve: (message: any) => void, reject: (error: CallError) => void}) => void} answer */
+  #settle(id, answer) {
+    const waiting = id === null ? undefined : this.#waiting.get(id);
+    if (id === null || !waiting) return;
+    this.#waiting.delete(id);
     clearTimeout(waiting.timer);
-    if (message.type === 'error') waiting.reject(new CallError(message.code, message.message, message.present));
-    else waiting.resolve(message);
+    answer(waiting);
   }
 
   #ping() {

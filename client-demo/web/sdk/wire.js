@@ -129,9 +129,10 @@
  *
  * @typedef {'bad_message' | 'unknown_message' | 'message_too_large' | 'wrong_state' | 'bad_name' | 'bad_room'
  *   | 'bad_sdp' | 'bad_tracks' | 'access_denied' | 'not_allowed' | 'unknown_participant' | 'bad_identity' | 'too_many_devices' | 'in_call' | 'unknown_call' | 'bad_post' | 'not_stored' | 'busy' | 'removed' | 'not_admitted' | 'wait_timeout' | 'moved' | 'unknown_group' | 'bad_groups' | 'conflict' | 'bad_attribute' | 'room_locked' | 'room_full' | 'too_many_rooms' | 'too_many_joins' | 'too_many_messages'
- *   | 'resume_refused' | 'replaced' | 'join_timeout' | 'media_lost' | 'slow_consumer' | 'shutting_down' | 'internal'} ErrorCode
+ *   | 'hold_lost' | 'resume_refused' | 'replaced' | 'join_timeout' | 'media_lost' | 'slow_consumer' | 'shutting_down' | 'internal'} ErrorCode
  *
- * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[], token?: string, history?: HistoryFrom, role?: Role}
+ * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[], token?: string, history?: HistoryFrom, role?: Role, hold?: boolean}
+ *   | {type: 'enter'}
  *   | {type: 'resume', id: number, token: string, media?: MediaOffer, history?: HistoryFrom}
  *   | {type: 'offer', id: number, offer: string, tracks: TrackInfo[], slots: SlotPair[]}
  *   | {type: 'track', track: TrackInfo}
@@ -149,10 +150,11 @@
  *   | {type: 'ping', id: number}
  *   | {type: 'leave'}} ClientMessage
  *
- * @typedef {{type: 'joined', re: number, participant: string, room: string, answer: string,
+ * @typedef {{type: 'joined', re: number, participant: string, room: string, answer: string | null,
  *   participants: ParticipantInfo[], bindings: Binding[], resume: ResumeTicket, grants: Grants, role?: Role, attributes?: Attribute[], server_ms: number}} Joined
  * @typedef {{type: 'resumed', re: number, participant: string, room: string, answer: string | null, media: boolean,
  *   participants: ParticipantInfo[], bindings: Binding[], grants: Grants, role?: Role, attributes?: Attribute[], group?: string}} Resumed
+ * @typedef {{type: 'held', re: number, answer: string | null}} Held
  * @typedef {{type: 'waiting', re: number, timeout_ms: number}} Waiting
  * @typedef {{type: 'moved', room: string, group: string | null, participants: ParticipantInfo[], bindings: Binding[], attributes: Attribute[],
  *   locked: boolean, waiting: boolean, publish: Source[], spotlight: string | null}} Moved
@@ -167,7 +169,7 @@
  * @typedef {{type: 'error', re?: number, code: ErrorCode, message: string, present?: {value: string | null, version: number}}} ErrorMessage
  * @typedef {{type: 'layers', mid: string, active: EncodingActive[]}} Layers
  * @typedef {{type: 'quality', estimate_kbps: number | null, wanted_kbps: number, slots: SlotQuality[], decisions: Decision[]}} Quality
- * @typedef {Joined | Resumed | Waiting | Moved | ValueSet | Answer | Done | Registered | Invited | Posted | Messages | Pong | ErrorMessage | Layers | Quality
+ * @typedef {Joined | Held | Resumed | Waiting | Moved | ValueSet | Answer | Done | Registered | Invited | Posted | Messages | Pong | ErrorMessage | Layers | Quality
  *   | {type: 'participant_joined', participant: ParticipantInfo}
  *   | {type: 'participant_left', participant: string}
  *   | {type: 'track_changed', participant: string, track: TrackInfo}
@@ -192,7 +194,7 @@
 /** @type {readonly ErrorCode[]} Every code the server can answer with; what people read about each is in the page. */
 export const ERROR_CODES = [
   'bad_message', 'unknown_message', 'message_too_large', 'too_many_messages', 'wrong_state', 'bad_name', 'bad_room',
-  'bad_sdp', 'bad_tracks', 'access_denied', 'not_allowed', 'unknown_participant', 'bad_identity', 'too_many_devices', 'in_call', 'unknown_call', 'bad_post', 'not_stored', 'busy', 'removed', 'not_admitted', 'wait_timeout', 'moved', 'unknown_group', 'bad_groups', 'conflict', 'bad_attribute', 'room_locked', 'room_full', 'too_many_rooms', 'too_many_joins', 'resume_refused', 'replaced', 'join_timeout', 'media_lost',
+  'bad_sdp', 'bad_tracks', 'access_denied', 'not_allowed', 'unknown_participant', 'bad_identity', 'too_many_devices', 'in_call', 'unknown_call', 'bad_post', 'not_stored', 'busy', 'removed', 'not_admitted', 'wait_timeout', 'moved', 'unknown_group', 'bad_groups', 'conflict', 'bad_attribute', 'room_locked', 'room_full', 'too_many_rooms', 'too_many_joins', 'hold_lost', 'resume_refused', 'replaced', 'join_timeout', 'media_lost',
   'slow_consumer', 'shutting_down', 'internal',
 ];
 
@@ -275,13 +277,14 @@ const stages = object({
 /** @type {Record<ServerMessage['type'], Check>} */
 const SERVER = {
   joined: object({
-    re: number, participant: text, room: text, answer: text, participants: list(participant), bindings: list(binding),
+    re: number, participant: text, room: text, answer: optional(text), participants: list(participant), bindings: list(binding),
     resume: ticket, grants, role: optional(role), attributes: optional(list(attribute)), server_ms: number,
   }),
   resumed: object({
     re: number, participant: text, room: text, answer: optional(text), media: flag, participants: list(participant),
     bindings: list(binding), grants, role: optional(role), attributes: optional(list(attribute)), group: optional(text),
   }),
+  held: object({ re: number, answer: optional(text) }),
   waiting: object({ re: number, timeout_ms: number }),
   waiting_room: object({ people: list(member) }),
   moved: object({
@@ -321,7 +324,8 @@ const SERVER = {
 
 /** @type {Record<ClientMessage['type'], Check>} */
 const CLIENT = {
-  join: object({ id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot), token: optional(text), history: optional(from), role: optional(role) }),
+  join: object({ id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot), token: optional(text), history: optional(from), role: optional(role), hold: optional(flag) }),
+  enter: object({}),
   resume: object({
     id: number, token: text, media: optional(object({ offer: text, tracks: list(track), slots: list(slot) })), history: optional(from),
   }),

@@ -81,7 +81,7 @@ export class App extends Emitter {
     });
     this.#pointers = new Pointers(surface);
     this.#ringing = new Ringing(surface, createPhone, (ring) => this.#enterRing(ring));
-    this.#lobby = new Lobby(surface, this.#local, { ...given, encrypted: this.#key !== null }, (room, name) => this.#join(room, name), (name) => this.#ringing.listen(name), () => this.leave());
+    this.#lobby = new Lobby(surface, this.#local, { ...given, encrypted: this.#key !== null }, (room, name) => this.#join(room, name), (name) => this.#lobbyChanged(name), () => this.leave());
     this.#local.on('changed', () => this.#render());
     const click = (/** @type {string} */ id, /** @type {() => unknown} */ act) => surface.find(id).addEventListener('click', () => void act());
     click('toggle-microphone', () => this.#local.set('microphone', !this.#local.isOn('microphone')));
@@ -213,10 +213,23 @@ export class App extends Emitter {
     call.on('departed', (participant) => this.#announce(words.call.departed(participant.name)));
     call.on('state', mine(() => this.#stateChanged()));
     call.on('error', (error) => call === this.#call && this.#ended(error));
-    call.prepare();
+    this.#prepare(call);
     this.#ringing.listen(this.#lobby.name);
     // After the offer: nothing of it depends on what the person answers.
     if (!this.#local.track('camera') && !this.#local.track('microphone')) void this.#local.start();
+  }
+
+  /** What Join will ask for is known: the server can be ready for it. @param {Call} call */
+  #prepare(call) {
+    const { room, name } = this.#lobby;
+    if (!room || !name) return call.prepare();
+    call.prepare({ room, name, ...(this.#token && { token: this.#token }), ...(this.#role && { role: this.#role }) });
+  }
+
+  /** @param {string} name */
+  #lobbyChanged(name) {
+    this.#ringing.listen(name);
+    if (this.#call?.state === 'idle') this.#prepare(this.#call);
   }
 
   /** Both sides are ready: the PeerConnection was prepared while it rang. @param {Ring} ring */

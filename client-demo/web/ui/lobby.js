@@ -38,10 +38,10 @@ export class Lobby {
   /**
    * @param {Surface} surface @param {LocalMedia} local @param {Given} given
    * @param {(room: string, name: string) => void} join called on Join with both filled in
-   * @param {(name: string) => void} renamed called when another name was given
+   * @param {(name: string) => void} changed called when another name or room was given
    * @param {() => void} gaveUp called when nobody is to be waited for any more
    */
-  constructor(surface, local, given, join, renamed, gaveUp) {
+  constructor(surface, local, given, join, changed, gaveUp) {
     this.#surface = surface;
     this.#local = local;
     this.#given = given;
@@ -67,10 +67,13 @@ export class Lobby {
     this.#name.addEventListener('change', () => {
       this.#remember('sampan-name', this.name);
       local.rename(this.name);
-      renamed(this.name);
+      changed(this.name);
     });
     surface.find('stop-waiting').addEventListener('click', gaveUp);
-    this.#room.addEventListener('change', () => this.#remember('sampan-room', this.room));
+    this.#room.addEventListener('change', () => {
+      this.#remember('sampan-room', this.room);
+      changed(this.name);
+    });
     surface.find('preview-microphone').addEventListener('click', () => local.set('microphone', !local.isOn('microphone')));
     surface.find('preview-camera').addEventListener('click', () => local.set('camera', !local.isOn('camera')));
     for (const device of /** @type {Device[]} */ (['camera', 'microphone'])) {

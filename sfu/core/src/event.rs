@@ -74,6 +74,8 @@ impl TimeoutReason {
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
+    /// The first check of the peer came, with our password: the handshake begins.
+    IceConnected { peer: PeerId },
     /// Media can flow both ways.
     Connected { peer: PeerId, stages: Stages },
     /// The peer is reached at another address now.

@@ -105,7 +105,7 @@ impl Engine {
             let mut read_at = None;
             tokio::select! {
                 biased;
-                Some(event) = events.recv() => self.sessions.handle_media_event(event),
+                Some(event) = events.recv() => self.sessions.handle_media_event(Instant::now(), event),
                 input = inputs.recv() => match input {
                     Some(input) => {
                         self.sessions.handle_load(&self.sfu.busy_percent());

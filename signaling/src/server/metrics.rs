@@ -70,6 +70,7 @@ fn signaling(page: &mut Page, sessions: &Stats, cap: &ConnectionCap) {
         "Participants whose connection is lost, and who are waited for.",
         sessions.away,
     );
+    page.gauge("sampan_held", "People in the lobby for whom a media path is ready.", sessions.held);
     page.gauge("sampan_waiting", "People whom a moderator has to let in.", sessions.waiting);
     page.counter(
         "sampan_resumes_total",

@@ -15,12 +15,16 @@ use super::sticky::Sticky;
 
 /// ```text
 /// Idle --join, resume--> Joined --leave, closed, lost, taken over--> (forgotten)
-///   `----join--> Waiting --admitted--> Joined
-///                  `- refused, too late --> Idle
+///   |----join--> Waiting --admitted--> Joined
+///   |              `- refused, too late --> Idle
+///   `----join {hold}--> Held --enter, first check--> as a join
+///                         `- refused, lost --> Idle
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
     Idle,
+    /// In the lobby, with everything ready.
+    Held,
     /// A moderator has to let it in.
     Waiting(PeerId),
     Joined(PeerId),
@@ -53,7 +57,7 @@ impl Connection {
 
     pub fn peer(&self) -> Option<PeerId> {
         match self.state {
-            State::Idle | State::Waiting(_) => None,
+            State::Idle | State::Held | State::Waiting(_) => None,
             State::Joined(peer) => Some(peer),
         }
     }
@@ -78,6 +82,8 @@ pub(super) struct Peer {
     pub worker: usize,
     /// Ours, as in the last answer.
     pub local: IceCredentials,
+    /// It was held: its transport is older than its join.
+    pub was_held: bool,
     /// The peer's, as in its last offer: new ones ask for an ICE restart.
     pub remote: IceCredentials,
     /// Of the peer's certificate: another one is another PeerConnection.

@@ -92,11 +92,12 @@ impl Sessions {
             let message = "a moderator has to let you in, and there is no way to wait for that here";
             return Err(Refused::new(ErrorCode::NotAdmitted, message).into());
         }
-        let entered = self.enter(join, &offer, Newcomer { connection: None, jti: bearer.jti, id: None })?;
+        let newcomer = Newcomer { connection: None, jti: bearer.jti, id: None };
+        let (entered, answer) = self.enter(join, &offer, newcomer)?;
         let etag = self.etag(entered.peer);
         self.drain_rooms();
         self.open_history(entered.room);
-        Ok(Reply::Media(MediaResource { id: entered.token, answer: entered.answer, etag }))
+        Ok(Reply::Media(MediaResource { id: entered.token, answer, etag }))
     }
 
     /// Trickled candidates, which we do not need, or an ICE restart. `condition`: the request's `If-Match`.

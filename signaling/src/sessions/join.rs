@@ -14,6 +14,7 @@ use super::sticky::Sticky;
 use super::{ConnectionId, Output, Refused, Sessions, translate, waiting};
 
 /// What a `join` carries.
+#[derive(Debug)]
 pub(super) struct Wanted {
     pub room: String,
     pub name: String,
@@ -40,8 +41,26 @@ pub(super) struct Entered {
     pub participant: String,
     /// Whoever knows it may go on with this session.
     pub token: String,
-    /// SDP.
-    pub answer: String,
+}
+
+/// Who wants to come in, by what they ask for and by their token.
+pub(super) struct Asking {
+    pub join: rooms::Join,
+    pub jti: Option<String>,
+    /// A moderator has to let them in.
+    pub has_to_wait: bool,
+}
+
+/// A transport for somebody, and what was negotiated for it.
+#[derive(Clone, Debug)]
+pub(super) struct Seat {
+    pub room: packet::RoomId,
+    pub worker: usize,
+    pub local: IceCredentials,
+    pub remote: Remote,
+    pub media: PeerMedia,
+    /// SDP session id and seed of SSRCs.
+    pub session: (u64, u64),
 }
 
 impl Sessions {
@@ -51,7 +70,7 @@ impl Sessions {
         now: Instant,
         connection: ConnectionId,
         id: u64,
-        wanted: Wanted,
+        wanted: &Wanted,
     ) -> Result<(), Refused> {
         let Some(state) = self.connections.get(&connection) else { return Ok(()) };
         if state.state != State::Idle {
@@ -63,40 +82,47 @@ impl Sessions {
                 "too many joins from your network: wait some seconds",
             ));
         }
-        let tracks = translate::tracks_to_core(&wanted.tracks)?;
-        let slots = translate::slots_to_core(&wanted.slots)?;
-        let bearer = self.bearer(now, &wanted.room, wanted.token.as_deref())?;
-        let (name, mut grants, mut role) = (bearer.name.unwrap_or(wanted.name), bearer.grants, bearer.role);
-        if self.config.keys.is_none() && bearer.identity.is_none() {
-            role = wanted.role.map(translate::role_to_core);
-            grants = role.map_or(grants, rooms::Role::grants);
-        }
-        let (identity, must_wait) = (bearer.identity, bearer.must_wait);
-        let join = rooms::Join { room: wanted.room, name, identity, grants, role, must_wait, tracks, slots };
-        let has_to_wait = self.rooms.must_wait(&join);
+        let Asking { join, jti, has_to_wait } = self.asking(now, wanted)?;
         if !has_to_wait {
             self.rooms.check_join(PeerId(self.next_peer), &join)?;
         }
         let offer = sdp::Offer::parse(&wanted.offer)?;
+        let history = wanted.history.clone();
         if has_to_wait {
-            let asked = waiting::Asked { connection, re: id, jti: bearer.jti, history: wanted.history };
-            return self.wait(now, join, offer, asked);
+            return self.wait(now, join, offer, waiting::Asked { connection, re: id, jti, history });
         }
-        let newcomer = Newcomer { connection: Some(connection), jti: bearer.jti, id: None };
-        let entered = self.enter(join, &offer, newcomer)?;
-        self.welcome(connection, id, entered, wanted.history);
+        let newcomer = Newcomer { connection: Some(connection), jti, id: None };
+        let (entered, answer) = self.enter(join, &offer, newcomer)?;
+        self.welcome(connection, id, entered, Some(answer), history);
         Ok(())
     }
 
-    /// Tells somebody who is in what they have to know.
+    pub(super) fn asking(&mut self, now: Instant, wanted: &Wanted) -> Result<Asking, Refused> {
+        let tracks = translate::tracks_to_core(&wanted.tracks)?;
+        let slots = translate::slots_to_core(&wanted.slots)?;
+        let bearer = self.bearer(now, &wanted.room, wanted.token.as_deref())?;
+        let name = bearer.name.unwrap_or_else(|| wanted.name.clone());
+        let (mut grants, mut role) = (bearer.grants, bearer.role);
+        if self.config.keys.is_none() && bearer.identity.is_none() {
+            role = wanted.role.map(translate::role_to_core);
+            grants = role.map_or(grants, rooms::Role::grants);
+        }
+        let (room, identity, must_wait) = (wanted.room.clone(), bearer.identity, bearer.must_wait);
+        let join = rooms::Join { room, name, identity, grants, role, must_wait, tracks, slots };
+        let has_to_wait = self.rooms.must_wait(&join);
+        Ok(Asking { join, jti: bearer.jti, has_to_wait })
+    }
+
+    /// Tells somebody who is in what they have to know. `answer`: SDP; None: it was given before.
     pub(super) fn welcome(
         &mut self,
         connection: ConnectionId,
         re: u64,
         entered: Entered,
+        answer: Option<String>,
         history: Option<wire::HistoryFrom>,
     ) {
-        let Entered { peer, room, participant, token, answer } = entered;
+        let Entered { peer, room, participant, token } = entered;
         let (participants, bindings) = self.snapshot(peer);
         let Some(known) = self.rooms.participant(peer) else { return };
         let message = ServerMessage::Joined {
@@ -125,9 +151,9 @@ impl Sessions {
         &mut self,
         join: rooms::Join,
         offer: &sdp::Offer,
-        Newcomer { connection, jti, id }: Newcomer,
-    ) -> Result<Entered, Refused> {
-        let peer = id.as_ref().map_or(PeerId(self.next_peer), |(peer, _)| *peer);
+        newcomer: Newcomer,
+    ) -> Result<(Entered, String), Refused> {
+        let peer = newcomer.id.as_ref().map_or(PeerId(self.next_peer), |(peer, _)| *peer);
         let room = self.rooms.check_join(peer, &join)?;
         if self.place.is_full() && !self.place.knows(room) {
             return Err(Refused::new(
@@ -135,33 +161,46 @@ impl Sessions {
                 "the server's processors are busy with the calls that are there: try again in a while, or on another server",
             ));
         }
+        // Who has nothing but media has none of our protocol to speak over channels.
+        let (seat, answer) = self.seat(room, &join, offer, newcomer.connection.is_some())?;
+        self.rooms.join(peer, join)?;
+        if newcomer.id.is_none() {
+            self.next_peer += 1;
+        }
+        self.add_to_media(peer, &seat);
+        Ok((self.take_seat(peer, seat, newcomer), answer))
+    }
+
+    /// Answers an offer, and changes nothing.
+    pub(super) fn seat(
+        &mut self,
+        room: packet::RoomId,
+        join: &rooms::Join,
+        offer: &sdp::Offer,
+        data: bool,
+    ) -> Result<(Seat, String), Refused> {
         let worker = self.place.worker(room);
         let local = self.secret.credentials(worker);
-        let seeds = (self.secret.number(), self.secret.number());
-        // Who has nothing but media has none of our protocol to speak over channels.
-        let data = connection.is_some();
+        let session = (self.secret.number(), self.secret.number());
         let (answer, media, remote) =
-            self.answer(offer, worker, local.clone(), (&join.slots, data), seeds, None)?;
+            self.answer(offer, worker, local.clone(), (&join.slots, data), session, None)?;
         translate::check_against_media(&media, &join.tracks, &join.slots)?;
+        Ok((Seat { room, worker, local, remote, media, session }, answer))
+    }
 
-        self.rooms.join(peer, join)?;
+    pub(super) fn add_to_media(&mut self, peer: PeerId, seat: &Seat) {
+        let Seat { room, worker, local, remote, media, .. } = seat.clone();
+        let command = Command::AddPeer { peer, room, local, remote, media };
+        self.outputs.push_back(Output::Media { worker, command });
+    }
+
+    /// What is known of somebody who is in the room and in the media plane from now on.
+    pub(super) fn take_seat(&mut self, peer: PeerId, seat: Seat, newcomer: Newcomer) -> Entered {
+        let Newcomer { connection, jti, id } = newcomer;
+        let Seat { room, worker, local, remote, media, session } = seat;
         self.place.enter(room);
         self.stats.joins += 1;
-        let participant = match id {
-            Some((_, id)) => id,
-            None => {
-                self.next_peer += 1;
-                self.secret.participant_id()
-            }
-        };
-        let command = Command::AddPeer {
-            peer,
-            room,
-            local: local.clone(),
-            remote: remote.clone(),
-            media: media.clone(),
-        };
-        self.outputs.push_back(Output::Media { worker, command });
+        let participant = id.map_or_else(|| self.secret.participant_id(), |(_, id)| id);
         let token = self.secret.token();
         let entry = Peer {
             peer,
@@ -173,12 +212,13 @@ impl Sessions {
             id: participant.clone(),
             worker,
             local,
+            was_held: false,
             remote: remote.ice,
             fingerprint: remote.fingerprint,
             setup: remote.setup,
             has_media: true,
             media,
-            session: seeds,
+            session,
             answers: 1,
             has_reported_stages: false,
             sticky: Sticky::default(),
@@ -193,7 +233,7 @@ impl Sessions {
             state.state = State::Joined(peer);
             self.join_deadlines.remove(&(state.join_by, connection));
         }
-        Ok(Entered { peer, room, participant, token, answer })
+        Entered { peer, room, participant, token }
     }
 
     /// A new offer of a running session.
@@ -266,6 +306,10 @@ impl Sessions {
     }
 
     pub(super) fn track(&mut self, connection: ConnectionId, track: &TrackInfo) -> Result<(), Refused> {
+        if let Some(held) = self.held.get_mut(&connection) {
+            held.change(track);
+            return Ok(());
+        }
         let peer = self.joined(connection)?;
         self.rooms.set_track(peer, translate::track_to_core(track)?)?;
         self.drain_rooms();

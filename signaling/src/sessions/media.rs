@@ -1,5 +1,7 @@
 //! What the media plane reports, and what clients report about media.
 
+use std::time::Instant;
+
 use sfu_core::{CloseReason, Event};
 use wire::{EncodingActive, ErrorCode, Preference, ServerMessage, Stages};
 
@@ -7,13 +9,24 @@ use super::{ConnectionId, Output, Refused, Sessions, translate};
 
 impl Sessions {
     /// An event of any worker. One about a participant that has left does nothing.
-    pub fn handle_media_event(&mut self, event: Event) {
+    pub fn handle_media_event(&mut self, now: Instant, event: Event) {
         match event {
-            Event::Connected { stages, .. } => {
-                let measured = [("ice", stages.ice), ("dtls", stages.dtls)];
+            Event::IceConnected { peer } => self.enter_reached(now, peer),
+            Event::Connected { peer, stages } => {
+                // A held transport has waited for the click: what it took begins with the first check.
+                let measured = match self.peers.get(&peer).is_some_and(|peer| peer.was_held) {
+                    true => [
+                        ("ice", None),
+                        ("dtls", stages.dtls.zip(stages.ice).map(|(d, i)| d.saturating_sub(i))),
+                    ],
+                    false => [("ice", stages.ice), ("dtls", stages.dtls)],
+                };
                 for (stage, duration) in measured.into_iter().filter_map(|(stage, d)| Some((stage, d?))) {
                     self.stats.server_stages.entry(stage).or_default().record(duration);
                 }
+            }
+            Event::Closed { peer, reason } if self.held_peers.contains_key(&peer) => {
+                self.held_closed(peer, reason)
             }
             Event::Closed { peer, reason } => {
                 let Some(entry) = self.peers.get_mut(&peer) else { return };

@@ -13,6 +13,7 @@ mod bearer;
 mod connection;
 mod events;
 mod groups;
+mod hold;
 mod http_media;
 mod join;
 mod media;
@@ -114,6 +115,9 @@ pub struct Sessions {
     place: place::Place,
     secret: secret::Secret,
     joins: rate::PerAddress,
+    /// Places of people in the lobby, and whose they are.
+    held: BTreeMap<ConnectionId, hold::Held>,
+    held_peers: BTreeMap<PeerId, ConnectionId>,
     connections: BTreeMap<ConnectionId, Connection>,
     revoked: access::Revoked,
     calls: ring_core::Calls,
@@ -162,6 +166,8 @@ impl Sessions {
             place: place::Place::new(config.workers.len()),
             secret: secret::Secret::new(config.seed),
             joins: rate::PerAddress::new(config.joins),
+            held: BTreeMap::new(),
+            held_peers: BTreeMap::new(),
             connections: BTreeMap::new(),
             revoked: access::Revoked::default(),
             calls: ring_core::Calls::new(config.calls.clone()),
@@ -216,10 +222,16 @@ impl Sessions {
             return;
         }
         let (re, result) = match message {
-            ClientMessage::Join { id, room, name, offer, tracks, slots, token, history, role } => {
+            ClientMessage::Join { id, room, name, offer, tracks, slots, token, history, role, hold } => {
                 let wanted = join::Wanted { room, name, offer, tracks, slots, token, history, role };
-                (Some(id), self.join(now, connection, id, wanted))
+                self.let_go(connection);
+                let result = match hold {
+                    true => self.hold(now, connection, id, wanted),
+                    false => self.join(now, connection, id, &wanted),
+                };
+                (Some(id), result)
             }
+            ClientMessage::Enter {} => (None, self.enter_held(now, connection)),
             ClientMessage::Resume { id, token, media, history } => {
                 (Some(id), self.resume(now, connection, id, &token, media, history))
             }
@@ -348,6 +360,7 @@ impl Sessions {
             participants: rooms.participants,
             away: self.away.len(),
             waiting: self.waiters.len(),
+            held: self.held_peers.len(),
             calls: self.calls.count(),
             devices: self.phones.count(),
             ..self.stats.clone()
@@ -377,7 +390,11 @@ impl Sessions {
         // What others do at the same moment is nobody's fault.
         let is_fault = !matches!(
             refused.code,
-            ErrorCode::Conflict | ErrorCode::Moved | ErrorCode::NotAdmitted | ErrorCode::WaitTimeout
+            ErrorCode::Conflict
+                | ErrorCode::Moved
+                | ErrorCode::NotAdmitted
+                | ErrorCode::WaitTimeout
+                | ErrorCode::HoldLost
         );
         state.refusals += u32::from(is_fault);
         let is_too_often = state.refusals >= wire::limits::REFUSALS_MAX;
@@ -415,6 +432,7 @@ impl Sessions {
         match state.state {
             State::Joined(peer) => self.leave(peer),
             State::Waiting(peer) => self.end_wait(peer),
+            State::Held => drop(self.take_held(connection, true)),
             State::Idle => {}
         }
     }

@@ -20,6 +20,7 @@ impl Sessions {
             State::Joined(peer) => peer,
             // Nobody waits for those who wait.
             State::Waiting(peer) => return self.end_wait(peer),
+            State::Held => return drop(self.take_held(connection, true)),
             State::Idle => return,
         };
         let until = heard_at + self.config.grace;

@@ -15,6 +15,8 @@ pub struct Stats {
     pub away: usize,
     /// That a moderator has to let in.
     pub waiting: usize,
+    /// People in the lobby for whom a transport is ready.
+    pub held: usize,
     /// That ring or go on.
     pub calls: usize,
     /// That would ring.

@@ -72,11 +72,11 @@ impl Sessions {
             id: Some((peer, waiter.id.clone())),
         };
         let (join, offer) = (waiter.join.clone(), waiter.offer.clone());
-        let entered = self.enter(join, &offer, newcomer)?;
+        let (entered, answer) = self.enter(join, &offer, newcomer)?;
         if let Some(waiter) = self.waiters.remove(&peer) {
             self.wait_deadlines.remove(&(waiter.until, peer));
         }
-        self.welcome(connection, re, entered, history);
+        self.welcome(connection, re, entered, Some(answer), history);
         Ok(())
     }
 

@@ -29,6 +29,15 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
+        Self::with_config(|_| {})
+    }
+
+    /// A server without tokens.
+    pub fn open_to_all() -> Self {
+        Self::with_config(|config| config.keys = None)
+    }
+
+    fn with_config(change: impl FnOnce(&mut Config)) -> Self {
         let worker = vec![Candidate { address: "198.51.100.1:1000".parse().unwrap() }];
         let (now, wall) = support::epoch();
         let mut config = Config::new(vec![worker], Fingerprint([7; 32]), (now, wall), [9; 32]);
@@ -36,6 +45,7 @@ impl World {
         keys.add_secret(SECRET).unwrap();
         config.keys = Some(Arc::new(keys));
         config.joins.burst = 10_000;
+        change(&mut config);
         let now_s = wall.as_secs();
         let (sent, media, happened, closed) = Default::default();
         Self { sessions: Sessions::new(config), now, now_s, sent, media, happened, closed }
@@ -125,6 +135,7 @@ pub fn with_token(id: u64, room: &str, token: Option<String>) -> ClientMessage {
         token,
         history: None,
         role: None,
+        hold: false,
     }
 }
 

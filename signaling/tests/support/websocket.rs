@@ -55,6 +55,7 @@ impl Client {
             token,
             history: Some(wire::HistoryFrom::Newest { newest: 10 }),
             role: None,
+            hold: false,
         })
         .await;
         self.hear(|message| match message {

@@ -60,6 +60,8 @@ pub enum ErrorCode {
     RoomFull,
     TooManyRooms,
     TooManyJoins,
+    /// The place that was held is gone: the room has ended or changed meanwhile.
+    HoldLost,
     /// No session waits for this token: it is over, or never was.
     ResumeRefused,
     /// Another connection has taken the session over.
@@ -75,7 +77,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::BadMessage,
         Self::UnknownMessage,
         Self::MessageTooLarge,
@@ -107,6 +109,7 @@ impl ErrorCode {
         Self::RoomFull,
         Self::TooManyRooms,
         Self::TooManyJoins,
+        Self::HoldLost,
         Self::ResumeRefused,
         Self::Replaced,
         Self::JoinTimeout,
@@ -150,6 +153,7 @@ impl ErrorCode {
             Self::RoomFull => "room_full",
             Self::TooManyRooms => "too_many_rooms",
             Self::TooManyJoins => "too_many_joins",
+            Self::HoldLost => "hold_lost",
             Self::ResumeRefused => "resume_refused",
             Self::Replaced => "replaced",
             Self::JoinTimeout => "join_timeout",

@@ -48,7 +48,13 @@ pub enum ClientMessage {
         /// What the client wants to be on a server without tokens; a token says it for itself.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         role: Option<Role>,
+        /// Not yet: hold the place. Answered with `held`, and with `joined` once the client says `enter` or its first ICE
+        /// check has come. Another `join` on the same connection takes its place, and this one is not answered any more.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        hold: bool,
     },
+    /// Now: what a `join` with `hold` has asked for. No answer of its own.
+    Enter {},
     /// First message of a connection that takes over a session whose own connection was lost. Answer: `resumed`.
     Resume {
         id: u64,
@@ -167,8 +173,8 @@ pub enum ServerMessage {
         re: u64,
         participant: ParticipantId,
         room: String,
-        /// SDP answer with every candidate.
-        answer: String,
+        /// SDP answer with every candidate. Null: `held` has given it.
+        answer: Option<String>,
         /// Everybody else in the room, in order of arrival.
         participants: Vec<ParticipantInfo>,
         /// Slots that are bound from the start.
@@ -186,6 +192,13 @@ pub enum ServerMessage {
         /// Milliseconds the server spent between reading the join and writing this. Where nobody measures: 0.
         #[serde(default)]
         server_ms: f64,
+    },
+    /// To a `join` with `hold`: it waits for `enter`.
+    Held {
+        re: u64,
+        /// SDP: applying it brings the media path up, and the client into the room. Null: `joined` will give it (there is nobody
+        /// in the room yet, or a moderator will have to let the client in).
+        answer: Option<String>,
     },
     /// To `resume`: the room as it is now. What was told on the lost connection and may have been missed follows.
     Resumed {

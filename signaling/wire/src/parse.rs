@@ -22,8 +22,8 @@ struct Envelope {
 }
 
 /// The types of [`ClientMessage`], as they are written in `type`.
-const TYPES: [&str; 17] = [
-    "join", "resume", "offer", "track", "prefer", "stages", "register", "invite", "respond", "post",
+const TYPES: [&str; 18] = [
+    "join", "enter", "resume", "offer", "track", "prefer", "stages", "register", "invite", "respond", "post",
     "history", "received", "state", "set", "moderate", "ping", "leave",
 ];
 

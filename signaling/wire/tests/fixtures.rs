@@ -53,6 +53,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 token: None,
                 history: None,
                 role: Some(Role::Student),
+                hold: false,
             },
         ),
         (
@@ -67,8 +68,25 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
                 history: Some(HistoryFrom::Newest { newest: 100 }),
                 role: None,
                 token: Some("eyJhbGciOiJIUzI1NiJ9.eyJyb29tIjoiZGVtbyJ9.c2lnbmF0dXJl".into()),
+                hold: false,
             },
         ),
+        (
+            "join_hold",
+            ClientMessage::Join {
+                id: 1,
+                room: "demo".into(),
+                name: "Zoë".into(),
+                offer: OFFER.into(),
+                tracks: tracks(),
+                slots: vec![pair("3", "4")],
+                token: None,
+                history: None,
+                role: None,
+                hold: true,
+            },
+        ),
+        ("enter", ClientMessage::Enter {}),
         (
             "offer",
             ClientMessage::Offer {
@@ -278,7 +296,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 re: 1,
                 participant: "pc4t8zr1yd".into(),
                 room: "demo".into(),
-                answer: ANSWER.into(),
+                answer: Some(ANSWER.into()),
                 participants: vec![ann.clone()],
                 bindings: vec![bound.clone()],
                 resume: ResumeTicket { token: TOKEN.into(), grace_ms: 30_000 },
@@ -320,6 +338,8 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 group: Some("one".into()),
             },
         ),
+        ("held", ServerMessage::Held { re: 1, answer: Some(ANSWER.into()) }),
+        ("held_later", ServerMessage::Held { re: 1, answer: None }),
         ("waiting", ServerMessage::Waiting { re: 1, timeout_ms: 900_000 }),
         (
             "waiting_room",
@@ -594,6 +614,7 @@ fn there_is_no_fixture_without_a_test() {
 fn client_type(message: &ClientMessage) -> &'static str {
     match message {
         ClientMessage::Join { .. } => "join",
+        ClientMessage::Enter {} => "enter",
         ClientMessage::Resume { .. } => "resume",
         ClientMessage::Offer { .. } => "offer",
         ClientMessage::Track { .. } => "track",
@@ -616,6 +637,7 @@ fn client_type(message: &ClientMessage) -> &'static str {
 fn server_type(message: &ServerMessage) -> &'static str {
     match message {
         ServerMessage::Joined { .. } => "joined",
+        ServerMessage::Held { .. } => "held",
         ServerMessage::Resumed { .. } => "resumed",
         ServerMessage::Waiting { .. } => "waiting",
         ServerMessage::WaitingRoom { .. } => "waiting_room",
@@ -657,7 +679,7 @@ fn fixtures_cover_every_message_and_the_document_describes_it() {
     let document = include_str!("../PROTOCOL.md");
     let client: BTreeSet<_> = client_messages().iter().map(|(_, m)| client_type(m)).collect();
     let server: BTreeSet<_> = server_messages().iter().map(|(_, m)| server_type(m)).collect();
-    assert_eq!((client.len(), server.len()), (17, 34), "one of the message types has no fixture");
+    assert_eq!((client.len(), server.len()), (18, 35), "one of the message types has no fixture");
     for (_, message) in client_messages() {
         assert_eq!(serde_json::to_value(&message).unwrap()["type"], client_type(&message));
     }

@@ -4,12 +4,15 @@ import { connect, createServer } from 'node:net';
 
 /**
  * @param {number} port of the server on this machine
- * @returns {Promise<{url: string, cut: () => void, hang: () => void, mend: () => void, close: () => Promise<void>}>}
- *   `cut`: every connection is reset, new ones too; `hang`: nothing gets through any more, and nobody is told; `mend`: new ones work
+ * @returns {Promise<{url: string, cut: () => void, hang: () => void, mute: () => void, mend: () => void, close: () => Promise<void>}>}
+ *   `cut`: every connection is reset, new ones too; `hang`: nothing gets through any more, and nobody is told; `mute`: likewise, but what the
+ *   server says gets through; `mend`: new ones work
  */
 export async function wire(port) {
   /** @type {Set<import('node:net').Socket>} */
   const sockets = new Set();
+  /** @type {Set<import('node:net').Socket>} To clients. */
+  const nears = new Set();
   /** @type {'whole' | 'cut' | 'hanging'} */
   let state = 'whole';
   const keep = (socket) => {
@@ -23,7 +26,11 @@ export async function wire(port) {
     if (state === 'hanging') return; // Accepted by the kernel, answered by nobody.
     const far = keep(connect(port, '127.0.0.1'));
     near.pipe(far).pipe(near);
-    near.on('close', () => far.destroy());
+    nears.add(near);
+    near.on('close', () => {
+      nears.delete(near);
+      far.destroy();
+    });
     far.on('close', () => near.destroy());
   });
   await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
@@ -39,6 +46,9 @@ export async function wire(port) {
         socket.unpipe();
         socket.pause();
       }
+    },
+    mute: () => {
+      for (const near of nears) near.unpipe();
     },
     mend: () => {
       if (state === 'hanging') for (const socket of sockets) socket.destroy();

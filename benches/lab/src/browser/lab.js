@@ -15,6 +15,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const FPS = 25;
 const PATIENCE_MS = 25_000;
+const LOBBY_MS = 3_000;
 
 /** Of connections that are made now: where the media of the server is to be looked for. */
 let media = null;
@@ -77,9 +78,10 @@ function play(seen) {
   };
 }
 
-async function reachable(call) {
+/** As in the lobby: the server holds a place. */
+async function reachable(call, wish) {
   const is = new Promise((resolve) => call.on('reachable', (yes) => yes && resolve()));
-  call.prepare();
+  call.prepare(wish);
   return is;
 }
 
@@ -90,7 +92,7 @@ async function page({ sender_url, sender_media, watcher_url, watcher_media, room
   if (!studio.sender) {
     media = sender_media;
     studio.sender = new Call({ url: sender_url });
-    await reachable(studio.sender);
+    await reachable(studio.sender, { room, name: 'ann' });
     await studio.sender.publish('microphone', sound.track);
     await studio.sender.publish('camera', picture.track);
     await studio.sender.join({ room, name: 'ann', start_ms: performance.now() });
@@ -100,7 +102,7 @@ async function page({ sender_url, sender_media, watcher_url, watcher_media, room
   made = [];
   media = watcher_media;
   const ben = new Call({ url: watcher_url });
-  await reachable(ben);
+  await reachable(ben, { room, name: 'ben' });
   window.RTCPeerConnection = Native;
   const [receiving] = made;
   let seen = null;
@@ -111,8 +113,8 @@ async function page({ sender_url, sender_media, watcher_url, watcher_media, room
     screen.hear(view.audio);
     sound.listen(view.audio);
   });
-  // A warm page has been open for a moment.
-  await sleep(300);
+  // A warm page: somebody has looked at the lobby for some seconds.
+  await sleep(LOBBY_MS);
   const click = async () => ben.join({ room, name: 'ben', start_ms: performance.now() });
   return { receiving, click, stages: () => ben.stages, leave: () => ben.leave() };
 }

@@ -198,7 +198,9 @@ fn note(seen: Seen, number: u16, seed: u64, person: &Person, source: &mut Option
 
 /// Candidates of an answer lead through the link.
 fn through(mut message: ServerMessage, link: SocketAddr) -> ServerMessage {
-    if let ServerMessage::Joined { answer, .. } | ServerMessage::Answer { answer, .. } = &mut message {
+    if let ServerMessage::Joined { answer: Some(answer), .. } | ServerMessage::Answer { answer, .. } =
+        &mut message
+    {
         *answer = answer.split_inclusive('\n').map(|line| candidate(line, link)).collect();
     }
     message

@@ -1,0 +1,170 @@
+//! Places that are held for people in the lobby: everything of a join is settled before the click, so that neither a message
+//! nor its answer stands between the click and the media.
+//!
+//! ```text
+//! join {hold} --> held {answer} --(click: the answer is applied)--> first ICE check --.
+//!                                 `-> enter ------------------------------------------+--> as a join, whichever comes first
+//! ```
+//!
+//! A held place has a transport in the media plane and nothing else: it is in no room, counts nowhere, and nobody is told of it.
+//! What may have changed by the click (the token, a lock, a full room) is asked again then.
+
+use std::time::Instant;
+
+use packet::PeerId;
+use sfu_core::{CloseReason, Command};
+use wire::{ErrorCode, ServerMessage, TrackInfo};
+
+use super::connection::State;
+use super::join::{Asking, Newcomer, Seat, Wanted};
+use super::{ConnectionId, Output, Refused, Sessions, translate};
+
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The request that is answered in the end.
+    re: u64,
+    wanted: Wanted,
+    /// None: the join is made when it is time (the room is not there yet, or somebody has to let them in).
+    seat: Option<(PeerId, Seat)>,
+}
+
+impl Held {
+    /// A microphone or camera was switched in the lobby.
+    pub fn change(&mut self, track: &TrackInfo) {
+        if let Some(known) = self.wanted.tracks.iter_mut().find(|known| known.mid == track.mid) {
+            *known = track.clone();
+        }
+    }
+}
+
+impl Sessions {
+    pub(super) fn hold(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        re: u64,
+        mut wanted: Wanted,
+    ) -> Result<(), Refused> {
+        let Some(state) = self.connections.get(&connection) else { return Ok(()) };
+        if state.state != State::Idle {
+            return Err(Refused::new(ErrorCode::WrongState, "this connection has joined already"));
+        }
+        let address = state.address;
+        let Asking { join, has_to_wait, .. } = self.asking(now, &wanted)?;
+        let offer = sdp::Offer::parse(&wanted.offer)?;
+        let peer = PeerId(self.next_peer);
+        // A room that nobody is in has no worker yet, and nobody whose picture would come sooner.
+        let room = self.rooms.check_join(peer, &join).ok().filter(|room| self.place.knows(*room));
+        let mut answer = None;
+        let mut seat = None;
+        if let Some(room) = room.filter(|_| !has_to_wait)
+            && self.joins.take(now, address)
+        {
+            let (held, sdp) = self.seat(room, &join, &offer, true)?;
+            self.next_peer += 1;
+            self.add_to_media(peer, &held);
+            self.held_peers.insert(peer, connection);
+            (seat, answer) = (Some((peer, held)), Some(sdp));
+            wanted.offer = String::new(); // It is answered.
+        }
+        if let Some(state) = self.connections.get_mut(&connection) {
+            state.state = State::Held;
+        }
+        self.held.insert(connection, Held { re, wanted, seat });
+        self.send(connection, ServerMessage::Held { re, answer });
+        Ok(())
+    }
+
+    /// The person has clicked. Where nothing is held (any more) that was said, or the first check was faster.
+    pub(super) fn enter_held(&mut self, now: Instant, connection: ConnectionId) -> Result<(), Refused> {
+        let Some(Held { re, wanted, seat }) = self.take_held(connection, false) else { return Ok(()) };
+        let result = match seat {
+            Some((peer, seat)) => {
+                let entered = self.enter_seat(now, connection, re, &wanted, (peer, &seat));
+                if entered.is_err() {
+                    self.remove_from_media(peer, &seat);
+                }
+                entered
+            }
+            None => self.join(now, connection, re, &wanted),
+        };
+        result.or_else(|refused| {
+            self.refuse(connection, Some(re), refused);
+            Ok(())
+        })
+    }
+
+    fn enter_seat(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        re: u64,
+        wanted: &Wanted,
+        (peer, seat): (PeerId, &Seat),
+    ) -> Result<(), Refused> {
+        let Asking { join, jti, has_to_wait } = self.asking(now, wanted)?;
+        let room = self.rooms.check_join(peer, &join)?;
+        if has_to_wait || room != seat.room || !self.place.knows(room) {
+            return Err(Refused::new(ErrorCode::HoldLost, "the room has changed meanwhile: join again"));
+        }
+        translate::check_against_media(&seat.media, &join.tracks, &join.slots)?;
+        self.rooms.join(peer, join)?;
+        let newcomer = Newcomer { connection: Some(connection), jti, id: None };
+        let entered = self.take_seat(peer, seat.clone(), newcomer);
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.was_held = true;
+        }
+        self.welcome(connection, re, entered, None, wanted.history.clone());
+        Ok(())
+    }
+
+    /// The first check of a held transport is as good as the word `enter`, and does not wait for TCP.
+    pub(super) fn enter_reached(&mut self, now: Instant, peer: PeerId) {
+        if let Some(&connection) = self.held_peers.get(&peer) {
+            // What is refused was told.
+            let _ = self.enter_held(now, connection);
+        }
+    }
+
+    /// The media plane has given a held transport up.
+    pub(super) fn held_closed(&mut self, peer: PeerId, reason: CloseReason) {
+        let Some(&connection) = self.held_peers.get(&peer) else { return };
+        if reason == CloseReason::NeverConnected {
+            // Its time begins with the click, not in the lobby.
+            if let Some((peer, seat)) = self.held.get(&connection).and_then(|held| held.seat.clone()) {
+                self.remove_from_media(peer, &seat);
+                self.add_to_media(peer, &seat);
+            }
+            return;
+        }
+        if let Some(Held { re, .. }) = self.take_held(connection, true) {
+            let refused =
+                Refused::new(ErrorCode::HoldLost, "the media connection that was held is gone: join again");
+            self.refuse(connection, Some(re), refused);
+        }
+    }
+
+    /// What is held on a connection that wants something else.
+    pub(super) fn let_go(&mut self, connection: ConnectionId) {
+        drop(self.take_held(connection, true));
+    }
+
+    /// Nothing is held on the connection afterwards. `with_media`: the media plane forgets it, too.
+    pub(super) fn take_held(&mut self, connection: ConnectionId, with_media: bool) -> Option<Held> {
+        let held = self.held.remove(&connection)?;
+        if let Some((peer, seat)) = &held.seat {
+            self.held_peers.remove(peer);
+            if with_media {
+                self.remove_from_media(*peer, seat);
+            }
+        }
+        if let Some(state) = self.connections.get_mut(&connection) {
+            state.state = State::Idle;
+        }
+        Some(held)
+    }
+
+    fn remove_from_media(&mut self, peer: PeerId, seat: &Seat) {
+        self.outputs.push_back(Output::Media { worker: seat.worker, command: Command::RemovePeer { peer } });
+    }
+}

@@ -1,0 +1,73 @@
+/** The lobby: the server is ready for whoever looks at it, so that a click needs nothing more. */
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { launchChromium } from '../lib/browsers.js';
+import { wire } from '../lib/cut.js';
+import { Person, until } from '../lib/person.js';
+import { startServer } from '../lib/server.js';
+
+const TIMEOUT = { timeout: 120_000 };
+
+describe('a place that is held', () => {
+  let server, browser, line;
+  /** @type {any[]} */
+  let contexts = [];
+
+  before(async () => {
+    server = await startServer();
+    browser = await launchChromium();
+    line = await wire(server.port);
+  }, TIMEOUT);
+  after(async () => {
+    await browser?.close();
+    await line?.close();
+    await server?.stop();
+  });
+  afterEach(async () => {
+    for (const context of contexts) await context.close();
+    contexts = [];
+  });
+
+  const person = async (name, room, url = server.url) => {
+    const context = await browser.newContext();
+    contexts.push(context);
+    return Person.open(await context.newPage(), name, url, { room });
+  };
+  const held = async () => Number(/^sampan_held (\d+)$/m.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1]);
+
+  test('a click brings the pictures even if nothing that we say arrives any more', TIMEOUT, async () => {
+    const ada = await (await person('Ada', 'quiet')).join();
+    const grace = await person('Grace', 'quiet', line.url);
+    await until('the server is ready for her', async () => (await held()) === 1);
+    assert.equal(await ada.text('#call-count'), 'Only you are here', 'nobody hears of who is in the lobby');
+    line.mute();
+    await grace.join();
+    await Promise.all([grace.sees('Ada'), ada.sees('Grace')]);
+    assert.equal(await held(), 0);
+    assert.deepEqual(grace.complaints, []);
+  });
+
+  test('whoever takes another name in the lobby is seen under it', TIMEOUT, async () => {
+    const ada = await (await person('Ada', 'names')).join();
+    const grace = await person('Grace', 'names');
+    await until('the server is ready for her', async () => (await held()) === 1);
+    await grace.page.fill('#name', 'Hopper');
+    await grace.join();
+    await ada.sees('Hopper');
+    await until('nothing is left', async () => (await held()) === 0);
+    assert.deepEqual(grace.complaints, []);
+  });
+
+  test('a room that ended while somebody was in the lobby is entered all the same', TIMEOUT, async () => {
+    const ada = await (await person('Ada', 'anew')).join();
+    const grace = await person('Grace', 'anew');
+    await until('the server is ready for her', async () => (await held()) === 1);
+    await ada.click('#leave');
+    await until('Ada has left', async () => /^sampan_rooms 0$/m.test(await (await fetch(`${server.url}/metrics`)).text()));
+    const hedy = await (await person('Hedy', 'anew')).join();
+    await grace.join();
+    await Promise.all([grace.sees('Hedy'), hedy.sees('Grace')]);
+    assert.deepEqual(grace.complaints, []);
+  });
+});
