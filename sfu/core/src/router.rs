@@ -339,7 +339,7 @@ impl Router {
         };
         let dropped = &mut self.agenda.dropped;
         let stats = &mut self.agenda.stats;
-        let remembers = bandwidth.lost() > crate::downlink::WORTH_FROM;
+        let remembers = bandwidth.lost() > crate::downlink::WORTH_FROM || bandwidth.is_young(self.now);
         let batch = queue.next_batch(
             self.now,
             session,

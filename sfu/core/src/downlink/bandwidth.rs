@@ -40,6 +40,8 @@ const BLIND: Bitrate = Bitrate::kbps(300);
 const START: (Bitrate, Bitrate) = (Bitrate::kbps(1_500), Bitrate::kbps(600));
 /// Feedback that has not come by then is not expected any more: four round trips on a bad path.
 const START_TIME: Duration = Duration::from_secs(1);
+/// A first picture that is not there by then is no question of repairs any more.
+const YOUNG: Duration = Duration::from_secs(2);
 /// What is probed for at the start, when nobody knows yet what publishers send: a camera at 720p.
 const START_WANTED: Bitrate = Bitrate::kbps(2_000);
 /// A sender of encoded media is never silenced altogether; it pauses video instead.
@@ -104,6 +106,11 @@ impl Bandwidth {
     pub fn is_starting(&self, now: Instant) -> bool {
         let unknown = matches!(self.controller.source(), Source::Start | Source::NoFeedback);
         unknown && self.measurable && self.began.is_none_or(|began| now < began + START_TIME)
+    }
+
+    /// First pictures are on their way: what is lost of them is worth more than anything else.
+    pub fn is_young(&self, now: Instant) -> bool {
+        self.measurable && self.began.is_some_and(|began| now < began + YOUNG)
     }
 
     /// What allocation could use if there were room.

@@ -18,6 +18,8 @@ pub(crate) struct Departures {
     origin: Option<Instant>,
     /// Missing, and perhaps only late.
     pending: Vec<SeqNo>,
+    /// The number that feedback has to speak of next.
+    next: Option<SeqNo>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +39,8 @@ const REORDERED_MS: u32 = 10;
 /// A copy supersedes what left within so many packets before it.
 const LOOK_BACK: u16 = 128;
 const PENDING_MAX: usize = 256;
+/// Before a message's first number: what one or two lost messages were about.
+const UNHEARD_MAX: i16 = 128;
 /// Loss from which it is worth remembering.
 pub(crate) const WORTH_FROM: f64 = 0.02;
 
@@ -46,6 +50,7 @@ impl Departures {
         if self.ring.is_empty() {
             self.ring = vec![None; KEPT];
         }
+        self.next.get_or_insert(departed.seq);
         let origin = *self.origin.get_or_insert(now);
         let at_ms = now.saturating_duration_since(origin).as_millis() as u32;
         if copy {
@@ -68,16 +73,28 @@ impl Departures {
         }
     }
 
-    /// What arrived goes to `arrived` as slot and number of the media; what was lost is added to `lost`, not twice.
+    /// What arrived goes to `arrived` as slot and number of the media; what was lost is added to `lost`, not twice. With `unheard` that is
+    /// also what no feedback speaks of: what left before the first packet that arrived, and what a lost message was about.
     pub fn on_feedback(
         &mut self,
         feedback: &TransportFeedback,
+        unheard: bool,
         mut arrived: impl FnMut(u8, SeqNo),
         lost: &mut Vec<(u8, SeqNo)>,
     ) {
         if self.ring.is_empty() || usize::from(feedback.status_count) > KEPT {
             return;
         }
+        let base = feedback.base;
+        let skipped = self.next.map_or(0, |next| base.since(next)).clamp(0, UNHEARD_MAX);
+        for back in (1..=skipped as u16).rev().filter(|_| unheard) {
+            let number = SeqNo(base.0.wrapping_sub(back));
+            let is_open = self.find(number).is_some_and(|departure| !departure.settled);
+            if is_open && self.pending.len() < PENDING_MAX {
+                self.pending.push(number);
+            }
+        }
+        self.next = Some(base.plus(feedback.status_count));
         let mut newest = None;
         for (number, at) in feedback.arrivals() {
             let pending = self.pending.len() < PENDING_MAX;
@@ -135,7 +152,7 @@ mod tests {
         let mut builder = FeedbackBuilder::new(Ssrc(1), Ssrc(2), 0, SeqNo(received[0]), 0);
         received[1..].iter().for_each(|number| assert!(builder.push(SeqNo(*number), 1000)));
         let (mut arrived, mut lost) = (Vec::new(), Vec::new());
-        departures.on_feedback(&builder.finish(), |_, seq| arrived.push(seq.0), &mut lost);
+        departures.on_feedback(&builder.finish(), false, |_, seq| arrived.push(seq.0), &mut lost);
         (arrived, lost.into_iter().map(|(_, seq)| seq.0).collect())
     }
 

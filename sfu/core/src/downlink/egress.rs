@@ -98,9 +98,25 @@ pub(crate) struct Queued {
     pub item: Item,
 }
 
+impl Item {
+    /// `sent`: repairs of its slot that have left before it.
+    fn set_rtx_number(&mut self, sent: u16) {
+        match self {
+            Self::Media(media) => media.seq = media.seq.plus(sent),
+            Self::Padding(padding) => padding.seq = padding.seq.plus(sent),
+            _ => {}
+        }
+    }
+}
+
 /// Number of a slot's media or RTX source, below 126.
 pub(crate) fn stream_of(slot: usize, rtx: bool) -> u8 {
     (slot * 2 + usize::from(rtx)) as u8
+}
+
+/// Of repairs: their numbers are given when they leave.
+pub(crate) fn is_rtx(stream: u8) -> bool {
+    stream % 2 == 1 && stream != RTCP_STREAM
 }
 
 /// All RTCP is one stream.
@@ -133,6 +149,8 @@ pub(crate) struct Queue {
     waiting: Vec<Queued>,
     /// By stream; only those without RTX.
     kept: std::collections::BTreeMap<u8, Kept>,
+    /// Repairs that have left, by slot: they may overtake each other while they wait.
+    rtx_sent: Vec<u16>,
     /// Everything before is taken.
     first: usize,
     rtcp: Vec<u8>,
@@ -170,6 +188,14 @@ impl Queue {
         self.waiting.clear();
         self.rtcp.clear();
         self.first = 0;
+    }
+
+    fn rtx_sent(&mut self, stream: u8) -> u16 {
+        let slot = usize::from(stream / 2);
+        if self.rtx_sent.len() <= slot {
+            self.rtx_sent.resize(slot + 1, 0);
+        }
+        self.rtx_sent[slot]
     }
 
     /// Something may leave, now or later.
@@ -326,11 +352,14 @@ impl Queue {
             }
             for &(i, padding) in plan.iter() {
                 let Queued { stream, class, probe, .. } = self.waiting[i];
-                let item = std::mem::replace(&mut self.waiting[i].item, Item::Taken);
+                let mut item = std::mem::replace(&mut self.waiting[i].item, Item::Taken);
                 // It waits with the pictures whose numbers it shares, and counts as what it is.
                 let class = if matches!(item, Item::Fec(_)) { Class::Fec } else { class };
                 let out = &mut buffer[batch.len..];
                 let number = self.transport_sequence;
+                if is_rtx(stream) {
+                    item.set_rtx_number(self.rtx_sent(stream));
+                }
                 let carries = match item {
                     Item::Media(media) => {
                         Some((stream / 2, media.osn.unwrap_or(media.seq), media.osn.is_some()))
@@ -391,6 +420,10 @@ impl Queue {
                 match written {
                     // A shorter one inside would shift all that follow: it was planned with its exact size.
                     Ok(len) if len == size || i == plan[plan.len() - 1].0 && len <= size => {
+                        if is_rtx(stream) {
+                            let sent = &mut self.rtx_sent[usize::from(stream / 2)];
+                            *sent = sent.wrapping_add(1);
+                        }
                         batch.len += len;
                         batch.datagrams += 1;
                         if self.transport_sequence != number {

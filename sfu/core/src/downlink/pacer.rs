@@ -12,11 +12,12 @@
 //! Data channels have a line of their own ([`DataLine`]), which is no reason to leave pictures out.
 //!
 //! Packets of one source never overtake each other: sequence numbers are given before, and a receiver takes a packet
-//! that was overtaken for lost. What comes behind a packet of its own source waits in that one's line.
+//! that was overtaken for lost. What comes behind a packet of its own source waits in that one's line. Repairs get their numbers on
+//! leaving: one that somebody waits for passes those that nobody has missed yet.
 
 use super::bucket::Bucket;
 use super::data_line::DataLine;
-use super::egress::Queued;
+use super::egress::{Queued, is_rtx};
 use crate::DropReason;
 use bwe::{Probe, ProbeId};
 use packet::Bitrate;
@@ -126,7 +127,8 @@ impl Pacer {
             self.by_stream.resize(stream + 1, Line::default());
         }
         let line = &mut self.by_stream[stream];
-        line.class = if line.waiting == 0 { 0 } else { line.class }.max(queued.class as usize);
+        let behind = if line.waiting == 0 || is_rtx(queued.stream) { 0 } else { line.class };
+        line.class = behind.max(queued.class as usize);
         line.waiting += 1;
         self.lines[line.class].push_back(queued);
         self.bytes += queued.len;
@@ -427,24 +429,25 @@ mod tests {
         pacer.link.leak(ms(0), Bitrate::kbps(330));
         pacer.link.add(10_000);
         for (stream, class) in [
-            (9, Class::Fec),
-            (1, Class::Enhancement),
-            (3, Class::Enhancement),
-            (5, Class::Base),
-            (1, Class::Base),
-            (2, Class::Rtx),
+            (10, Class::Fec),
+            (2, Class::Enhancement),
+            (4, Class::Enhancement),
+            (6, Class::Base),
+            (2, Class::Base),
+            (3, Class::Padding),
+            (3, Class::Rtx),
             (0, Class::Audio),
         ] {
             pacer.push(packet(stream, class, 500)).unwrap();
         }
         let order: Vec<u8> = drain(&mut pacer, 0).iter().map(|(_, stream, _)| *stream).collect();
-        assert_eq!(order, [0, 2, 5, 1, 3, 1, 9]);
+        assert_eq!(order, [0, 3, 6, 2, 4, 2, 10, 3], "repairs pass copies that nobody waits for");
         // Once its line is empty a stream is in its own class again.
         pacer.link.add(10_000);
-        pacer.push(packet(5, Class::Enhancement, 500)).unwrap();
-        pacer.push(packet(1, Class::Base, 500)).unwrap();
+        pacer.push(packet(6, Class::Enhancement, 500)).unwrap();
+        pacer.push(packet(2, Class::Base, 500)).unwrap();
         let order: Vec<u8> = drain(&mut pacer, 1000).iter().map(|(_, stream, _)| *stream).collect();
-        assert_eq!(order, [1, 5]);
+        assert_eq!(order, [2, 6]);
     }
 
     #[test]

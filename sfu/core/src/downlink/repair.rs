@@ -20,6 +20,9 @@ pub(crate) struct Repair {
     /// Nothing is known of the link yet, and so many bytes may still be sent twice.
     pub starting: bool,
     first_bytes: usize,
+    /// First pictures are on their way, and so many bytes of them may be repaired though nobody knows what the leg loses.
+    pub young: bool,
+    young_bytes: usize,
 }
 
 /// Of the media sent, without loss that would explain the requests. With what is saved up, a quarter over ten seconds.
@@ -38,6 +41,8 @@ const DOUBLED_WITH_ROOM_FROM: f64 = 0.1;
 const NOTICED_FROM: f64 = 0.02;
 /// The key frame of a small layer, sent twice: whoever loses a packet of it would see nothing for a round trip more.
 const FIRST_BYTES: usize = 12_000;
+/// All of it once more, and what is lost of that.
+const YOUNG_BYTES: usize = 24_000;
 /// What may be spent at once: loss comes in bursts, and an outage of half a second is asked for in one message.
 const SAVED: Duration = Duration::from_secs(1);
 /// Just begun, or audio only: a burst of a few packets can always be repaired.
@@ -53,6 +58,8 @@ impl Default for Repair {
             ahead: 0.0,
             starting: false,
             first_bytes: FIRST_BYTES,
+            young: false,
+            young_bytes: YOUNG_BYTES,
         }
     }
 }
@@ -77,6 +84,7 @@ impl Repair {
         match self.loss {
             loss if loss > DOUBLED_FROM && room(3) => 3,
             loss if loss > DOUBLED_FROM || loss > DOUBLED_WITH_ROOM_FROM && room(2) => 2,
+            _ if self.young => 2,
             _ => 1,
         }
     }
@@ -117,8 +125,13 @@ impl Repair {
         let may = self.spent.is_below(SAVED, budget);
         if may {
             self.spent.add(bytes);
+            return true;
         }
-        may
+        let of_first = self.young && self.young_bytes >= bytes;
+        if of_first {
+            self.young_bytes -= bytes;
+        }
+        of_first
     }
 }
 

@@ -109,7 +109,8 @@ pub(crate) struct Slot {
     extensions_len: Option<(Shape, usize)>,
     line: Option<SlotLine>,
     last_sent: Option<Nanos>,
-    rtx_seq: SeqNo,
+    /// What numbers on the RTX source count from.
+    rtx_start: SeqNo,
     /// Packets that filled probes.
     padded: u64,
     history: History,
@@ -178,7 +179,7 @@ impl Slot {
             extensions_len: None,
             line: None,
             last_sent: None,
-            rtx_seq: SeqNo(random.next() as u16 & 0x3fff),
+            rtx_start: SeqNo(random.next() as u16 & 0x3fff),
             padded: 0,
             history: History::new(history),
             redundancy: Redundancy::default(),

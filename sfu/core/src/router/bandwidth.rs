@@ -5,6 +5,7 @@ use crate::downlink::{Downlink, Found, SourceRef, WORTH_FROM};
 use crate::timers::Owner;
 use crate::uplink::{Subscriber, Uplink};
 use crate::{DropReason, TimeoutReason};
+use packet::SeqNo;
 use packet::media::MediaKind;
 use packet::rtcp::{Remb, TransportFeedback};
 use std::time::Duration;
@@ -31,11 +32,12 @@ impl Router {
         self.update_rate(index);
     }
 
-    /// Sends again what feedback shows to be lost: the request for it may be lost too, and comes later.
+    /// Sends again what feedback shows to be lost: the request for it may be lost too, and comes later, and the head of a first picture
+    /// cannot be missed by anybody.
     fn repeat_lost(&mut self, index: usize, feedback: &TransportFeedback) {
-        let uplinks = &self.uplinks;
-        let Downlink { session, slots, queue, departures, bandwidth, .. } = &mut self.downlinks[index];
-        if bandwidth.lost() <= WORTH_FROM {
+        let Downlink { slots, departures, bandwidth, .. } = &mut self.downlinks[index];
+        let young = bandwidth.is_young(self.now);
+        if bandwidth.lost() <= WORTH_FROM && !young {
             return departures.forget();
         }
         let mut lost = Vec::new();
@@ -44,17 +46,31 @@ impl Router {
                 slot.on_arrived(seq);
             }
         };
-        departures.on_feedback(feedback, arrived, &mut lost);
+        departures.on_feedback(feedback, young, arrived, &mut lost);
         // Unasked only where it takes nothing from the media.
         let used = bandwidth.sent_rate(self.now).0 + bandwidth.repair_rate(self.now).0;
         let room = used * ROOM_TENTHS / 10 <= bandwidth.rate(self.now).0;
         // And only of loss by chance: as long as it may follow the rate, more of it is no answer.
         let by_chance = bandwidth.estimate().inherent_loss > bandwidth.estimate().loss / 2.0;
-        if !room || !by_chance {
+        let unasked = room && by_chance;
+        self.repeat(index, lost, |kind| unasked || young && kind == MediaKind::Video);
+    }
+
+    /// Somebody who sees nothing yet asks for a key frame: the one that was sent is lost, at least in part. It is there sooner than another.
+    pub(super) fn repeat_first(&mut self, index: usize, slot: usize) {
+        let Downlink { session, slots, bandwidth, .. } = &self.downlinks[index];
+        if !bandwidth.is_young(self.now) {
             return;
         }
+        let unseen = slots[slot].unseen(self.now, session);
+        self.repeat(index, unseen.into_iter().map(|seq| (slot as u8, seq)).collect(), |_| true);
+    }
+
+    fn repeat(&mut self, index: usize, lost: Vec<(u8, SeqNo)>, may: impl Fn(MediaKind) -> bool) {
+        let uplinks = &self.uplinks;
+        let Downlink { session, slots, queue, .. } = &mut self.downlinks[index];
         for (slot, seq) in lost {
-            let Some(slot) = slots.get_mut(usize::from(slot)) else { continue };
+            let Some(slot) = slots.get_mut(usize::from(slot)).filter(|slot| may(slot.kind)) else { continue };
             let found = |from, seq| cached(uplinks, from, seq);
             match slot.repeat(self.now, seq, session, found, queue) {
                 Ok(packets) => {
@@ -95,6 +111,7 @@ impl Router {
         queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)), Some(rate));
         queue.repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.lost());
         queue.repair.starting = bandwidth.is_starting(self.now);
+        queue.repair.young = bandwidth.is_young(self.now);
         let before = std::mem::replace(estimate, bandwidth.media(self.now));
         let absent = bandwidth.absent_for(self.now).is_some_and(|time| time > ABSENT_LONG);
         let returned = std::mem::replace(&mut queue.pacer.absent, absent) && !absent;

@@ -131,6 +131,7 @@ pub struct Peer {
     pub received: (u64, u64),
     missing: BTreeMap<(u32, u64), Instant>,
     highest: BTreeMap<u32, u64>,
+    lowest: BTreeMap<u32, u64>,
     start: Instant,
     /// This peer's wall clock is ahead of the router's by so much.
     pub clock_ahead: Duration,
@@ -249,6 +250,7 @@ impl Peer {
             received: (0, 0),
             missing: BTreeMap::new(),
             highest: BTreeMap::new(),
+            lowest: BTreeMap::new(),
             start,
             clock_ahead: Duration::from_secs(1000 * number + 7),
             transport_sequence: 65_000,
@@ -525,7 +527,13 @@ impl Peer {
             }
         }
         let was_missing = self.missing.remove(&(header.ssrc.0, ext)).is_some();
-        if repaired && !was_missing && highest.is_some_and(|highest| ext <= highest) {
+        // The head of a stream is not missed by anybody before a part of it is there.
+        let lowest = *self.lowest.entry(header.ssrc.0).or_insert(ext);
+        for seq in ext + 1..lowest {
+            self.missing.insert((header.ssrc.0, seq), now + Duration::from_millis(10));
+        }
+        self.lowest.insert(header.ssrc.0, lowest.min(ext));
+        if repaired && !was_missing && ext >= lowest && highest.is_some_and(|highest| ext <= highest) {
             // Sent again although it had arrived: a copy, or padding that measures the path.
             return;
         }

@@ -39,6 +39,11 @@ impl Slot {
         self.repeat(now, lost, session, cached, queue)
     }
 
+    /// The oldest picture that is not known to have arrived though it could be.
+    pub fn unseen(&self, now: Instant, session: &Session) -> Vec<SeqNo> {
+        self.history.unseen(now, session.rtt.unwrap_or(RESEND_INTERVAL))
+    }
+
     /// Feedback says that this packet, or a copy of it, arrived.
     pub fn on_arrived(&mut self, seq: SeqNo) {
         self.history.arrived(seq);
@@ -84,10 +89,10 @@ impl Slot {
             if !queue.repair.spend(now, again.len * copies) {
                 return Err(DropReason::NackOverBudget);
             }
-            self.push_rtx(again, |queued| queue.push(queued))?;
+            queue.push(again)?;
             for copy in 1..copies {
                 let at = now + COPY_AFTER * copy as u32;
-                self.push_rtx(again, |queued| queue.pacer.push_later(at, queued))?;
+                queue.pacer.push_later(at, again)?;
             }
             self.meter.add(now, again.len * copies);
         }
@@ -107,7 +112,7 @@ impl Slot {
         queue: &mut Queue,
     ) {
         if let Ok(again) = self.again(sent, found, session, Class::Padding) {
-            let _ = self.push_rtx(again, |queued| queue.pacer.push_later(now + COPY_AFTER, queued));
+            let _ = queue.pacer.push_later(now + COPY_AFTER, again);
         }
     }
 
@@ -125,20 +130,19 @@ impl Slot {
             && let Some(found) = cached(sent.source, sent.source_seq)
             && let Ok(again) = self.again(&sent, found, session, Class::Padding)
         {
-            return self.push_rtx(again, |queued| queue.push(queued)).map(|()| again.len);
+            return queue.push(again).map(|()| again.len);
         }
         let pt = session.payloads.any_rtx().ok_or(DropReason::NackWithoutRtx)?;
         let timestamp = self.time.newest_sent().unwrap_or(RtpTime(0));
-        let padding = Padding { ssrc, pt, seq: self.rtx_seq, timestamp, mid: self.mid };
+        let padding = Padding { ssrc, pt, seq: self.rtx_start, timestamp, mid: self.mid };
         let len = padding.len(session);
         let stream = stream_of(self.index, true);
         let item = Item::Padding(padding);
         queue.push(Queued { stream, class: Class::Padding, probe: None, len, item })?;
-        self.rtx_seq = self.rtx_seq.plus(1);
         Ok(len)
     }
 
-    /// A packet that was sent, in its RTX form; its number on the RTX source is given when it is queued.
+    /// A packet that was sent, in its RTX form; its number on the RTX source is given when it leaves.
     fn again(
         &self,
         sent: &Sent,
@@ -152,7 +156,7 @@ impl Slot {
             source_seq: sent.source_seq,
             ssrc: self.rtx.ok_or(DropReason::NackWithoutRtx)?,
             pt: mapped.rtx.ok_or(DropReason::NackWithoutRtx)?,
-            seq: self.rtx_seq,
+            seq: self.rtx_start,
             timestamp: sent.timestamp,
             ids: sent.ids,
             osn: Some(SeqNo(sent.sent_seq as u16)),
@@ -166,19 +170,5 @@ impl Slot {
         let len = media.len(stored, session);
         let stream = stream_of(self.index, true);
         Ok(Queued { stream, class, probe: None, len, item: Item::Media(media) })
-    }
-
-    /// Every copy has a number of its own: one index of the cipher is never used twice.
-    fn push_rtx(
-        &mut self,
-        mut queued: Queued,
-        push: impl FnOnce(Queued) -> Result<(), DropReason>,
-    ) -> Result<(), DropReason> {
-        if let Item::Media(media) = &mut queued.item {
-            media.seq = self.rtx_seq;
-        }
-        push(queued)?;
-        self.rtx_seq = self.rtx_seq.plus(1);
-        Ok(())
     }
 }
