@@ -14,12 +14,12 @@
 
 import { Backoff } from './backoff.js';
 import { CallError, isPassing } from './errors.js';
-import { Hold } from './hold.js';
+import { Place } from './hold.js';
 import { Link } from './link.js';
 import { ConnectMeter } from './meter.js';
 import { Reach } from './reach.js';
 
-/** @import {Asked} from './hold.js' */
+/** @import {Asked, Hold} from './hold.js' */
 /** @import {MediaPath} from './path.js' */
 /** @import {SlotView} from './view.js' */
 /** @import {ClientMessage, HistoryFrom, Joined, Resumed, ServerMessage, Stages} from './wire.js' */
@@ -57,7 +57,7 @@ export class Connection {
   /** @type {Link | null} */ #link = null;
   /** @type {Asked} What we join with. */ #asked = { room: '', name: '' };
   /** @type {Asked | null} What we shall join with, as far as is known. */ #wish = null;
-  /** @type {Hold | null} For the wish, in the lobby. */ #held = null;
+  /** @type {Place | null} For the wish, in the lobby. */ #place = null;
   /** @type {string | null} What the server knows us by. */ #token = null;
   /** @type {CallError | null} */ #reason = null;
   #backoff = new Backoff();
@@ -97,7 +97,7 @@ export class Connection {
 
   /** Who hears of what we publish: the room, or in the lobby the server that holds our place. */
   get listener() {
-    return this.#state === 'idle' ? (this.#held?.link ?? null) : this.link;
+    return this.#state === 'idle' && this.#place ? this.#link : this.link;
   }
 
   /** @param {ClientMessage} message @returns {boolean} false: not sent, since we are not in a room */
@@ -110,9 +110,9 @@ export class Connection {
   prepare(wish) {
     if (this.#state !== 'idle') return;
     if (wish) this.#wish = wish;
-    const link = this.#openLink();
+    this.#openLink();
     this.#path.prepare();
-    if (link.isOpen) void this.#hold(link);
+    void this.#hold();
   }
 
   /** @param {Asked} asked @param {number} start_ms */
@@ -162,7 +162,7 @@ export class Connection {
    */
   doubt() {
     if (this.#state === 'reconnecting') return this.#reach?.hurry();
-    if (this.#state === 'idle' && this.#retry !== null) return void this.#openLink();
+    if (this.#state === 'idle' && this.#retry !== null) return this.prepare();
     if (this.#state === 'waiting') return void this.#link?.probe(PROBE_WITHIN_MS);
     if (this.#state !== 'joined') return;
     void this.#link?.probe(PROBE_WITHIN_MS);
@@ -176,19 +176,27 @@ export class Connection {
     link.opened().then(() => {
       if (this.#state === 'idle') this.#backoff.reset();
       this.#hooks.reachable(true);
-      void this.#hold(link);
     }, () => {});
     return link;
   }
 
-  /** A place for our wish, unless it is held already. @param {Link} link */
-  async #hold(link) {
+  /** A place for our wish, unless it is held already. */
+  async #hold() {
     const wish = this.#wish;
-    if (wish === null || this.#state !== 'idle') return;
+    if (wish === null || this.#place?.fits(this.#path.peer, wish)) return;
     const offered = await this.#path.offered().catch(() => null); // Whoever joins hears of it.
     const { peer } = this.#path;
-    if (!offered || !peer || this.#state !== 'idle' || wish !== this.#wish || link !== this.#link || !link.isOpen) return;
-    if (!this.#held?.fits(link, peer, wish)) this.#held = new Hold(link, peer, wish, { ...offered, history: this.#hooks.history() });
+    if (!offered || !peer || this.#state !== 'idle' || wish !== this.#wish || this.#place?.fits(peer, wish)) return;
+    const link = this.#openLink();
+    this.#place?.stop(link);
+    const place = new Place({ wish, peer, offered: { ...offered, history: this.#hooks.history() }, link, another: () => new Link(this.#url) });
+    this.#place = place;
+    const held = await place.held;
+    if (place !== this.#place || held.link === this.#link) return;
+    const stuck = this.#link;
+    this.#use(held.link);
+    stuck?.close('another was first');
+    this.#hooks.reachable(true);
   }
 
   /** @param {Link} link */
@@ -218,10 +226,9 @@ export class Connection {
 
   /** One try to join. @param {number} start_ms @returns {Promise<void>} */
   async #enter(start_ms) {
-    const link = this.#openLink();
     const meter = this.#measure(start_ms);
-    const held = this.#held?.fits(link, this.#path.peer, this.#asked) ? this.#held : null;
-    this.#held = null;
+    const held = await this.#heldPlace();
+    const link = this.#openLink();
     await within(link.opened(), REACH_WITHIN_MS);
     /** @type {Joined} */
     let joined;
@@ -243,14 +250,25 @@ export class Connection {
     this.#path.grow(0);
   }
 
+  /** What the server holds for what we ask; null: nothing, so we join. @returns {Promise<Hold | null>} */
+  async #heldPlace() {
+    const place = this.#place;
+    if (!place?.fits(this.#path.peer, this.#asked)) return null;
+    const held = await within(place.held, REACH_WITHIN_MS).catch(() => null);
+    this.#place = null;
+    if (held) return held.answer === undefined ? null : held;
+    place.stop(this.#link);
+    return null;
+  }
+
   /** The media path comes up while the word is on its way. @param {Hold} held */
-  async #enterHeld(held) {
-    held.link.enter();
-    const accepted = held.answer.then((answer) => (answer === null ? undefined : this.#path.accept(answer)));
-    accepted.catch(() => {});
-    const joined = await held.joined;
+  async #enterHeld({ link, answer, joined }) {
+    link.enter();
+    const accepted = typeof answer === 'string' ? this.#path.accept(answer) : Promise.resolve();
+    accepted.catch(() => {}); // Of no interest to whoever is refused.
+    const told = await joined;
     await accepted;
-    return joined;
+    return told;
   }
 
   /** Takes our session over on a link that has just opened. @param {Link} link @param {string} token */
@@ -301,7 +319,7 @@ export class Connection {
     if (this.#state === 'idle' && this.#retry === null) {
       this.#retry = setTimeout(() => {
         this.#retry = null;
-        if (this.#state === 'idle') this.#openLink();
+        this.prepare();
       }, this.#backoff.next());
     }
   }
@@ -356,7 +374,8 @@ export class Connection {
     this.#reach?.stop();
     this.#reach = null;
     this.#token = null;
-    this.#held = null;
+    this.#place?.stop(null);
+    this.#place = null;
     const link = this.#link;
     this.#link = null;
     link?.close();

@@ -1,6 +1,9 @@
 /**
  * A place that the server holds while the lobby is open: everything of a join is settled before the click, and what the click
  * needs is the answer, which is here already. Applying it sends the first ICE check, and that is as good as the word `enter`.
+ *
+ * On a lossy network TCP may be stuck for many seconds on one connection and not on the next. So a place that is not held within a
+ * second is asked for over another connection as well, and the first that is held is kept.
  */
 
 /** @import {Link} from './link.js' */
@@ -9,36 +12,86 @@
 
 /** @typedef {{room: string, name: string, token?: string, role?: Role}} Asked  What somebody joins with. */
 
+const ANOTHER_AFTER_MS = 1_000;
+const ATTEMPTS_MAX = 4;
+
 /** @param {Asked} wish @returns {Asked} and nothing else */
 export function asking({ room, name, token, role }) {
   return { room, name, ...(token !== undefined && { token }), ...(role && { role }) };
 }
 
+/** One attempt. */
 export class Hold {
-  #link;
-  #peer;
-  #asked;
-  #refused = false;
-  /** @type {(answer: string | null) => void} */ #answered = () => {};
-  /** SDP; null: it comes with `joined`. @type {Promise<string | null>} */ answer = new Promise((resolve) => (this.#answered = resolve));
+  link;
   /** @type {Promise<Joined>} */ joined;
+  /** SDP; null: it comes with `joined`; undefined: nothing is held. @type {string | null | undefined} */ answer;
+  /** The server has said what it holds, or that it does not. @type {Promise<unknown>} */ settled;
 
-  /** @param {Link} link @param {Peer} peer whose offer it is @param {Asked} asked @param {MediaOffer & {history: HistoryFrom}} offered */
-  constructor(link, peer, asked, offered) {
-    this.#link = link;
-    this.#peer = peer;
-    this.#asked = JSON.stringify(asked);
-    this.joined = link.request({ type: 'join', hold: true, ...asked, ...offered }, ({ type, answer }) => type === 'held' && this.#answered(answer));
-    // Nobody has asked to come in yet: whoever does hears the same from an ordinary join.
-    this.joined.catch(() => (this.#refused = true));
+  /** @param {Link} link that is open @param {Asked} asked @param {MediaOffer & {history: HistoryFrom}} offered */
+  constructor(link, asked, offered) {
+    this.link = link;
+    let told = () => {};
+    const held = /** @type {Promise<void>} */ (new Promise((resolve) => (told = resolve)));
+    this.joined = link.request({ type: 'join', hold: true, ...asked, ...offered }, ({ type, answer }) => {
+      if (type !== 'held') return;
+      this.answer = answer;
+      told();
+    });
+    // Nobody has asked to come in yet: whoever does hears of a refusal from an ordinary join.
+    const refused = this.joined.catch(() => (this.answer = undefined));
+    this.settled = Promise.race([held, refused]);
+  }
+}
+
+export class Place {
+  /** @type {Set<Link>} */ #links = new Set();
+  /** @type {Asked} */ #wish;
+  /** @type {Peer} */ #peer;
+  /** @type {() => Link} */ #another;
+  /** @type {MediaOffer & {history: HistoryFrom}} */ #offered;
+  /** @type {any} */ #timer = null;
+  /** @type {(hold: Hold) => void} */ #settle = () => {};
+  /** The first attempt that the server has settled. @type {Promise<Hold>} */ held = new Promise((resolve) => (this.#settle = resolve));
+  /** @type {Hold | null} */ #first = null;
+
+  /**
+   * @param {{wish: Asked, peer: Peer, offered: MediaOffer & {history: HistoryFrom}, link: Link, another: () => Link}} options `peer`: whose offer it is;
+   *   `link`: to begin with; `another`: makes the next
+   */
+  constructor({ wish, peer, offered, link, another }) {
+    [this.#wish, this.#peer, this.#offered, this.#another] = [wish, peer, offered, another];
+    this.#try(link);
+    this.#timer = setInterval(() => this.#links.size < ATTEMPTS_MAX && this.#try(this.#another()), ANOTHER_AFTER_MS);
   }
 
-  get link() {
-    return this.#link;
+  /** It is, or will be, what somebody wants who joins with this now. @param {Peer | null} peer @param {Asked | null} asked */
+  fits(peer, asked) {
+    const lives = this.#first ? this.#first.link.isOpen && this.#first.answer !== undefined : this.#links.size > 0;
+    return lives && peer === this.#peer && JSON.stringify(asked) === JSON.stringify(this.#wish);
   }
 
-  /** It is what somebody wants who joins with this now. @param {Link | null} link @param {Peer | null} peer @param {Asked} asked */
-  fits(link, peer, asked) {
-    return !this.#refused && link === this.#link && link.isOpen && peer === this.#peer && JSON.stringify(asked) === this.#asked;
+  /** @param {Link | null} except stays as it is */
+  stop(except) {
+    clearInterval(this.#timer);
+    for (const link of this.#links) if (link !== except) link.close('another was first');
+    this.#links.clear();
+  }
+
+  /** @param {Link} link */
+  async #try(link) {
+    this.#links.add(link);
+    link.on('closed', () => this.#links.delete(link));
+    try {
+      await link.opened();
+    } catch {
+      return;
+    }
+    if (!this.#links.has(link)) return;
+    const hold = new Hold(link, this.#wish, this.#offered);
+    await hold.settled;
+    if (this.#first || !link.isOpen) return;
+    this.#first = hold;
+    this.stop(link);
+    this.#settle(hold);
   }
 }

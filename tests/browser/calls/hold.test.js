@@ -1,7 +1,7 @@
 /** The lobby: the server is ready for whoever looks at it, so that a click needs nothing more. */
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { launchChromium } from '../lib/browsers.js';
 import { wire } from '../lib/cut.js';
 import { Person, until } from '../lib/person.js';
@@ -17,18 +17,20 @@ describe('a place that is held', () => {
   before(async () => {
     server = await startServer();
     browser = await launchChromium();
-    line = await wire(server.port);
   }, TIMEOUT);
   after(async () => {
     await browser?.close();
-    await line?.close();
     await server?.stop();
   });
   afterEach(async () => {
     for (const context of contexts) await context.close();
     contexts = [];
+    await line.close();
   });
 
+  beforeEach(async () => {
+    line = await wire(server.port);
+  });
   const person = async (name, room, url = server.url) => {
     const context = await browser.newContext();
     contexts.push(context);
@@ -45,6 +47,16 @@ describe('a place that is held', () => {
     await grace.join();
     await Promise.all([grace.sees('Ada'), ada.sees('Grace')]);
     assert.equal(await held(), 0);
+    assert.deepEqual(grace.complaints, []);
+  });
+
+  test('a connection that is stuck in the lobby is not waited for', TIMEOUT, async () => {
+    const ada = await (await person('Ada', 'stuck')).join();
+    line.stall(2); // One of them is for being called.
+    const grace = await person('Grace', 'stuck', line.url);
+    await until('the server is ready for her, over another connection', async () => (await held()) === 1);
+    await grace.join();
+    await Promise.all([grace.sees('Ada'), ada.sees('Grace')]);
     assert.deepEqual(grace.complaints, []);
   });
 

@@ -4,9 +4,10 @@ import { connect, createServer } from 'node:net';
 
 /**
  * @param {number} port of the server on this machine
- * @returns {Promise<{url: string, cut: () => void, hang: () => void, mute: () => void, mend: () => void, close: () => Promise<void>}>}
+ * @returns {Promise<{url: string, cut: () => void, hang: () => void, mute: () => void, stall: (count: number) => void, mend: () => void, close: () => Promise<void>}>}
  *   `cut`: every connection is reset, new ones too; `hang`: nothing gets through any more, and nobody is told; `mute`: likewise, but what the
- *   server says gets through; `mend`: new ones work
+ *   server says gets through; `stall`: so many WebSockets open, and then nothing that the client says
+ *   in them gets through; `mend`: new ones work
  */
 export async function wire(port) {
   /** @type {Set<import('node:net').Socket>} */
@@ -15,6 +16,7 @@ export async function wire(port) {
   const nears = new Set();
   /** @type {'whole' | 'cut' | 'hanging'} */
   let state = 'whole';
+  let stalls = 0;
   const keep = (socket) => {
     sockets.add(socket);
     socket.on('error', () => {}).on('close', () => sockets.delete(socket));
@@ -25,7 +27,12 @@ export async function wire(port) {
     if (state === 'cut') return void near.resetAndDestroy();
     if (state === 'hanging') return; // Accepted by the kernel, answered by nobody.
     const far = keep(connect(port, '127.0.0.1'));
-    near.pipe(far).pipe(near);
+    far.pipe(near);
+    near.once('data', (first) => {
+      far.write(first);
+      if (stalls > 0 && first.includes('Upgrade: websocket')) stalls--;
+      else near.pipe(far);
+    });
     nears.add(near);
     near.on('close', () => {
       nears.delete(near);
@@ -46,6 +53,9 @@ export async function wire(port) {
         socket.unpipe();
         socket.pause();
       }
+    },
+    stall: (count) => {
+      stalls = count;
     },
     mute: () => {
       for (const near of nears) near.unpipe();
