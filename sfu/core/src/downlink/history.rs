@@ -205,19 +205,6 @@ impl History {
         }
     }
 
-    /// The oldest picture of which something is not known to have arrived, of those that left so long before `now`.
-    pub fn unseen(&self, now: Instant, before: Duration) -> Vec<SeqNo> {
-        let oldest = self.first * PIECE as u64;
-        let sent = (oldest..=self.highest).filter_map(|number| self.get(number));
-        let unseen = sent.filter(|sent| !sent.arrived && now.saturating_duration_since(sent.at) >= before);
-        let mut unseen = unseen.peekable();
-        let Some(Sent { timestamp, .. }) = unseen.peek().copied() else { return Vec::new() };
-        unseen
-            .take_while(|sent| sent.timestamp == timestamp)
-            .map(|sent| SeqNo(sent.sent_seq as u16))
-            .collect()
-    }
-
     fn entry(&mut self, seq: SeqNo) -> Option<&mut Entry> {
         let sent_seq = ExtSeq(self.highest).nearest(seq).0;
         let number = (sent_seq / PIECE as u64).checked_sub(self.first)?;

@@ -5,7 +5,6 @@ use crate::downlink::{Downlink, Found, SourceRef, WORTH_FROM};
 use crate::timers::Owner;
 use crate::uplink::{Subscriber, Uplink};
 use crate::{DropReason, TimeoutReason};
-use packet::SeqNo;
 use packet::media::MediaKind;
 use packet::rtcp::{Remb, TransportFeedback};
 use std::time::Duration;
@@ -35,7 +34,8 @@ impl Router {
     /// Sends again what feedback shows to be lost: the request for it may be lost too, and comes later, and the head of a first picture
     /// cannot be missed by anybody.
     fn repeat_lost(&mut self, index: usize, feedback: &TransportFeedback) {
-        let Downlink { slots, departures, bandwidth, .. } = &mut self.downlinks[index];
+        let uplinks = &self.uplinks;
+        let Downlink { session, slots, queue, departures, bandwidth, .. } = &mut self.downlinks[index];
         let young = bandwidth.is_young(self.now);
         if bandwidth.lost() <= WORTH_FROM && !young {
             return departures.forget();
@@ -53,24 +53,11 @@ impl Router {
         // And only of loss by chance: as long as it may follow the rate, more of it is no answer.
         let by_chance = bandwidth.estimate().inherent_loss > bandwidth.estimate().loss / 2.0;
         let unasked = room && by_chance;
-        self.repeat(index, lost, |kind| unasked || young && kind == MediaKind::Video);
-    }
-
-    /// Somebody who sees nothing yet asks for a key frame: the one that was sent is lost, at least in part. It is there sooner than another.
-    pub(super) fn repeat_first(&mut self, index: usize, slot: usize) {
-        let Downlink { session, slots, bandwidth, .. } = &self.downlinks[index];
-        if !bandwidth.is_young(self.now) {
-            return;
-        }
-        let unseen = slots[slot].unseen(self.now, session);
-        self.repeat(index, unseen.into_iter().map(|seq| (slot as u8, seq)).collect(), |_| true);
-    }
-
-    fn repeat(&mut self, index: usize, lost: Vec<(u8, SeqNo)>, may: impl Fn(MediaKind) -> bool) {
-        let uplinks = &self.uplinks;
-        let Downlink { session, slots, queue, .. } = &mut self.downlinks[index];
         for (slot, seq) in lost {
-            let Some(slot) = slots.get_mut(usize::from(slot)).filter(|slot| may(slot.kind)) else { continue };
+            let Some(slot) = slots.get_mut(usize::from(slot)) else { continue };
+            if !(unasked || young && slot.kind == MediaKind::Video) {
+                continue;
+            }
             let found = |from, seq| cached(uplinks, from, seq);
             match slot.repeat(self.now, seq, session, found, queue) {
                 Ok(packets) => {

@@ -121,7 +121,6 @@ impl Router {
         let Some((slot, false)) = downlink.by_ssrc(media) else {
             return self.agenda.dropped.count(DropReason::FeedbackUnknownSsrc);
         };
-        let number = slot;
         let slot = &mut downlink.slots[slot];
         slot.keyframe_requests += 1;
         if let Some(bound) = slot.bound {
@@ -130,7 +129,6 @@ impl Router {
                 self.want_keyframe(bound.index, bound.track, stream);
             }
         }
-        self.repeat_first(index, number);
     }
 
     fn on_goodbye(&mut self, index: usize, ssrc: Ssrc) {

@@ -39,11 +39,6 @@ impl Slot {
         self.repeat(now, lost, session, cached, queue)
     }
 
-    /// The oldest picture that is not known to have arrived though it could be.
-    pub fn unseen(&self, now: Instant, session: &Session) -> Vec<SeqNo> {
-        self.history.unseen(now, session.rtt.unwrap_or(RESEND_INTERVAL))
-    }
-
     /// Feedback says that this packet, or a copy of it, arrived.
     pub fn on_arrived(&mut self, seq: SeqNo) {
         self.history.arrived(seq);
