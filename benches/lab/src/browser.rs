@@ -25,7 +25,8 @@ use std::time::{Duration, Instant};
 use tests::proxy::{Meters, Proxy};
 
 pub const SIGNALING: &str = "the WebSocket's TCP crosses the same impaired link as media, segment by segment (a model of \
-     Linux's sender in the proxy); Chromium to Chromium exchanges offer and answer over the same link";
+     Linux's sender in the proxy); Chromium to Chromium exchanges offer and answer over the same link after the click, our \
+     server has answered in the lobby, where a page is 3 s before it";
 /// A page that says nothing for longer hangs.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Of a join, as the page counts it.
@@ -71,7 +72,7 @@ pub struct Setup<'a> {
 
 impl Browsers {
     /// Our server and a page with these samples (16 kHz, mono) as its speech.
-    pub async fn start(browser: &Path, speech: &[f32]) -> Result<Self> {
+    pub async fn start(browser: &Path, flags: &[String], speech: &[f32]) -> Result<Self> {
         let site = Site::new(&[
             ("lab.html", include_str!("browser/lab.html")),
             ("lab.js", include_str!("browser/lab.js")),
@@ -93,7 +94,8 @@ impl Browsers {
         let http =
             *server.addresses().iter().find(|address| address.is_ipv4()).context("the server has no page")?;
         let url = server.url();
-        let page = Page::open(browser, &site, OPTIONS, |lab| format!("{url}/lab.html?lab={lab}")).await?;
+        let flags: Vec<&str> = OPTIONS.iter().copied().chain(flags.iter().map(String::as_str)).collect();
+        let page = Page::open(browser, &site, &flags, |lab| format!("{url}/lab.html?lab={lab}")).await?;
         Ok(Self { page, server, media, http, near: None, _site: site })
     }
 

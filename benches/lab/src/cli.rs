@@ -107,6 +107,9 @@ pub struct Run {
     /// The browser
     #[arg(long, value_name = "FILE", default_value = "chromium")]
     pub chromium: PathBuf,
+    /// One more flag for the browser, repeatable: --chromium-flag=--force-fieldtrials=WebRTC-IceHandshakeDtls/Enabled/
+    #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]
+    pub chromium_flag: Vec<String>,
 }
 
 #[derive(clap::Args, Debug)]

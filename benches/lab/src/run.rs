@@ -197,6 +197,9 @@ fn over_sockets(options: &cli::Run, networks: &[Network], speech: &Arc<Speech>, 
 fn in_browsers(options: &cli::Run, networks: &[Network], speech: &Arc<Speech>, run: &mut Run) -> Result<()> {
     run.mode =
         "headless Chromium, both ends in one page, real sockets through the impairment link".to_owned();
+    if !options.chromium_flag.is_empty() {
+        run.mode += &format!(", with {}", options.chromium_flag.join(" "));
+    }
     run.signaling = browser::SIGNALING.to_owned();
     ensure!(
         !networks.iter().any(Network::is_audio_only),
@@ -207,7 +210,8 @@ fn in_browsers(options: &cli::Run, networks: &[Network], speech: &Arc<Speech>, r
     clients.extend(options.p2p.then_some(Client::P2p));
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
-        let mut browsers = Browsers::start(&options.chromium, &speech.at_16_khz).await?;
+        let mut browsers =
+            Browsers::start(&options.chromium, &options.chromium_flag, &speech.at_16_khz).await?;
         calls_in(&mut browsers, options, networks, &clients, run).await?;
         browsers.stop().await;
         Ok(())

@@ -392,6 +392,14 @@ impl Dtls {
         self.flight.clear();
     }
 
+    /// What was sent last, as far as the peer may need it.
+    pub fn flight(&self) -> &[Vec<u8>] {
+        let farewell = self.farewell.as_ref().map(|farewell| &farewell.flight[..]);
+        // A 1.2 client has its keys from the answer to its last flight.
+        let arrived = self.setup.active && self.keyed && self.version() == DtlsVersion::V12;
+        farewell.unwrap_or(if arrived || self.heard { &[] } else { &self.flight })
+    }
+
     fn interval(&self) -> Duration {
         let factor = REPEATS.iter().find(|(until, _)| self.repeats < *until).map_or(1, |(_, factor)| *factor);
         self.setup.repeat_after * factor

@@ -9,7 +9,7 @@ mod data;
 
 use self::data::Data;
 use crate::dtls::{Dtls, Step};
-use crate::ice::{Full, Lite, Path};
+use crate::ice::{Carried, Full, Lite, Path, Sped};
 use crate::output::{CloseReason, Event, Incoming, Output, Reason, Stages, Transmit};
 use crate::session::Session;
 use crate::srtp::{Inbound, Keys, Outbound};
@@ -58,6 +58,7 @@ pub struct Transport {
     /// Authentic media of the peer arrived.
     peer_heard: bool,
     data: Data,
+    sped: Sped,
     now: Instant,
     outputs: VecDeque<Output>,
     transmits: Vec<Transmit>,
@@ -109,6 +110,7 @@ impl Transport {
             path: None,
             peer_heard: false,
             data: Data::default(),
+            sped: Sped::default(),
             now,
             outputs: VecDeque::new(),
             transmits: Vec::new(),
@@ -224,7 +226,22 @@ impl Transport {
             Protocol::Stun => {
                 let result = match &mut self.ice {
                     Ice::Unpaired(_) => Err(DropReason::StunOtherUser),
-                    Ice::Lite(lite) => lite.handle(now, path, datagram, &mut self.transmits),
+                    Ice::Lite(lite) => {
+                        let (sped, dtls, steps) = (&mut self.sped, &mut self.dtls, &mut self.steps);
+                        let carries = |carried: Carried<'_>| {
+                            let packet = sped.hear(carried)?;
+                            let dtls = dtls.as_mut()?;
+                            if !dtls.is_started() {
+                                dtls.start(now, steps);
+                            }
+                            if !packet.is_empty() {
+                                // What it does not like is counted where it comes the usual way.
+                                let _ = dtls.handle(now, packet, steps);
+                            }
+                            Some(sped.answer(dtls.flight()))
+                        };
+                        lite.handle(now, path, datagram, carries, &mut self.transmits)
+                    }
                     Ice::Full(full) => full.handle(now, path, datagram, &mut self.transmits),
                 };
                 self.settle(now);

@@ -8,7 +8,7 @@
 //! priorities of its candidates are.
 
 use super::stun::{self, password_key, sign};
-use super::{CONSENT_TIME, Checked, Path};
+use super::{Answer, CONSENT_TIME, Carried, Checked, Path};
 use crate::{DropReason, IceCredentials, Transmit};
 use aws_lc_rs::hmac;
 use is::stun::StunMessage;
@@ -85,12 +85,13 @@ impl Lite {
             || self.previous.as_ref().is_some_and(|previous| previous.values.ufrag == local_ufrag)
     }
 
-    /// Answers a check. The answer goes back where it came from.
+    /// Answers a check. The answer goes back where it came from, with what `dtls` gives for what the check carries.
     pub fn handle(
         &mut self,
         now: Instant,
         path: Path,
         datagram: &[u8],
+        dtls: impl FnOnce(Carried<'_>) -> Option<Answer>,
         transmits: &mut Vec<Transmit>,
     ) -> Result<(), DropReason> {
         let message = stun::parse(datagram)?;
@@ -106,12 +107,19 @@ impl Lite {
             return Err(DropReason::StunBadIntegrity);
         }
         let conflict = message.ice_controlled().is_some();
-        let answer = if conflict {
-            StunMessage::binding_role_conflict_reply(message.trans_id())
-        } else {
-            StunMessage::binding_reply(message.trans_id(), path.remote)
+        let carried = if conflict { None } else { dtls(Carried::read(datagram)) };
+        let answer = match carried {
+            _ if conflict => {
+                stun::to_bytes(StunMessage::binding_role_conflict_reply(message.trans_id()), &credentials.key)
+            }
+            Some(carried) => {
+                stun::binding_reply(datagram, path.remote, carried.attributes(), &credentials.key)
+            }
+            None => {
+                stun::to_bytes(StunMessage::binding_reply(message.trans_id(), path.remote), &credentials.key)
+            }
         };
-        if let Some(bytes) = stun::to_bytes(answer, &credentials.key) {
+        if let Some(bytes) = answer {
             transmits.push(Transmit { from: path.local, to: path.remote, bytes });
         }
         if conflict {
@@ -190,12 +198,12 @@ mod tests {
         let now = origin();
         let (mut lite, mut out) = (lite(now), Vec::new());
         assert_eq!(lite.path(), None);
-        lite.handle(now, path(10), &check("server", "client", false), &mut out).unwrap();
+        lite.handle(now, path(10), &check("server", "client", false), |_| None, &mut out).unwrap();
         assert_eq!(lite.path(), Some(path(10)), "somewhere to send to before any nomination");
-        lite.handle(now, path(20), &check("server", "client", false), &mut out).unwrap();
+        lite.handle(now, path(20), &check("server", "client", false), |_| None, &mut out).unwrap();
         assert_eq!(lite.path(), Some(path(10)));
         for port in [20, 30, 10] {
-            lite.handle(now, path(port), &check("server", "client", true), &mut out).unwrap();
+            lite.handle(now, path(port), &check("server", "client", true), |_| None, &mut out).unwrap();
             assert_eq!(lite.path(), Some(path(port)));
         }
         assert_eq!(out.len(), 5);
@@ -210,12 +218,12 @@ mod tests {
     fn a_silent_path_is_left_without_nomination() {
         let now = origin();
         let (mut lite, mut out) = (lite(now), Vec::new());
-        lite.handle(now, path(10), &check("server", "client", true), &mut out).unwrap();
+        lite.handle(now, path(10), &check("server", "client", true), |_| None, &mut out).unwrap();
         let soon = now + Duration::from_secs(3);
-        lite.handle(soon, path(20), &check("server", "client", false), &mut out).unwrap();
+        lite.handle(soon, path(20), &check("server", "client", false), |_| None, &mut out).unwrap();
         assert_eq!(lite.path(), Some(path(10)));
         let later = now + SILENT_TIME;
-        lite.handle(later, path(20), &check("server", "client", false), &mut out).unwrap();
+        lite.handle(later, path(20), &check("server", "client", false), |_| None, &mut out).unwrap();
         assert_eq!(lite.path(), Some(path(20)));
     }
 
@@ -238,7 +246,7 @@ mod tests {
             (vec![0; 20], DropReason::StunMalformed),
         ];
         for (datagram, reason) in cases {
-            assert_eq!(lite.handle(now, path(10), &datagram, &mut out), Err(reason));
+            assert_eq!(lite.handle(now, path(10), &datagram, |_| None, &mut out), Err(reason));
         }
         assert!(out.is_empty());
         assert_eq!(lite.path(), None);
@@ -251,7 +259,7 @@ mod tests {
         let (mut lite, mut out) = (lite(now), Vec::new());
         let message = StunMessage::binding_request("server:client", TransId::new(), false, 1, 1, false);
         let bytes = stun::to_bytes(message, &password_key(credentials("server").pwd.as_bytes())).unwrap();
-        assert_eq!(lite.handle(now, path(10), &bytes, &mut out), Err(DropReason::StunRoleConflict));
+        assert_eq!(lite.handle(now, path(10), &bytes, |_| None, &mut out), Err(DropReason::StunRoleConflict));
         assert_eq!(StunMessage::parse(&out[0].bytes).unwrap().error_code().map(|(code, _)| code), Some(487));
         assert_eq!(lite.path(), None);
     }
@@ -260,22 +268,22 @@ mod tests {
     fn a_restart_keeps_the_old_path_until_the_new_one_is_nominated() {
         let now = origin();
         let (mut lite, mut out) = (lite(now), Vec::new());
-        lite.handle(now, path(10), &check("server", "client", true), &mut out).unwrap();
+        lite.handle(now, path(10), &check("server", "client", true), |_| None, &mut out).unwrap();
         lite.restart(credentials("server2"), credentials("client2"));
         assert_eq!(lite.path(), Some(path(10)));
         assert!(lite.accepts("server") && lite.accepts("server2"));
-        lite.handle(now, path(10), &check("server", "client", true), &mut out).unwrap();
+        lite.handle(now, path(10), &check("server", "client", true), |_| None, &mut out).unwrap();
         assert_eq!(
-            lite.handle(now, path(10), &check("server", "client2", true), &mut out),
+            lite.handle(now, path(10), &check("server", "client2", true), |_| None, &mut out),
             Err(DropReason::StunOtherUser)
         );
-        lite.handle(now, path(20), &check("server2", "client2", false), &mut out).unwrap();
+        lite.handle(now, path(20), &check("server2", "client2", false), |_| None, &mut out).unwrap();
         assert_eq!(lite.path(), Some(path(10)));
-        lite.handle(now, path(20), &check("server2", "client2", true), &mut out).unwrap();
+        lite.handle(now, path(20), &check("server2", "client2", true), |_| None, &mut out).unwrap();
         assert_eq!(lite.path(), Some(path(20)));
         assert!(!lite.accepts("server"));
         assert_eq!(
-            lite.handle(now, path(10), &check("server", "client", true), &mut out),
+            lite.handle(now, path(10), &check("server", "client", true), |_| None, &mut out),
             Err(DropReason::StunOtherUser)
         );
     }

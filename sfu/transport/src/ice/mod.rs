@@ -5,10 +5,12 @@
 
 mod full;
 mod lite;
+mod sped;
 mod stun;
 
 pub(crate) use full::Full;
 pub(crate) use lite::Lite;
+pub(crate) use sped::{Answer, Carried, Sped};
 pub use stun::stun_ufrag;
 
 use std::net::SocketAddr;

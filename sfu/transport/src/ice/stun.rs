@@ -1,13 +1,20 @@
 //! Connectivity checks as bytes (RFC 8489); `is` parses and writes them, the HMAC is ours.
 
+use super::sped::crc32;
 use crate::DropReason;
 use aws_lc_rs::hmac;
 use is::stun::StunMessage;
+use std::net::{IpAddr, SocketAddr};
 
 const HEADER_LEN: usize = 20;
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 const USERNAME: u16 = 0x0006;
+const BINDING_SUCCESS: u16 = 0x0101;
+const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+const MESSAGE_INTEGRITY: u16 = 0x0008;
+const FINGERPRINT: u16 = 0x8028;
+const FINGERPRINT_XOR: u32 = 0x5354_554e;
 
 /// The local ufrag a connectivity check is addressed to: whose datagram it is, before any authentication.
 /// `None` if it is not a STUN Binding request with a USERNAME of the form `local:remote` (RFC 8445 section 7.2.2).
@@ -62,6 +69,61 @@ pub fn to_bytes(message: StunMessage<'_>, key: &hmac::Key) -> Option<Vec<u8>> {
     let len = message.to_bytes(Some(&[]), &mut bytes, |_, parts| sign(key, parts)).ok()?;
     bytes.truncate(len);
     Some(bytes)
+}
+
+/// The answer to a Binding request, with these attributes more.
+pub fn binding_reply(
+    request: &[u8],
+    mapped: SocketAddr,
+    more: impl Iterator<Item = (u16, Vec<u8>)>,
+    key: &hmac::Key,
+) -> Option<Vec<u8>> {
+    let transaction = request.get(8..HEADER_LEN)?.as_array()?;
+    let attributes: Vec<_> =
+        [(XOR_MAPPED_ADDRESS, xor(mapped, transaction))].into_iter().chain(more).collect();
+    Some(write(BINDING_SUCCESS, transaction, &attributes, key))
+}
+
+/// Kind, transaction and attributes, then MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489 sections 14.5 and 14.7).
+pub(super) fn write(
+    kind: u16,
+    transaction: &[u8; 12],
+    attributes: &[(u16, Vec<u8>)],
+    key: &hmac::Key,
+) -> Vec<u8> {
+    let mut bytes = [&kind.to_be_bytes()[..], &[0; 2], &MAGIC_COOKIE, transaction].concat();
+    let push = |bytes: &mut Vec<u8>, kind: u16, value: &[u8]| {
+        bytes.extend(kind.to_be_bytes());
+        bytes.extend((value.len() as u16).to_be_bytes());
+        bytes.extend(value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    };
+    // The length that is signed counts the attribute that signs.
+    let set_len = |bytes: &mut Vec<u8>, more: usize| {
+        let len = (bytes.len() - HEADER_LEN + more) as u16;
+        bytes[2..4].copy_from_slice(&len.to_be_bytes());
+    };
+    for (kind, value) in attributes {
+        push(&mut bytes, *kind, value);
+    }
+    set_len(&mut bytes, 24);
+    let tag = sign(key, &[&bytes]);
+    push(&mut bytes, MESSAGE_INTEGRITY, &tag);
+    set_len(&mut bytes, 8);
+    let fingerprint = crc32(&bytes) ^ FINGERPRINT_XOR;
+    push(&mut bytes, FINGERPRINT, &fingerprint.to_be_bytes());
+    bytes
+}
+
+fn xor(address: SocketAddr, transaction: &[u8; 12]) -> Vec<u8> {
+    let mask: Vec<u8> = MAGIC_COOKIE.iter().chain(transaction).copied().collect();
+    let (family, octets) = match address.ip() {
+        IpAddr::V4(ip) => (1, ip.octets().to_vec()),
+        IpAddr::V6(ip) => (2, ip.octets().to_vec()),
+    };
+    let port = address.port() ^ u16::from_be_bytes([MAGIC_COOKIE[0], MAGIC_COOKIE[1]]);
+    let octets = octets.into_iter().zip(mask).map(|(octet, mask)| octet ^ mask);
+    [0, family].into_iter().chain(port.to_be_bytes()).chain(octets).collect()
 }
 
 #[cfg(test)]
