@@ -17,6 +17,7 @@ use super::play::Playing;
 use super::repair::Repair;
 use super::store::{Store, Unwrap};
 use super::target::{Requests, Target};
+use crate::FOLLOWS_MAX;
 use packet::RtpTime;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -155,7 +156,7 @@ impl<D: Decoder> AudioBuffer<D> {
         })
     }
 
-    /// Keeps the playout delay at this or longer, within the budget: for lip-sync with a slower picture. Zero takes it back.
+    /// Keeps the playout delay at this or longer, as far as a conversation bears it: for lip-sync with a slower picture. Zero takes it back.
     pub fn set_minimum_delay(&mut self, minimum: Duration) {
         self.minimum = minimum;
         self.choose_in = 0;
@@ -234,7 +235,8 @@ impl<D: Decoder> AudioBuffer<D> {
         );
         let own = if self.began_lossy && !self.network_known() { own.max(START_LOSSY) } else { own };
         self.own_target = own;
-        self.stats.target = own.max(self.minimum).min(self.playout_max());
+        let follows = self.minimum.min(FOLLOWS_MAX.saturating_sub(self.config.one_way));
+        self.stats.target = own.max(follows).min(self.playout_max());
     }
 
     /// Playout delay of the sample that is played now.
