@@ -32,8 +32,8 @@ const CHOOSE_EVERY: u32 = 10;
 /// Where nothing is left of the budget (a network with a queue of a second), this much is waited all the same: words that are late can
 /// still be understood.
 const PLAYOUT_MIN: Duration = Duration::from_millis(200);
-/// Where packets are missing before playing has begun, it waits so long, and keeps this delay until the network is known: at the beginning
-/// of a call delay is silence, later it would have to grow over made-up speech.
+/// Where packets are missing before playing has begun, this is the delay until the network is known. Only who lacks the very first ones waits
+/// for all of it in silence.
 pub(super) const START_LOSSY: Duration = Duration::from_millis(240);
 /// Reports after which most of a longer way is believed.
 const ROUND_TRIPS: u32 = 16;
@@ -233,7 +233,8 @@ impl<D: Decoder> AudioBuffer<D> {
             self.config.one_way,
             self.playout_max(),
         );
-        let own = if self.began_lossy && !self.network_known() { own.max(START_LOSSY) } else { own };
+        let grows = self.began_lossy && self.playing.is_some() && !self.network_known();
+        let own = if grows { own.max(START_LOSSY) } else { own };
         self.own_target = own;
         let follows = self.minimum.min(FOLLOWS_MAX.saturating_sub(self.config.one_way));
         self.stats.target = own.max(follows).min(self.playout_max());
@@ -262,8 +263,13 @@ impl<D: Decoder> AudioBuffer<D> {
         let waited = self.first_arrival.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         let whole = self.store.whole_for(waited.saturating_sub(START_TARGET / 2));
         self.began_lossy = !whole;
-        let lossy = self.began_lossy && !self.network_known();
-        if waited < if lossy { self.stats.target.max(START_LOSSY) } else { self.stats.target } {
+        let wait = match () {
+            () if whole || self.network_known() => self.stats.target,
+            // What is here is played while the delay for what is missing grows.
+            () if self.store.whole_for(START_TARGET / 2) => START_TARGET,
+            () => START_LOSSY,
+        };
+        if waited < wait {
             return false;
         }
         self.playing = Some(Playing::from(first, frame.samples, now));
