@@ -13,8 +13,14 @@
 //! [`sync`] keeps the two together. [`playout`]: what was pulled crosses to a sound card's thread. [`send`]: the other end's twin,
 //! which puts into packets what the audio path repairs with.
 
+use std::time::Duration;
+
 pub mod audio;
 pub mod playout;
 pub mod send;
 pub mod sync;
 pub mod video;
+
+/// Sound and pictures do not wait for each other beyond this delay of network and playout together: 400 ms from mouth to ear and from capture
+/// to screen, from where on a conversation stumbles, less what devices, codecs and pacing take.
+const FOLLOWS_MAX: Duration = Duration::from_millis(350);

@@ -6,15 +6,19 @@
 //!        moment of playing - NTP time of capture  =  offset       (two clocks: only the difference of two offsets counts)
 //!        offset - delay + need                    =  how early it could be at the earliest
 //! ```
-//! The one that could be earlier waits for the other; neither waits longer than its own budget allows, and what is left then is
-//! told as the skew. Sound and picture are noticed apart beyond about 80 ms (ITU-R BT.1359 puts the threshold at 45 ms for sound
-//! ahead and 125 ms behind).
+//! The one that could be earlier waits for the other until nobody minds what is left between them; neither waits longer than a conversation
+//! bears, which the buffers see to, and what is left then is told as the skew. ITU-R BT.1359: sound ahead is noticed from 45 ms on and
+//! accepted up to 90, sound behind from 125 and up to 185.
 
 use packet::{NtpTime, RtpTime};
 use std::time::{Duration, Instant};
 
 /// A clock that is off by more than this between two reports was set anew.
 const REPORT_JUMP: Duration = Duration::from_secs(10);
+/// How far sound may be ahead of its pictures, and they of it, before one waits for the other: delay is felt by whoever talks, skew below
+/// these is not. With [`TOLERATED`] they stay within 80 and 125 ms.
+const SOUND_AHEAD: Duration = Duration::from_millis(60);
+const PICTURES_AHEAD: Duration = Duration::from_millis(100);
 /// Below it nothing is changed: delays that move all the time are worse than a skew that nobody sees.
 const TOLERATED: Duration = Duration::from_millis(20);
 /// A larger skew is no skew: one of the reports is of something else.
@@ -119,10 +123,15 @@ impl LipSync {
         // How much later pictures would be than sound if each had only what it needs.
         let spare = |p: &Playout| p.delay.as_micros() as i64 - p.own_delay.as_micros() as i64;
         let video_later = skew - spare(&video) + spare(&audio);
-        let wait = Duration::from_micros(video_later.unsigned_abs());
+        let apart = Duration::from_micros(video_later.unsigned_abs());
         let wanted = match video_later {
-            0.. => Minimum { audio: audio.own_delay + wait, video: Duration::ZERO },
-            _ => Minimum { audio: Duration::ZERO, video: video.own_delay + wait },
+            0.. => {
+                Minimum { audio: audio.own_delay + apart.saturating_sub(SOUND_AHEAD), video: Duration::ZERO }
+            }
+            _ => Minimum {
+                audio: Duration::ZERO,
+                video: video.own_delay + apart.saturating_sub(PICTURES_AHEAD),
+            },
         };
         let apart = |a: Duration, b: Duration| a.abs_diff(b) > TOLERATED;
         if apart(wanted.audio, self.minimum.audio) || apart(wanted.video, self.minimum.video) {
@@ -167,15 +176,16 @@ mod tests {
     }
 
     #[test]
-    fn the_faster_one_waits_for_the_slower_one() {
+    fn the_faster_one_waits_for_the_slower_one_until_nobody_minds() {
         let start = base();
         for (name, audio, video, expected, skew_ms) in [
             ("as one", (100, 80, 80), (100, 80, 80), (80, 0), 0),
-            ("pictures need longer", (100, 80, 80), (320, 300, 300), (300, 0), 220),
-            ("sound needs longer", (320, 300, 300), (60, 40, 40), (0, 300), -260),
-            ("sound waits already", (320, 300, 80), (320, 300, 300), (300, 0), 0),
-            ("pictures need less than they take", (100, 80, 80), (320, 300, 40), (0, 80), 220),
-            ("pictures come a slower way", (100, 80, 80), (170, 80, 80), (150, 0), 70),
+            ("pictures need longer", (100, 80, 80), (320, 300, 300), (240, 0), 220),
+            ("sound needs longer", (320, 300, 300), (60, 40, 40), (0, 200), -260),
+            ("sound needs a little longer", (200, 180, 180), (110, 90, 90), (0, 90), -90),
+            ("sound waits already", (260, 240, 80), (320, 300, 300), (240, 0), 60),
+            ("pictures need less than they take", (100, 80, 80), (320, 300, 40), (0, 40), 220),
+            ("pictures come a slower way", (100, 80, 80), (170, 80, 80), (90, 0), 70),
         ] {
             let mut sync = sync();
             let minimum = sync.update(

@@ -2,16 +2,13 @@
 
 use crate::participants::Participants;
 use crate::receive::{Media, Receive};
-use jitter::sync::{LipSync, Minimum, Playout};
+use jitter::sync::{LipSync, Playout};
 use packet::media::Codec;
 use packet::{NtpTime, RtpTime};
 use std::time::{Duration, Instant};
 
 /// Between two comparisons: delays move slowly.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Sound waits no longer for its pictures: 100 ms of network and 20 of packet more make the 400 ms beyond which a conversation
-/// stumbles, which is worse than a picture behind its sound.
-const SOUND_WAITS: Duration = Duration::from_millis(280);
 
 /// The slots that belong together.
 #[derive(Default)]
@@ -59,7 +56,6 @@ impl Pairs {
             let playouts = playout(now, &slots[pair.audio]).zip(playout(now, &slots[pair.video]));
             let Some((audio, video)) = playouts else { continue };
             let minimum = pair.sync.update(audio, video);
-            let minimum = Minimum { audio: minimum.audio.min(SOUND_WAITS), ..minimum };
             for (slot, minimum) in [(pair.audio, minimum.audio), (pair.video, minimum.video)] {
                 match &mut slots[slot].media {
                     Media::Sound(sound) => sound.buffer.set_minimum_delay(minimum),

@@ -17,6 +17,7 @@ use super::play::Playing;
 use super::repair::Repair;
 use super::store::{Store, Unwrap};
 use super::target::{Requests, Target};
+use crate::FOLLOWS_MAX;
 use packet::RtpTime;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -31,11 +32,11 @@ const CHOOSE_EVERY: u32 = 10;
 /// Where nothing is left of the budget (a network with a queue of a second), this much is waited all the same: words that are late can
 /// still be understood.
 const PLAYOUT_MIN: Duration = Duration::from_millis(200);
-/// Where packets are missing before playing has begun, it waits so long, and keeps this delay until the network is known: at the beginning
-/// of a call delay is silence, later it would have to grow over made-up speech.
+/// Where packets are missing before playing has begun, this is the delay until the network is known. Only who lacks the very first ones waits
+/// for all of it in silence.
 pub(super) const START_LOSSY: Duration = Duration::from_millis(240);
-/// Reports after which most of a longer way is believed.
-const ROUND_TRIPS: u32 = 16;
+/// Choices over which a longer round trip is believed to be a longer way, and the shortest one is forgotten: a minute.
+const WAY_MEMORY: u32 = 600;
 
 /// See the module's description.
 pub struct AudioBuffer<D> {
@@ -51,6 +52,8 @@ pub struct AudioBuffer<D> {
     pub(super) store: Store,
     pub(super) noise: ComfortNoise,
     target: Target,
+    /// Half of the shortest round trip lately, once one is known.
+    half_trip: Option<Duration>,
     /// What this stream needs by itself.
     own_target: Duration,
     /// What lip-sync wants at least.
@@ -87,6 +90,7 @@ impl<D: Decoder> AudioBuffer<D> {
             store: Store::default(),
             noise: ComfortNoise::new(config.seed),
             target: Target::default(),
+            half_trip: None,
             own_target: START_TARGET,
             minimum: Duration::ZERO,
             choose_in: 0,
@@ -103,12 +107,20 @@ impl<D: Decoder> AudioBuffer<D> {
         }
     }
 
-    /// As reports tell it, a few times a second. The way here is half of the shortest lately: a queue on the way there is no delay of what
-    /// is heard.
+    /// As reports tell it, whenever they do.
     pub fn set_round_trip(&mut self, round_trip: Duration) {
         self.config.round_trip = round_trip;
-        let longer = (round_trip / 2).saturating_sub(self.config.one_way);
-        self.config.one_way = (self.config.one_way + longer / ROUND_TRIPS).min(round_trip / 2);
+        self.half_trip = Some(self.half_trip.map_or(round_trip / 2, |half| half.min(round_trip / 2)));
+    }
+
+    /// The way here without a queue: half of the shortest round trip, since a queue on the way there is no delay of what is heard.
+    fn empty_way(&self) -> Duration {
+        self.half_trip.unwrap_or(self.config.one_way)
+    }
+
+    /// How long what is heard was on its way, as far as this end can tell.
+    fn way(&self) -> Duration {
+        self.empty_way() + self.estimator.queue()
     }
 
     /// Fills `out` with the next 10 ms: [`PULL`] samples for each channel, interleaved.
@@ -155,7 +167,7 @@ impl<D: Decoder> AudioBuffer<D> {
         })
     }
 
-    /// Keeps the playout delay at this or longer, within the budget: for lip-sync with a slower picture. Zero takes it back.
+    /// Keeps the playout delay at this or longer, as far as a conversation bears it: for lip-sync with a slower picture. Zero takes it back.
     pub fn set_minimum_delay(&mut self, minimum: Duration) {
         self.minimum = minimum;
         self.choose_in = 0;
@@ -202,7 +214,7 @@ impl<D: Decoder> AudioBuffer<D> {
 
     /// The longest playout delay that the budget allows, and at least [`PLAYOUT_MIN`].
     fn playout_max(&self) -> Duration {
-        self.config.budget.saturating_sub(self.config.one_way).max(PLAYOUT_MIN)
+        self.config.budget.saturating_sub(self.empty_way()).max(PLAYOUT_MIN)
     }
 
     pub(super) fn at_budget(&self, delay: Duration) -> bool {
@@ -215,6 +227,9 @@ impl<D: Decoder> AudioBuffer<D> {
             return;
         }
         self.choose_in = CHOOSE_EVERY - 1;
+        if let Some(half) = &mut self.half_trip {
+            *half += (self.config.round_trip / 2).saturating_sub(*half) / WAY_MEMORY;
+        }
         let loss = self.first_loss.share();
         let requests = Requests {
             answered: self.config.nack,
@@ -224,17 +239,13 @@ impl<D: Decoder> AudioBuffer<D> {
             period: self.config.round_trip + super::nack::ANSWER_WAIT,
         };
         let arrival = self.estimator.target();
-        let own = self.target.choose(
-            arrival,
-            &self.repair,
-            loss,
-            requests,
-            self.config.one_way,
-            self.playout_max(),
-        );
-        let own = if self.began_lossy && !self.network_known() { own.max(START_LOSSY) } else { own };
+        let (way, longest) = (self.way(), self.playout_max());
+        let own = self.target.choose(arrival, &self.repair, loss, requests, way, longest);
+        let begins = if self.began_lossy && self.playing.is_some() { START_LOSSY } else { START_TARGET };
+        let own = if self.network_known() { own } else { own.max(begins) };
         self.own_target = own;
-        self.stats.target = own.max(self.minimum).min(self.playout_max());
+        let follows = self.minimum.min(FOLLOWS_MAX.saturating_sub(way));
+        self.stats.target = own.max(follows).min(longest);
     }
 
     /// Playout delay of the sample that is played now.
@@ -260,8 +271,13 @@ impl<D: Decoder> AudioBuffer<D> {
         let waited = self.first_arrival.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         let whole = self.store.whole_for(waited.saturating_sub(START_TARGET / 2));
         self.began_lossy = !whole;
-        let lossy = self.began_lossy && !self.network_known();
-        if waited < if lossy { self.stats.target.max(START_LOSSY) } else { self.stats.target } {
+        let wait = match () {
+            () if whole || self.network_known() => self.stats.target,
+            // What is here is played while the delay for what is missing grows.
+            () if self.store.whole_for(START_TARGET / 2) => START_TARGET,
+            () => START_LOSSY,
+        };
+        if waited < wait {
             return false;
         }
         self.playing = Some(Playing::from(first, frame.samples, now));

@@ -4,6 +4,8 @@
 //! Only the largest of each half second counts; the target is a quantile of those of the last 20 s, the newest weighing most. Window,
 //! half seconds and quantile are libwebrtc's NetEQ's; its histogram, which forgets by a factor, holds a bad network against a good one for
 //! a minute and a half.
+//! What every packet is late by is no jitter: a queue that stands lengthens the way, and is told by how far the minimum of two seconds
+//! lies above that of a minute.
 
 use packet::RtpTime;
 use std::collections::VecDeque;
@@ -14,7 +16,7 @@ const BASELINE_WINDOW: Duration = Duration::from_millis(2000);
 /// Delays are told apart in steps of one usual packet.
 const BUCKET: Duration = Duration::from_millis(20);
 /// Steps; the last one holds everything longer (2 s).
-const BUCKETS: u8 = 100;
+const BUCKETS: usize = 100;
 /// The delay that this share of half-second maxima, by weight, stays below.
 const QUANTILE: f32 = 0.95;
 /// One entry each this long, the largest delay seen in it.
@@ -22,8 +24,17 @@ const RESAMPLE: Duration = Duration::from_millis(500);
 /// Entries remembered: 20 s, as long as `repair` remembers. The newest weighs just less than what the quantile leaves out, so that one
 /// spike is not waited for and two are.
 const ENTRIES: usize = 40;
+/// Half seconds over which the fastest packet is forgotten: a minute.
+const FLOOR_MEMORY: f64 = 120.0;
 /// Before anything is known.
 pub const START_TARGET: Duration = Duration::from_millis(80);
+
+/// A delay: to the fastest packet of the window at that time, and the whole way.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Largest {
+    relative_us: i64,
+    transit_us: i64,
+}
 
 /// Estimates the playout delay that the network asks for. Feed it every packet that arrives, except retransmissions.
 #[derive(Clone, Debug)]
@@ -35,10 +46,12 @@ pub struct DelayEstimator {
     newest_ticks: i64,
     /// (arrival, transit in microseconds), transit rising: the front is the minimum of the window.
     baseline: VecDeque<(Instant, i64)>,
-    /// Largest relative delay since the instant.
-    interval: Option<(Instant, Duration)>,
-    /// Steps of the last intervals' largest, oldest first.
-    largest: VecDeque<u8>,
+    /// Fastest transit of the last minute or so.
+    floor_us: Option<f64>,
+    /// The largest delay since the instant.
+    interval: Option<(Instant, Largest)>,
+    /// Of the last intervals, oldest first.
+    largest: VecDeque<Largest>,
     target: Duration,
 }
 
@@ -50,6 +63,7 @@ impl DelayEstimator {
             origin: None,
             newest_ticks: 0,
             baseline: VecDeque::new(),
+            floor_us: None,
             interval: None,
             largest: VecDeque::with_capacity(ENTRIES),
             target: START_TARGET,
@@ -79,44 +93,53 @@ impl DelayEstimator {
         }
         self.baseline.push_back((now, transit_us));
         let minimum_us = self.baseline.front().map_or(transit_us, |&(_, t)| t);
-        let relative = Duration::from_micros((transit_us - minimum_us).max(0) as u64);
+        let relative_us = (transit_us - minimum_us).max(0);
         // What an overtaken packet costs is weighed by `repair`, together with losses.
         if in_order {
-            self.sample(now, relative);
+            self.sample(now, Largest { relative_us, transit_us });
         }
-        relative
+        Duration::from_micros(relative_us as u64)
     }
 
-    fn sample(&mut self, now: Instant, relative: Duration) {
+    fn sample(&mut self, now: Instant, delay: Largest) {
         match &mut self.interval {
-            None => self.interval = Some((now, relative)),
+            None => self.interval = Some((now, delay)),
             Some((since, largest)) if now.saturating_duration_since(*since) < RESAMPLE => {
-                *largest = (*largest).max(relative);
+                *largest = (*largest).max(delay);
             }
             Some((_, largest)) => {
                 let entry = *largest;
-                self.interval = Some((now, relative));
+                self.interval = Some((now, delay));
                 self.enter(entry);
             }
         }
     }
 
-    fn enter(&mut self, delay: Duration) {
+    fn enter(&mut self, delay: Largest) {
+        if let Some(fastest_us) = self.fastest_us() {
+            let floor_us = self.floor_us.unwrap_or(fastest_us);
+            self.floor_us = Some(fastest_us.min(floor_us + (fastest_us - floor_us) / FLOOR_MEMORY));
+        }
         if self.largest.len() >= ENTRIES {
             self.largest.pop_front();
         }
-        let step = (delay.as_micros() / BUCKET.as_micros()).min(u128::from(BUCKETS - 1));
-        self.largest.push_back(step as u8);
+        self.largest.push_back(delay);
+        let fastest_us = self.baseline.front().map_or(0, |&(_, transit_us)| transit_us);
+        let mut weights = [0u32; BUCKETS];
         // The n-th weighs n: what a sender's first probes did to a narrow link is soon outvoted.
-        let mut weights = [0u32; BUCKETS as usize];
-        self.largest.iter().zip(1..).for_each(|(&step, weight)| weights[usize::from(step)] += weight);
+        for (entry, weight) in self.largest.iter().zip(1..) {
+            // What by now every packet is late by is no jitter any more, but the way.
+            let us = entry.relative_us.min(entry.transit_us.saturating_sub(fastest_us)).max(0);
+            let step = (us as u128 / BUCKET.as_micros()).min(BUCKETS as u128 - 1);
+            weights[step as usize] += weight;
+        }
         let wanted = weights.iter().sum::<u32>() as f32 * QUANTILE;
         let mut below = 0;
         let quantile = weights.iter().position(|&weight| {
             below += weight;
             below as f32 >= wanted
         });
-        self.target = BUCKET * (quantile.unwrap_or(usize::from(BUCKETS) - 1) as u32 + 1);
+        self.target = BUCKET * (quantile.unwrap_or(BUCKETS - 1) as u32 + 1);
     }
 
     /// How long after the fastest packet of the window a packet of this media time would arrive if it came now: the
@@ -131,6 +154,17 @@ impl DelayEstimator {
         Some(Duration::from_micros((transit_us - minimum_us).max(0) as u64))
     }
 
+    /// How much longer the way of the fastest packets is than it was lately: a queue that stands, or another path.
+    pub fn queue(&self) -> Duration {
+        let queue_us = self.fastest_us().zip(self.floor_us).map_or(0.0, |(fastest, floor)| fastest - floor);
+        Duration::from_micros(queue_us.max(0.0) as u64)
+    }
+
+    /// Transit of the fastest packet of the window.
+    fn fastest_us(&self) -> Option<f64> {
+        self.baseline.front().map(|&(_, transit_us)| transit_us as f64)
+    }
+
     /// The delay to keep, from arrivals alone.
     pub fn target(&self) -> Duration {
         self.target
@@ -138,7 +172,7 @@ impl DelayEstimator {
 
     /// The largest relative delay of the half second under way.
     pub fn recent_max(&self) -> Duration {
-        self.interval.map_or(Duration::ZERO, |(_, largest)| largest)
+        self.interval.map_or(Duration::ZERO, |(_, largest)| Duration::from_micros(largest.relative_us as u64))
     }
 
     /// The sender's timeline jumped (new source, clock restarted): forget the baseline, keep what was large.
@@ -146,6 +180,9 @@ impl DelayEstimator {
         self.origin = None;
         self.newest_ticks = 0;
         self.baseline.clear();
+        self.floor_us = None;
+        // Ways of another origin cannot be compared.
+        self.largest.iter_mut().for_each(|entry| entry.transit_us = i64::MAX);
         self.interval = None;
     }
 }
@@ -203,6 +240,29 @@ mod tests {
         assert_eq!(fed(0, 1000, bad).target(), PACKET * 21);
         assert_eq!(fed(0, 1500, bad).target(), PACKET * 21, "it may be a pause");
         assert_eq!(fed(0, 2000, bad).target(), PACKET);
+    }
+
+    #[test]
+    fn a_longer_way_is_jitter_only_until_it_has_stayed() {
+        let longer = |from: u32| move |n: u32| if n < from { Duration::ZERO } else { PACKET * 10 };
+        assert!(fed(0, 1090, longer(1000)).target() > PACKET * 10);
+        assert_eq!(fed(0, 1200, longer(1000)).target(), PACKET);
+        let there_and_back = |n: u32| if (n / 250) % 2 == 1 { PACKET * 10 } else { Duration::ZERO };
+        assert!(fed(0, 1740, there_and_back).target() > PACKET * 10, "it may come again");
+    }
+
+    #[test]
+    fn a_queue_is_known_while_it_stands_and_taken_for_the_way_after_minutes() {
+        let queue = |n: u32| if n < 1000 { Duration::ZERO } else { PACKET * 10 };
+        let at = |packets| fed(0, packets, queue).queue();
+        assert_eq!(at(1000), Duration::ZERO);
+        assert!((PACKET * 9..=PACKET * 10).contains(&at(1200)), "{:?}", at(1200));
+        assert!(at(20_000) < PACKET, "{:?}", at(20_000));
+        let gone = fed(0, 1500, |n| if (500..1000).contains(&n) { PACKET * 10 } else { Duration::ZERO });
+        assert_eq!(gone.queue(), Duration::ZERO);
+        // 100 ppm: ten minutes make 60 ms of it, and no queue.
+        let drifting = fed(0, 30_000, |n| Duration::from_micros(u64::from(n) * 2));
+        assert!(drifting.queue() < Duration::from_millis(8), "{:?}", drifting.queue());
     }
 
     #[test]

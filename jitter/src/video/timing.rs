@@ -3,12 +3,15 @@
 
 use super::repair::Repair;
 use super::timeline::Timeline;
+use crate::FOLLOWS_MAX;
 use crate::video::JitterEstimator;
 use packet::ext::PlayoutDelay;
 use std::time::{Duration, Instant};
 
 /// From capture to screen a picture has this long; a conversation needs no later one (WEAKNET's "shown").
 const DEADLINE: Duration = Duration::from_millis(400);
+/// The way here counts as this long at least: a short one says nothing about the other participant's, of which nobody tells this end.
+const WAY_MIN: Duration = Duration::from_millis(50);
 /// Fewer pictures whole within the deadline than this share of those whole within the budget: the deadline is given up.
 const HOPELESS: f32 = 0.5;
 /// Pictures may run slower by this share while the delay grows, faster while it shrinks: neither is noticed.
@@ -32,7 +35,7 @@ pub(crate) struct Timing {
     pub one_way: Duration,
     pub budget: Duration,
     playout: Option<PlayoutDelay>,
-    /// From lip-sync: sound needs this long.
+    /// From lip-sync: sound needs this long. Pictures follow it while that leaves them in time.
     minimum: Duration,
     current: Duration,
     moved_at: Option<Instant>,
@@ -88,7 +91,8 @@ impl Timing {
     /// From the fastest packet to the screen.
     pub fn target(&self) -> Duration {
         let own = self.jitter.jitter().max(self.repair.delay(self.worth_waiting())) + self.ahead();
-        let target = own.max(self.minimum).min(self.budget.saturating_sub(self.one_way));
+        let follows = self.minimum.min(FOLLOWS_MAX.saturating_sub(self.way()));
+        let target = own.max(follows).min(self.budget.saturating_sub(self.one_way));
         match self.playout {
             None => target,
             Some(range) => {
@@ -101,10 +105,14 @@ impl Timing {
     /// Repair may take as long as the deadline allows. Where hardly any picture could meet it (no round trip fits), a late
     /// picture that moves is better than one that stands still: then as long as the budget allows.
     fn worth_waiting(&self) -> Duration {
-        let within = |limit: Duration| limit.saturating_sub(self.one_way + self.ahead());
-        let (deadline, budget) = (within(DEADLINE), within(self.budget));
+        let within = |limit: Duration, way: Duration| limit.saturating_sub(way + self.ahead());
+        let (deadline, budget) = (within(DEADLINE, self.way()), within(self.budget, self.one_way));
         let hopeless = self.repair.within(deadline) < HOPELESS * self.repair.within(budget);
         if hopeless { budget } else { deadline }
+    }
+
+    fn way(&self) -> Duration {
+        self.one_way.max(WAY_MIN)
     }
 
     pub fn current(&self) -> Duration {

@@ -2,7 +2,7 @@
 
 mod call;
 
-use call::{Heard, MS, Setup, play};
+use call::{Heard, MS, Pull, Setup, play};
 use jitter::audio::Rung;
 use netem::preset::Preset;
 use netem::{GilbertElliott, Jitter, LinkConfig, Loss, Outage};
@@ -144,5 +144,23 @@ fn an_outage_leaves_the_delay_as_it_was() {
         let heard = play(&Setup::new(link, 1), 30);
         let delay = heard.delay(MS * (15_000 + lasts_ms + 1000), 0.95);
         assert!(delay <= MS * 60, "{lasts_ms} ms: {delay:?}");
+    }
+}
+
+/// Of a call that begins in losses: listeners hear something before a second round of requests could be answered.
+#[test]
+fn a_lossy_start_is_heard_before_everything_is_repaired() {
+    for (id, p50_ms, p95_ms) in [("S1", 150, 300), ("S2", 150, 300), ("S6", 150, 400), ("S3", 180, 350)] {
+        let first_heard = |seed| {
+            let heard = play(&Setup::new(preset(id), seed), 2);
+            let real = |rung: &&Rung| !MADE_UP.contains(rung);
+            let is_heard =
+                |pull: &Pull| Rung::ALL.iter().filter(real).any(|rung| pull.heard.samples(*rung) > 0);
+            heard.pulls.iter().position(is_heard).map_or(2000, |pull| pull * 10)
+        };
+        let mut first_ms: Vec<usize> = (1..=41).map(first_heard).collect();
+        first_ms.sort_unstable();
+        println!("{id}: first sound after {} ms, p95 {} ms", first_ms[20], first_ms[38]);
+        assert!(first_ms[20] <= p50_ms && first_ms[38] <= p95_ms, "{id}: {first_ms:?}");
     }
 }
