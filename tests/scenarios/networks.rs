@@ -5,9 +5,10 @@ use tests::{Check, Do, Scenario};
 
 #[test]
 fn ten_percent_loss_costs_hardly_any_sound_or_picture() {
-    let scenario = Scenario {
+    // Any seed: a packet whose answers are lost three times over stops a picture for a second, which five calls may have once each.
+    let scenario = |seed| Scenario {
         name: "networks::ten_percent_loss_costs_hardly_any_sound_or_picture",
-        seed: 7,
+        seed,
         steps: vec![
             step("ada has a good network", Do::Join { who: "ada", over: Network::Near }),
             step("and waits", Do::Run { ms: 1000 }),
@@ -16,12 +17,14 @@ fn ten_percent_loss_costs_hardly_any_sound_or_picture() {
             step("it began soon", Do::Check(Check::Met { audio_ms: 1000, frame_ms: 1500 })),
             step(
                 "what was lost was sent again in time",
-                Do::Check(Check::Arrives { last_ms: 18_000, audio_percent: 99.0, frames_percent: 97.0 }),
+                Do::Check(Check::Arrives { last_ms: 14_000, audio_percent: 98.0, frames_percent: 90.0 }),
             ),
             step("nothing came twice", Do::Check(Check::NothingWrong)),
         ],
     };
-    scenario.run();
+    for seed in [1, 2, 3, 5, 7] {
+        scenario(seed).run();
+    }
 }
 
 #[test]
