@@ -115,7 +115,6 @@ pub async fn run(options: &Options, stop: impl Future<Output = ()>) -> Result<Re
         token: None,
         history: None,
         role: None,
-        hold: false,
     })?;
 
     let mut stop = pin!(stop);

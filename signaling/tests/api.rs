@@ -370,7 +370,6 @@ fn with_token(room: &str, token: &str) -> ClientMessage {
             history,
             token: Some(token.into()),
             role: None,
-            hold: false,
         },
         other => other,
     }

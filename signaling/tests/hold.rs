@@ -25,12 +25,11 @@ fn hold(id: u64, room: &str) -> ClientMessage {
     held(join(id, room, "Ben", 4))
 }
 
-fn held(mut message: ClientMessage) -> ClientMessage {
-    if let ClientMessage::Join { hold, role, .. } = &mut message {
-        *hold = true;
-        *role = Some(Role::Student);
-    }
-    message
+fn held(message: ClientMessage) -> ClientMessage {
+    let ClientMessage::Join { id, room, name, offer, tracks, slots, token, history, .. } = message else {
+        panic!()
+    };
+    ClientMessage::Hold { id, room, name, offer, tracks, slots, token, history, role: Some(Role::Student) }
 }
 
 fn event(world: &mut World, event: Event) {

@@ -83,18 +83,7 @@ impl World {
         };
         self.say(
             connection,
-            ClientMessage::Join {
-                id,
-                room,
-                name,
-                offer,
-                tracks,
-                slots,
-                token,
-                history: from,
-                role: None,
-                hold: false,
-            },
+            ClientMessage::Join { id, room, name, offer, tracks, slots, token, history: from, role: None },
         );
         self.settle();
         let joined = self.sent.iter().rev().find_map(|(to, m)| match m {

@@ -262,7 +262,6 @@ async fn what_is_no_message_gets_an_error_and_the_connection_goes_on() {
             token: None,
             history: None,
             role: None,
-            hold: false,
         })
         .await;
     assert_eq!(client.error().await, (Some(4), ErrorCode::BadSdp));

@@ -218,9 +218,15 @@ impl World {
             (3..=6, Some(id)) => {
                 let room = format!("room {}", random.below(4));
                 let mut message = join(1, &room, "n", slots);
-                if let ClientMessage::Join { role, hold, .. } = &mut message {
+                if let ClientMessage::Join { role, .. } = &mut message {
                     *role = [None, Some(Role::Student)][random.below(2)];
-                    *hold = random.below(4) == 0;
+                }
+                if random.below(4) == 0
+                    && let ClientMessage::Join { id, room, name, offer, tracks, slots, role, .. } = message
+                {
+                    let (token, history) = (None, None);
+                    message =
+                        ClientMessage::Hold { id, room, name, offer, tracks, slots, token, history, role };
                 }
                 self.say(id, &message, random);
             }

@@ -236,7 +236,6 @@ fn a_failed_join_touches_nobody_and_may_be_repeated() {
                 token: None,
                 history: None,
                 role: None,
-                hold: false,
             },
         );
         assert_eq!(world.error(3), (Some(5), expected), "case {index}");

@@ -68,7 +68,6 @@ impl Peer {
             token: None,
             history: None,
             role: None,
-            hold: false,
         };
         Self {
             rtc,

@@ -419,7 +419,6 @@ impl World {
                     token: None,
                     history,
                     role: None,
-                    hold: false,
                 }
             }
         };

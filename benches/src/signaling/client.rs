@@ -69,7 +69,6 @@ impl Client {
             token: None,
             history: from,
             role: None,
-            hold: false,
         })
         .await?;
         loop {

@@ -110,7 +110,6 @@ impl Session {
             token: None,
             history: None,
             role: None,
-            hold: false,
         }
     }
 

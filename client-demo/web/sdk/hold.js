@@ -3,7 +3,7 @@
  * needs is the answer, which is here already. Applying it sends the first ICE check, and that is as good as the word `enter`.
  *
  * On a lossy network TCP may be stuck for many seconds on one connection and not on the next. So a place that is not held within a
- * second is asked for over another connection as well, and the first that is held is kept.
+ * second is asked for over another connection as well, a few times, and the first that is held is kept.
  */
 
 /** @import {Link} from './link.js' */
@@ -32,7 +32,7 @@ export class Hold {
     this.link = link;
     let told = () => {};
     const held = /** @type {Promise<void>} */ (new Promise((resolve) => (told = resolve)));
-    this.joined = link.request({ type: 'join', hold: true, ...asked, ...offered }, ({ type, answer }) => {
+    this.joined = link.request({ type: 'hold', ...asked, ...offered }, ({ type, answer }) => {
       if (type !== 'held') return;
       this.answer = answer;
       told();
@@ -61,7 +61,11 @@ export class Place {
   constructor({ wish, peer, offered, link, another }) {
     [this.#wish, this.#peer, this.#offered, this.#another] = [wish, peer, offered, another];
     this.#try(link);
-    this.#timer = setInterval(() => this.#links.size < ATTEMPTS_MAX && this.#try(this.#another()), ANOTHER_AFTER_MS);
+    let attempts = 1;
+    this.#timer = setInterval(() => {
+      if (++attempts === ATTEMPTS_MAX) clearInterval(this.#timer);
+      this.#try(this.#another());
+    }, ANOTHER_AFTER_MS);
   }
 
   /** It is, or will be, what somebody wants who joins with this now. @param {Peer | null} peer @param {Asked | null} asked */

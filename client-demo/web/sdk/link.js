@@ -95,7 +95,7 @@ export class Link extends Emitter {
   }
 
   /**
-   * @overload @param {Extract<NewRequest, {type: 'join'}>} message @param {(held: Held) => void} [meanwhile] @returns {Promise<Joined>}
+   * @overload @param {Extract<NewRequest, {type: 'join' | 'hold'}>} message @param {(held: Held) => void} [meanwhile] @returns {Promise<Joined>}
    * @overload @param {Extract<NewRequest, {type: 'resume'}>} message @returns {Promise<Resumed>}
    * @overload @param {Extract<NewRequest, {type: 'register'}>} message @returns {Promise<Registered>}
    * @overload @param {Extract<NewRequest, {type: 'invite'}>} message @returns {Promise<Invited>}
@@ -109,7 +109,7 @@ export class Link extends Emitter {
    */
   request(message, meanwhile) {
     const id = this.#nextId++;
-    if (message.type === 'join') {
+    if (message.type === 'join' || message.type === 'hold') {
       this.#settle(this.#joining, (join) => join.reject(new CallError('replaced', 'Another join has taken the place of this one.')));
       this.#joining = id;
     }
@@ -121,13 +121,13 @@ export class Link extends Emitter {
     });
   }
 
-  /** Now: what a held join has asked for. Its answer has to come like any other. */
+  /** Now: what `hold` has asked for. Its answer has to come like any other. */
   enter() {
     const join = this.#joining === null ? undefined : this.#waiting.get(this.#joining);
     if (!join) return;
     clearTimeout(join.timer);
     join.entered = true;
-    join.timer = setTimeout(() => this.#end('no answer to join'), ANSWER_WITHIN_MS);
+    join.timer = setTimeout(() => this.#end('no answer to enter'), ANSWER_WITHIN_MS);
     this.send({ type: 'enter' });
   }
 

@@ -131,7 +131,8 @@
  *   | 'bad_sdp' | 'bad_tracks' | 'access_denied' | 'not_allowed' | 'unknown_participant' | 'bad_identity' | 'too_many_devices' | 'in_call' | 'unknown_call' | 'bad_post' | 'not_stored' | 'busy' | 'removed' | 'not_admitted' | 'wait_timeout' | 'moved' | 'unknown_group' | 'bad_groups' | 'conflict' | 'bad_attribute' | 'room_locked' | 'room_full' | 'too_many_rooms' | 'too_many_joins' | 'too_many_messages'
  *   | 'hold_lost' | 'resume_refused' | 'replaced' | 'join_timeout' | 'media_lost' | 'slow_consumer' | 'shutting_down' | 'internal'} ErrorCode
  *
- * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[], token?: string, history?: HistoryFrom, role?: Role, hold?: boolean}
+ * @typedef {{type: 'join', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[], token?: string, history?: HistoryFrom, role?: Role}
+ *   | {type: 'hold', id: number, room: string, name: string, offer: string, tracks: TrackInfo[], slots: SlotPair[], token?: string, history?: HistoryFrom, role?: Role}
  *   | {type: 'enter'}
  *   | {type: 'resume', id: number, token: string, media?: MediaOffer, history?: HistoryFrom}
  *   | {type: 'offer', id: number, offer: string, tracks: TrackInfo[], slots: SlotPair[]}
@@ -322,9 +323,13 @@ const SERVER = {
   error: object({ re: optional(number), code: text, message: text, present: optional(object({ value: optional(text), version: number })) }),
 };
 
+const join = object({
+  id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot), token: optional(text), history: optional(from), role: optional(role),
+});
 /** @type {Record<ClientMessage['type'], Check>} */
 const CLIENT = {
-  join: object({ id: number, room: text, name: text, offer: text, tracks: list(track), slots: list(slot), token: optional(text), history: optional(from), role: optional(role), hold: optional(flag) }),
+  join,
+  hold: join,
   enter: object({}),
   resume: object({
     id: number, token: text, media: optional(object({ offer: text, tracks: list(track), slots: list(slot) })), history: optional(from),

@@ -17,8 +17,8 @@ use super::sticky::Sticky;
 /// Idle --join, resume--> Joined --leave, closed, lost, taken over--> (forgotten)
 ///   |----join--> Waiting --admitted--> Joined
 ///   |              `- refused, too late --> Idle
-///   `----join {hold}--> Held --enter, first check--> as a join
-///                         `- refused, lost --> Idle
+///   `----hold--> Held --enter, first check--> as a join
+///                  `- refused, lost --> Idle
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {

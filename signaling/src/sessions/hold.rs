@@ -2,7 +2,7 @@
 //! nor its answer stands between the click and the media.
 //!
 //! ```text
-//! join {hold} --> held {answer} --(click: the answer is applied)--> first ICE check --.
+//! hold --> held {answer}        --(click: the answer is applied)--> first ICE check --.
 //!                                 `-> enter ------------------------------------------+--> as a join, whichever comes first
 //! ```
 //!

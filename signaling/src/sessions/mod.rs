@@ -222,14 +222,15 @@ impl Sessions {
             return;
         }
         let (re, result) = match message {
-            ClientMessage::Join { id, room, name, offer, tracks, slots, token, history, role, hold } => {
+            ClientMessage::Join { id, room, name, offer, tracks, slots, token, history, role } => {
                 let wanted = join::Wanted { room, name, offer, tracks, slots, token, history, role };
                 self.let_go(connection);
-                let result = match hold {
-                    true => self.hold(now, connection, id, wanted),
-                    false => self.join(now, connection, id, &wanted),
-                };
-                (Some(id), result)
+                (Some(id), self.join(now, connection, id, &wanted))
+            }
+            ClientMessage::Hold { id, room, name, offer, tracks, slots, token, history, role } => {
+                let wanted = join::Wanted { room, name, offer, tracks, slots, token, history, role };
+                self.let_go(connection);
+                (Some(id), self.hold(now, connection, id, wanted))
             }
             ClientMessage::Enter {} => (None, self.enter_held(now, connection)),
             ClientMessage::Resume { id, token, media, history } => {

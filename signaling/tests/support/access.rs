@@ -135,7 +135,6 @@ pub fn with_token(id: u64, room: &str, token: Option<String>) -> ClientMessage {
         token,
         history: None,
         role: None,
-        hold: false,
     }
 }
 

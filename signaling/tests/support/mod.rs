@@ -86,6 +86,5 @@ pub fn join(id: u64, room: &str, name: &str, slots: usize) -> ClientMessage {
         token: None,
         history: None,
         role: None,
-        hold: false,
     }
 }

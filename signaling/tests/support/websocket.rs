@@ -55,7 +55,6 @@ impl Client {
             token,
             history: Some(wire::HistoryFrom::Newest { newest: 10 }),
             role: None,
-            hold: false,
         })
         .await;
         self.hear(|message| match message {

@@ -48,12 +48,24 @@ pub enum ClientMessage {
         /// What the client wants to be on a server without tokens; a token says it for itself.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         role: Option<Role>,
-        /// Not yet: hold the place. Answered with `held`, and with `joined` once the client says `enter` or its first ICE
-        /// check has come. Another `join` on the same connection takes its place, and this one is not answered any more.
-        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-        hold: bool,
     },
-    /// Now: what a `join` with `hold` has asked for. No answer of its own.
+    /// As `join`, but not yet: a place is to be held. Answered with `held`, and with `joined` once the client says `enter` or its first
+    /// ICE check has come. Another `hold` or a `join` on the same connection takes its place, and it is not answered any more.
+    Hold {
+        id: u64,
+        room: String,
+        name: String,
+        offer: String,
+        tracks: Vec<TrackInfo>,
+        slots: Vec<SlotPair>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        token: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        history: Option<HistoryFrom>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        role: Option<Role>,
+    },
+    /// Now: what `hold` has asked for. No answer of its own.
     Enter {},
     /// First message of a connection that takes over a session whose own connection was lost. Answer: `resumed`.
     Resume {
@@ -193,7 +205,7 @@ pub enum ServerMessage {
         #[serde(default)]
         server_ms: f64,
     },
-    /// To a `join` with `hold`: it waits for `enter`.
+    /// To `hold`, which waits for `enter`.
     Held {
         re: u64,
         /// SDP: applying it brings the media path up, and the client into the room. Null: `joined` will give it (there is nobody

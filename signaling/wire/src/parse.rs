@@ -22,9 +22,9 @@ struct Envelope {
 }
 
 /// The types of [`ClientMessage`], as they are written in `type`.
-const TYPES: [&str; 18] = [
-    "join", "enter", "resume", "offer", "track", "prefer", "stages", "register", "invite", "respond", "post",
-    "history", "received", "state", "set", "moderate", "ping", "leave",
+const TYPES: [&str; 19] = [
+    "join", "hold", "enter", "resume", "offer", "track", "prefer", "stages", "register", "invite", "respond",
+    "post", "history", "received", "state", "set", "moderate", "ping", "leave",
 ];
 
 /// Reads one text frame of a client. Never panics; the nesting is bounded by `serde_json`.

@@ -9,7 +9,7 @@ const fixtures = readdirSync(folder).filter((name) => name.endsWith('.json'));
 const read = (name) => readFileSync(new URL(name, folder), 'utf8');
 
 const SERVER = ['data_cut', 'held', 'waiting', 'waiting_room', 'moved', 'groups', 'value_set', 'attribute_changed', 'role_changed', 'stopped', 'room_changed', 'registered', 'invited', 'incoming', 'call_changed', 'posted', 'messages', 'state', 'done', 'permissions', 'joined', 'resumed', 'presence', 'answer', 'participant_joined', 'participant_left', 'track_changed', 'bindings', 'first_frame', 'need_slots', 'speakers', 'layers', 'quality', 'pong', 'error'];
-const CLIENT = ['history', 'set', 'register', 'invite', 'respond', 'post', 'received', 'state', 'moderate', 'join', 'enter', 'resume', 'offer', 'track', 'prefer', 'stages', 'ping', 'leave'];
+const CLIENT = ['history', 'set', 'register', 'invite', 'respond', 'post', 'received', 'state', 'moderate', 'join', 'hold', 'enter', 'resume', 'offer', 'track', 'prefer', 'stages', 'ping', 'leave'];
 
 test('every message has a fixture, and every fixture is one of client or server', () => {
   const types = (side) => new Set(fixtures.filter((name) => name.startsWith(`${side}_`)).map((name) => JSON.parse(read(name)).type));
