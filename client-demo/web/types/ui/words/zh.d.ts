@@ -1,0 +1,3 @@
+/** @type {Words} */
+export const zh: Words;
+import type { Words } from './index.js';
