@@ -230,10 +230,14 @@ export class Connection {
     const held = await this.#heldPlace();
     const link = this.#openLink();
     await within(link.opened(), REACH_WITHIN_MS);
+    // The media path comes up while the word is on its way.
+    const accepted = held && held.answer ? this.#path.accept(held.answer) : Promise.resolve();
+    accepted.catch(() => {}); // Of no interest to whoever is refused.
+    held?.link.enter();
     /** @type {Joined} */
     let joined;
     try {
-      joined = await (held ? this.#enterHeld(held) : link.request({ type: 'join', ...this.#asked, ...(await this.#path.offered()), history: this.#hooks.history() }));
+      joined = await (held ? held.joined : link.request({ type: 'join', ...this.#asked, ...(await this.#path.offered()), history: this.#hooks.history() }));
     } catch (error) {
       if (!(error instanceof CallError) || error.code !== 'hold_lost') throw error;
       // The room is another one by now; our PeerConnection has the answer of the one before.
@@ -243,8 +247,9 @@ export class Connection {
     }
     meter.reach('signaling', performance.now());
     this.#token = joined.resume.token;
-    // The bindings first: the page has its elements ready when the tracks begin.
+    // At once: what the server says of the room comes right behind. And the page has its elements ready when the tracks begin.
     this.#hooks.joined(joined);
+    await accepted;
     if (joined.answer !== null) await this.#path.accept(joined.answer);
     this.#entered(link);
     this.#path.grow(0);
@@ -259,16 +264,6 @@ export class Connection {
     if (held) return held.answer === undefined ? null : held;
     place.stop(this.#link);
     return null;
-  }
-
-  /** The media path comes up while the word is on its way. @param {Hold} held */
-  async #enterHeld({ link, answer, joined }) {
-    link.enter();
-    const accepted = typeof answer === 'string' ? this.#path.accept(answer) : Promise.resolve();
-    accepted.catch(() => {}); // Of no interest to whoever is refused.
-    const told = await joined;
-    await accepted;
-    return told;
   }
 
   /** Takes our session over on a link that has just opened. @param {Link} link @param {string} token */

@@ -1,3 +1,0 @@
-/** @type {Words} */
-export const zh: Words;
-import type { Words } from './index.js';
