@@ -122,6 +122,7 @@ export class MediaPath {
     this.rest();
     this.#peer?.close();
     this.#peer = null;
+    this.#reception.forget(); // The slots were its m-lines.
     this.#offer = null;
     this.#report = null;
   }
