@@ -176,6 +176,7 @@ export class Connection {
     link.opened().then(() => {
       if (this.#state === 'idle') this.#backoff.reset();
       this.#hooks.reachable(true);
+      void this.#hold(); // Again, where the server or the network was gone.
     }, () => {});
     return link;
   }
@@ -183,7 +184,7 @@ export class Connection {
   /** A place for our wish, unless it is held already. */
   async #hold() {
     const wish = this.#wish;
-    if (wish === null || this.#place?.fits(this.#path.peer, wish)) return;
+    if (wish === null || this.#state !== 'idle' || this.#place?.fits(this.#path.peer, wish)) return;
     const offered = await this.#path.offered().catch(() => null); // Whoever joins hears of it.
     const { peer } = this.#path;
     if (!offered || !peer || this.#state !== 'idle' || wish !== this.#wish || this.#place?.fits(peer, wish)) return;

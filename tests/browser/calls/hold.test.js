@@ -82,4 +82,25 @@ describe('a place that is held', () => {
     await Promise.all([grace.sees('Hedy'), hedy.sees('Grace')]);
     assert.deepEqual(grace.complaints, []);
   });
+
+  test('a server that was killed while somebody is in the lobby is found again', TIMEOUT, async () => {
+    const own = await startServer();
+    const [url, count] = [own.url, async () => Number(/^sampan_held (\d+)$/m.exec(await (await fetch(`${own.url}/metrics`)).text())?.[1])];
+    const ada = await (await person('Ada', 'killed', url)).join();
+    const grace = await person('Grace', 'killed', url);
+    await until('the server is ready for her', async () => (await count()) === 1);
+    await own.stop('SIGKILL');
+    const again = await startServer({ http: new URL(url).host });
+    try {
+      await until('the lobby has found it', () => grace.page.evaluate(() => document.getElementById('reach').dataset.reachable === 'true'));
+      await grace.join();
+      await Promise.all([grace.sees('Ada'), ada.sees('Grace')]);
+      await grace.click('#leave');
+      await until('it is ready for whoever has left', async () => (await count()) === 1);
+      await grace.page.close();
+      await until('nothing is left of a page that is closed', async () => (await count()) === 0);
+    } finally {
+      await again.stop();
+    }
+  });
 });
