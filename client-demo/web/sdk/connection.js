@@ -231,8 +231,9 @@ export class Connection {
     const held = await this.#heldPlace();
     const link = this.#openLink();
     await within(link.opened(), REACH_WITHIN_MS);
-    // The media path comes up while the word is on its way.
+    // The media path comes up while the word is on its way: it has its answer already.
     const accepted = held && held.answer ? this.#path.accept(held.answer) : Promise.resolve();
+    if (held?.answer) meter.reach('signaling', performance.now());
     accepted.catch(() => {}); // Of no interest to whoever is refused.
     held?.link.enter();
     /** @type {Joined} */
