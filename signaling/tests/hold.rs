@@ -72,24 +72,30 @@ fn a_held_place_is_nothing_to_the_room_until_it_is_entered() {
 }
 
 #[test]
-fn the_first_check_enters_and_the_word_that_follows_is_nothing_more() {
+fn the_first_packet_enters_and_the_word_that_follows_is_nothing_more() {
     let mut world = world();
     let peer = hold_one(&mut world, 2);
-    event(&mut world, Event::IceConnected { peer });
+    event(&mut world, Event::Publishes { peer });
     assert!(joined(&world, 2), "{:?}", world.sent);
     world.say(2, ClientMessage::Enter {});
-    event(&mut world, Event::IceConnected { peer });
+    event(&mut world, Event::Publishes { peer });
     assert!(world.sent.is_empty(), "{:?}", world.sent);
     assert_eq!(world.sessions.stats().participants, 2);
 }
 
 #[test]
 fn what_a_held_transport_waited_is_no_time_that_connecting_took() {
-    let mut world = world();
-    let peer = hold_one(&mut world, 2);
-    world.say(2, ClientMessage::Enter {});
     let ms = Duration::from_millis;
     let stages = Stages { ice: Some(ms(90_000)), dtls: Some(ms(90_120)) };
+    let mut world = world();
+    let peer = hold_one(&mut world, 2);
+    event(&mut world, Event::Connected { peer, stages });
+    assert!(world.sent.is_empty() && world.media.is_empty(), "connecting does not enter");
+    assert!(world.sessions.stats().server_stages.is_empty());
+
+    let mut world = self::world();
+    let peer = hold_one(&mut world, 2);
+    world.say(2, ClientMessage::Enter {});
     event(&mut world, Event::Connected { peer, stages });
     let stages = world.sessions.stats().server_stages;
     assert!(!stages.contains_key("ice"));
@@ -156,7 +162,7 @@ fn who_closes_the_page_leaves_nothing() {
         let stats = world.sessions.stats();
         assert_eq!((stats.participants, stats.held, stats.away), (1, 0, 0));
         // Late news of it.
-        event(&mut world, Event::IceConnected { peer });
+        event(&mut world, Event::Publishes { peer });
         assert!(world.sent.is_empty() && world.media.is_empty());
     }
 }

@@ -285,7 +285,7 @@ impl World {
                 self.say(id, &ClientMessage::Moderate { id: 4, action }, random);
             }
             (26, Some(id)) => self.say(id, &ClientMessage::Enter {}, random),
-            (27, _) => self.sessions.handle_media_event(self.now, Event::IceConnected { peer }),
+            (27, _) => self.sessions.handle_media_event(self.now, Event::Publishes { peer }),
             (13, _) => {
                 // The router has let go of the peer by itself.
                 let reasons =

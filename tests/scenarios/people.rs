@@ -44,6 +44,49 @@ fn those_who_stay_notice_no_churn() {
 }
 
 #[test]
+fn a_click_in_the_lobby_is_one_way_of_a_packet_from_being_heard() {
+    let scenario = Scenario {
+        name: "people::a_click_in_the_lobby_is_one_way_of_a_packet_from_being_heard",
+        seed: 7,
+        steps: vec![
+            step("one talks", Do::Join { who: "ada", over: Network::Near }),
+            step("for a while", Do::Run { ms: 1000 }),
+            step("another looks at the lobby", Do::Look { who: "ben", over: Network::Preset("S0") }),
+            step("and takes their time", Do::Run { ms: 40_000 }),
+            step("nobody notices", Do::Check(Check::Unseen { who: "ben" })),
+            step("they click", Do::Enter { who: "ben" }),
+            step("and talk", Do::Run { ms: 2000 }),
+            // A round trip, a packet of sound, and what the buffer waits for; a picture of one layer waits for its turn.
+            step("at once", Do::Check(Check::Met { audio_ms: 160, frame_ms: 200 })),
+            step("to whom they belong", Do::Check(Check::NothingWrong)),
+        ],
+    };
+    scenario.run();
+}
+
+#[test]
+fn a_click_in_the_lobby_is_heard_through_half_of_everything_being_lost() {
+    let scenario = |seed| Scenario {
+        name: "people::a_click_in_the_lobby_is_heard_through_half_of_everything_being_lost",
+        seed,
+        steps: vec![
+            step("one talks", Do::Join { who: "ada", over: Network::Near }),
+            step("for a while", Do::Run { ms: 1000 }),
+            step("another looks at the lobby", Do::Look { who: "ben", over: Network::Preset("S3") }),
+            step("for some seconds", Do::Run { ms: 5000 }),
+            step("nobody notices", Do::Check(Check::Unseen { who: "ben" })),
+            step("they click", Do::Enter { who: "ben" }),
+            step("and talk", Do::Run { ms: 6000 }),
+            step("soon", Do::Check(Check::Met { audio_ms: 720, frame_ms: 3000 })),
+            step("to whom they belong", Do::Check(Check::NothingWrong)),
+        ],
+    };
+    for seed in 1..=5 {
+        scenario(seed).run();
+    }
+}
+
+#[test]
 fn somebody_whose_battery_ends_is_gone_after_the_consent_time() {
     let scenario = Scenario {
         name: "people::somebody_whose_battery_ends_is_gone_after_the_consent_time",

@@ -130,6 +130,10 @@ impl Participant for Native {
         video.map(|slot| slot.ssrc).collect()
     }
 
+    fn enter(&mut self, now: Instant) {
+        self.client.enter(now);
+    }
+
     fn restart_ice(&mut self) {
         self.client.restart_ice();
     }

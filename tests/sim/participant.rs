@@ -27,6 +27,8 @@ pub trait Participant {
     }
     /// Shows everybody in tiles of this size from now on; of no size: hidden.
     fn show(&mut self, _width: u16, _height: u16) {}
+    /// Clicks, where it was made to wait in the lobby.
+    fn enter(&mut self, _now: Instant) {}
     /// Sends RTCP of the script's making, as a client with bad intentions would.
     fn send_rtcp(&mut self, _now: Instant, _compound: &[u8]) {}
     /// A data message to everybody else; false: it cannot be sent now.

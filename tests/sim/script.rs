@@ -37,6 +37,15 @@ pub enum Do {
         room: &'static str,
         over: Network,
     },
+    /// Looks at the lobby, where the server gets ready for them.
+    Look {
+        who: &'static str,
+        over: Network,
+    },
+    /// A click on Join, by whoever looks at the lobby.
+    Enter {
+        who: &'static str,
+    },
     /// `p0`, `p1`, ... at the same moment.
     JoinAtOnce {
         count: usize,
@@ -102,6 +111,8 @@ pub enum Check {
     NoGap { last_ms: u64, audio_ms: u64, frame_ms: u64 },
     /// Everybody was told that this person left, and nothing of theirs came in the last second.
     Gone { who: &'static str },
+    /// The server is ready for this person, who looks at the lobby; they are no participant, and nothing came of them or to them.
+    Unseen { who: &'static str },
     /// Nothing came from anybody in another room.
     Strangers,
     /// So many are there.
@@ -160,6 +171,10 @@ fn perform(world: &mut World, chance: &mut Random, does: Do) -> Result<(), Strin
         Do::JoinRoom { who, room, over } => {
             join_native(world, (who, room), over, chance.next_u64());
         }
+        Do::Look { who, over } => {
+            join_with(world, (who, ROOM), over, chance.next_u64(), |config| config.lobby = true);
+        }
+        Do::Enter { who } => world.enter(find(world, who)?),
         Do::JoinAtOnce { count, over } => {
             for number in 0..count {
                 join_native(world, (&format!("p{number}"), ROOM), over, chance.next_u64());
@@ -197,10 +212,22 @@ fn find(world: &World, who: &str) -> Result<PersonId, String> {
 }
 
 /// Our own client, as `(name, room)`.
-pub fn join_native(world: &mut World, (name, room): (&str, &str), over: Network, seed: u64) -> PersonId {
+pub fn join_native(world: &mut World, who: (&str, &str), over: Network, seed: u64) -> PersonId {
+    join_with(world, who, over, seed, |_| {})
+}
+
+fn join_with(
+    world: &mut World,
+    (name, room): (&str, &str),
+    over: Network,
+    seed: u64,
+    change: impl FnOnce(&mut Config),
+) -> PersonId {
     world.join((name, room), links(over, seed), |home, now, clock, seed| {
         let certificate = Arc::new(Certificate::generate().expect("a certificate"));
-        Box::new(Native::new(Config::new(room, name, certificate, vec![home], clock, seed), now))
+        let mut config = Config::new(room, name, certificate, vec![home], clock, seed);
+        change(&mut config);
+        Box::new(Native::new(config, now))
     })
 }
 
@@ -327,6 +354,26 @@ fn examine(world: &World, check: Check) -> Result<(), String> {
                     let flow = World::flow(*listener, gone, kind);
                     if world.ledger.last(flow).is_some_and(|at| at >= back(1000)) {
                         complain(&mut wrong, world, flow, "still comes".to_owned());
+                    }
+                }
+            }
+        }
+        Check::Unseen { who } => {
+            let looks = find(world, who)?;
+            let stats = world.sessions.stats();
+            if (stats.held, stats.participants) != (1, present.len() - 1) {
+                let _ = writeln!(wrong, "{} held, {} participants", stats.held, stats.participants);
+            }
+            if world.router.stats().connected as usize != present.len() {
+                let _ = writeln!(wrong, "the media path is not up");
+            }
+            for &other in present.iter().filter(|other| **other != looks) {
+                for (receiver, sender) in [(looks, other), (other, looks)] {
+                    for kind in [MediaKind::Audio, MediaKind::Video] {
+                        let flow = World::flow(receiver, sender, kind);
+                        if world.ledger.last(flow).is_some() {
+                            complain(&mut wrong, world, flow, "came through the door".to_owned());
+                        }
                     }
                 }
             }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   new ── join sent ──> joined ── ICE, DTLS ──> connected ──> closed
-//!                          └── refused / bad answer (the end)
+//!    │                     └── refused / bad answer (the end)
+//!    └─ with a lobby ── hold sent ──> held ── ICE, DTLS ── enter ──> connected at once, joined when that is told
 //! ```
 
 use crate::config::Config;
@@ -43,6 +44,8 @@ pub struct Client {
     media: Media,
     random: Random,
     start: Instant,
+    /// Until [`Self::enter`].
+    in_lobby: bool,
     participant: Option<ParticipantId>,
     ping_at: Instant,
     stages_sent: bool,
@@ -50,7 +53,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Its first output is the join message.
+    /// Its first output is the join message, or in the lobby the one that asks for a place.
     pub fn new(config: Config, now: Instant) -> Result<Self, TransportError> {
         let mut random = Random(config.seed);
         let mut taken = BTreeSet::new();
@@ -68,9 +71,29 @@ impl Client {
         )?;
         let mut media = Media::new(&config, transport, random.ssrc(&mut taken), now);
         media.cname = session.cname.clone();
-        let out = VecDeque::from([Output::Message(session.join())]);
-        let ping_at = now + PING_INTERVAL;
-        Ok(Self { session, media, random, start: now, participant: None, ping_at, stages_sent: false, out })
+        let first = if config.lobby { session.hold() } else { session.join() };
+        Ok(Self {
+            session,
+            media,
+            random,
+            start: now,
+            in_lobby: config.lobby,
+            participant: None,
+            ping_at: now + PING_INTERVAL,
+            stages_sent: false,
+            out: VecDeque::from([Output::Message(first)]),
+        })
+    }
+
+    /// Out of the lobby and into the room, where the times of connecting begin. What is sent from now on says the same as the
+    /// message, and does not wait for TCP: begin to speak.
+    pub fn enter(&mut self, now: Instant) {
+        if std::mem::take(&mut self.in_lobby) {
+            self.start = now;
+            self.out.push_back(Output::Message(ClientMessage::Enter {}));
+            self.media.enter(now);
+            self.report_stages(now);
+        }
     }
 
     /// The m-line to send `source` on.
@@ -190,11 +213,19 @@ impl Client {
 
     pub fn handle_message(&mut self, now: Instant, message: ServerMessage) {
         match message {
-            ServerMessage::Joined { re, participant, answer: Some(answer), participants, bindings, .. } => {
+            ServerMessage::Held { re, answer: Some(answer) } => {
+                if self.answered(now, re, &answer) {
+                    self.media.stages.signaling_ms.get_or_insert(ms(self.start, now));
+                }
+            }
+            // There is nobody yet: the answer comes with `joined`.
+            ServerMessage::Held { answer: None, .. } => {}
+            ServerMessage::Joined { re, participant, answer, participants, bindings, .. } => {
                 self.media.stages.signaling_ms.get_or_insert(ms(self.start, now));
                 self.participant = Some(participant.clone());
                 participants.iter().for_each(|p| self.media.reception.met(p));
-                if self.answered(now, re, &answer) {
+                // Without one it was answered when the place was held.
+                if answer.is_none_or(|answer| self.answered(now, re, &answer)) {
                     self.event(Event::Joined { participant, others: participants });
                     self.media.reception.bind(now, bindings);
                 }
@@ -237,9 +268,6 @@ impl Client {
             ServerMessage::Layers { mid, active } => self.event(Event::Layers { mid, active }),
             ServerMessage::Quality { .. }
             | ServerMessage::Pong { .. }
-            // Nothing is asked to be held.
-            | ServerMessage::Joined { answer: None, .. }
-            | ServerMessage::Held { .. }
             | ServerMessage::Presence { .. }
             | ServerMessage::Permissions { .. }
             | ServerMessage::Stopped { .. }

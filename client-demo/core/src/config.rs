@@ -42,6 +42,8 @@ pub struct Config {
     pub room: String,
     pub name: String,
     pub publish: Vec<Publish>,
+    /// Waits in the lobby, with the media path up, until [`crate::Client::enter`].
+    pub lobby: bool,
     /// Data channels are offered, and begun once connected.
     pub data: bool,
     /// Pairs of m-lines offered at the start; more are offered when the server asks.
@@ -78,6 +80,7 @@ impl Config {
             room: room.to_owned(),
             name: name.to_owned(),
             publish: vec![publish(Source::Microphone), publish(Source::Camera)],
+            lobby: false,
             data: false,
             slot_pairs: 4,
             certificate,

@@ -60,7 +60,8 @@ pub enum Event {
         participant: Option<ParticipantId>,
         share: Share,
     },
-    /// The first packet of this participant's sound.
+    /// The first packet of this participant's sound. In a slot that nobody had before it may come before it is told whose it is: then
+    /// this is `?` and the slot's mid, here and in all that follows until [`Event::Bound`].
     FirstAudio {
         participant: ParticipantId,
     },

@@ -40,6 +40,10 @@ pub(crate) struct Media {
     arrivals: Arrivals,
     report_at: Instant,
     transport_at: Option<Instant>,
+    /// Keys are there; in the lobby nothing is sent with them.
+    secured: bool,
+    in_lobby: bool,
+    /// Media may flow.
     pub connected: bool,
     pub closed: bool,
     data_begun: bool,
@@ -84,6 +88,8 @@ impl Media {
             arrivals: Arrivals::new(now),
             report_at: now + REPORT_INTERVAL,
             transport_at: None,
+            secured: false,
+            in_lobby: config.lobby,
             connected: false,
             closed: false,
             data_begun: false,
@@ -144,6 +150,24 @@ impl Media {
         }
         self.drain_transport(now);
         Ok(())
+    }
+
+    /// What is there already took no time.
+    pub fn enter(&mut self, now: Instant) {
+        (self.start, self.in_lobby) = (now, false);
+        let stages = &mut self.stages;
+        for stage in [&mut stages.signaling_ms, &mut stages.ice_ms, &mut stages.dtls_ms] {
+            *stage = stage.map(|_| 0.0);
+        }
+        self.begin(now);
+    }
+
+    fn begin(&mut self, now: Instant) {
+        if self.secured && !self.in_lobby {
+            self.connected = true;
+            self.report_at = now + REPORT_INTERVAL;
+            self.out.push_back(Output::Event(Event::Connected));
+        }
     }
 
     pub fn send_frame(&mut self, now: Instant, mid: Mid, frame: Frame<'_>) -> Result<(), SendError> {
@@ -375,12 +399,11 @@ impl Media {
             }
             transport::Event::Connected(_) => {
                 self.stages.dtls_ms.get_or_insert(ms(self.start, now));
-                self.connected = true;
-                self.report_at = now + REPORT_INTERVAL;
-                self.out.push_back(Output::Event(Event::Connected));
+                self.secured = true;
+                self.begin(now);
             }
             transport::Event::Closed(reason) => {
-                self.connected = false;
+                (self.secured, self.connected) = (false, false);
                 self.closed = true;
                 self.out.push_back(Output::Event(Event::Closed(reason)));
             }

@@ -3,9 +3,13 @@
 use crate::sound::Pulled;
 use crate::stats::{AudioReceived, Received, VideoReceived};
 use jitter::video::{Picture, Rhythm};
+use packet::Mid;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 use wire::{ParticipantId, ParticipantInfo, Share};
+
+const UNNAMED: char = '?';
 
 /// Whose picture or sound a slot carries.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -16,6 +20,15 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    /// Of whoever is heard in this slot before it is told who that is. No participant is called that.
+    pub fn unnamed(slot: Mid) -> Self {
+        Self { participant: format!("{UNNAMED}{slot}"), screen: false }
+    }
+
+    pub fn is_unnamed(&self) -> bool {
+        self.participant.starts_with(UNNAMED)
+    }
+
     pub fn share(&self) -> Share {
         if self.screen { Share::Screen } else { Share::Person }
     }
@@ -35,6 +48,20 @@ struct Tally {
     rhythm: Rhythm,
 }
 
+impl Tally {
+    /// With what came in one slot before it was told whose it is: sound or pictures.
+    fn add(&mut self, unnamed: Tally) {
+        match self.audio.packets {
+            0 if unnamed.audio.packets > 0 => (self.audio, self.delays) = (unnamed.audio, unnamed.delays),
+            _ => self.audio.add(&unnamed.audio),
+        }
+        match self.video.packets {
+            0 if unnamed.video.packets > 0 => (self.video, self.rhythm) = (unnamed.video, unnamed.rhythm),
+            _ => self.video.add(&unnamed.video),
+        }
+    }
+}
+
 impl Participants {
     pub fn met(&mut self, info: &ParticipantInfo) {
         self.names.insert(info.id.clone(), info.name.clone());
@@ -42,6 +69,15 @@ impl Participants {
 
     fn tally(&mut self, owner: &Owner) -> &mut Tally {
         self.tallies.entry(owner.clone()).or_default()
+    }
+
+    /// What arrived of somebody unnamed is this one's.
+    pub fn named(&mut self, unnamed: &Owner, owner: &Owner) {
+        let Some(tally) = self.tallies.remove(unnamed) else { return };
+        match self.tallies.entry(owner.clone()) {
+            Entry::Vacant(none) => drop(none.insert(tally)),
+            Entry::Occupied(mut known) => known.get_mut().add(tally),
+        }
     }
 
     pub fn video(&mut self, owner: &Owner) -> &mut VideoReceived {

@@ -1,8 +1,9 @@
 //! One slot: whose it is, and the buffer behind it.
 //!
-//! A slot changes hands by a message, media by datagrams, and the two race. Packets that come before it is known whose they are
-//! wait; until the server has said from which timestamp on the newcomer's media begins (`first_frame`), that is everything on a
-//! slot that had somebody else before. Nothing of one person ever enters a buffer that plays another.
+//! A slot changes hands by a message, media by datagrams, and the two race. On a slot that nobody had before, whatever comes is
+//! played at once as that of somebody whose name follows. On any other, packets that come before it is known whose they are wait:
+//! until the server has said from which timestamp on the newcomer's media begins (`first_frame`), that is everything. Nothing of
+//! one person ever enters a buffer that plays another.
 
 use crate::decoders::Decoders;
 use crate::participants::Owner;
@@ -119,9 +120,14 @@ impl Receive {
         self.bound_at
     }
 
-    /// True if the slot has another owner now; then nothing of the one before comes out any more.
+    /// True if the slot has another owner now; then nothing of the one before comes out any more. Whoever is heard already may only be
+    /// given a name.
     pub fn bind(&mut self, now: Instant, owner: Option<Owner>) -> bool {
         if self.owner == owner {
+            return false;
+        }
+        if owner.is_some() && self.owner.as_ref().is_some_and(Owner::is_unnamed) {
+            self.owner = owner;
             return false;
         }
         self.used |= std::mem::replace(&mut self.owner, owner).is_some();
@@ -150,6 +156,9 @@ impl Receive {
         let Ok(header) = RtpHeader::parse(rtp) else { return Taken::Dropped("rtp_malformed") };
         if via == Via::Media {
             self.source.arrived(now, header.seq, header.timestamp);
+        }
+        if self.owner.is_none() && !self.used {
+            (self.owner, self.bound_at) = (Some(Owner::unnamed(self.slot.mid)), now);
         }
         if !self.is_known() || !self.held.is_empty() {
             if self.held.len() == HELD_MAX {
@@ -224,14 +233,10 @@ mod tests {
         let (mut receive, listening) = slot(now);
         let arrive =
             |receive: &mut Receive, seq: u16| receive.packet(now, &packet(seq), Via::Media, &listening);
-        assert_eq!(arrive(&mut receive, 0), Taken::Held, "before anybody is there");
-        assert!(receive.bind(now, Some(owner("ann"))) && !receive.bind(now, Some(owner("ann"))));
-        assert_eq!(
-            receive.release(&listening),
-            Some((now, Taken::Used(2))),
-            "a fresh slot needs no boundary"
-        );
-        assert_eq!(receive.release(&listening), None);
+        assert_eq!(arrive(&mut receive, 0), Taken::Used(2), "there can be but one");
+        assert!(receive.owner().is_some_and(Owner::is_unnamed));
+        assert!(!receive.bind(now, Some(owner("ann"))), "a name and nothing else");
+        assert_eq!(receive.owner(), Some(&owner("ann")));
         assert_eq!(arrive(&mut receive, 1), Taken::Used(2));
         receive.bind(now, Some(owner("ben")));
         assert_eq!([2, 3].map(|seq| arrive(&mut receive, seq)), [Taken::Held, Taken::Held]);
@@ -241,7 +246,7 @@ mod tests {
         assert_eq!(late, [Taken::Dropped("of_the_one_before"), Taken::Used(2)]);
         assert_eq!(arrive(&mut receive, 4), Taken::Used(2));
         assert_eq!(arrive(&mut receive, 1), Taken::Dropped("of_the_one_before"));
-        receive.bind(now, None);
+        assert!(receive.bind(now, None));
         for seq in 0..2 * HELD_MAX as u16 {
             assert_eq!(arrive(&mut receive, seq), Taken::Held, "it may be a newcomer's");
         }

@@ -111,6 +111,8 @@ impl Reception {
             && let Some(last) = last
         {
             self.participants.pause(&last);
+        } else if let (Some(unnamed), Some(owner)) = (last.filter(Owner::is_unnamed), owner) {
+            self.participants.named(&unnamed, owner);
         }
         self.release(index);
         Some(index)

@@ -100,17 +100,17 @@ impl Session {
 
     pub fn join(&mut self) -> ClientMessage {
         let (id, offer) = self.offer();
-        ClientMessage::Join {
-            id,
-            room: self.room.clone(),
-            name: self.name.clone(),
-            offer,
-            tracks: self.infos.clone(),
-            slots: self.slots(),
-            token: None,
-            history: None,
-            role: None,
-        }
+        let (room, name, tracks, slots) =
+            (self.room.clone(), self.name.clone(), self.infos.clone(), self.slots());
+        ClientMessage::Join { id, room, name, offer, tracks, slots, token: None, history: None, role: None }
+    }
+
+    /// A join that waits for `enter`.
+    pub fn hold(&mut self) -> ClientMessage {
+        let (id, offer) = self.offer();
+        let (room, name, tracks, slots) =
+            (self.room.clone(), self.name.clone(), self.infos.clone(), self.slots());
+        ClientMessage::Hold { id, room, name, offer, tracks, slots, token: None, history: None, role: None }
     }
 
     /// The server wants so many pairs in all.

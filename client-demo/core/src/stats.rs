@@ -73,6 +73,13 @@ pub struct AudioReceived {
 }
 
 impl AudioReceived {
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.packets += more.packets;
+        self.bytes += more.bytes;
+        self.lost += more.lost;
+        self.heard.add_all(&more.heard);
+    }
+
     /// Share of what was played that was made up because nothing was there: concealment, and the noise that it fades into. A
     /// microphone that stops counts for two seconds.
     pub fn concealed(&self) -> f64 {
@@ -114,4 +121,17 @@ pub struct VideoReceived {
     pub delay: Duration,
     /// How much pictures were behind sound (positive) or ahead of it when last compared, microseconds.
     pub skew_us: Option<i64>,
+}
+
+impl VideoReceived {
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.packets += more.packets;
+        self.bytes += more.bytes;
+        self.lost += more.lost;
+        self.frames += more.frames;
+        self.keyframes += more.keyframes;
+        self.in_time += more.in_time;
+        self.late += more.late;
+        self.repaired += more.repaired;
+    }
 }

@@ -74,10 +74,10 @@ impl TimeoutReason {
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
-    /// The first check of the peer came, with our password: the handshake begins.
-    IceConnected { peer: PeerId },
     /// Media can flow both ways.
     Connected { peer: PeerId, stages: Stages },
+    /// The first packet of a track of the peer's came.
+    Publishes { peer: PeerId },
     /// The peer is reached at another address now.
     PathChanged { peer: PeerId, address: SocketAddr },
     /// The transport ended by itself; the peer is gone from the router.

@@ -66,6 +66,8 @@ struct Link {
     added: Instant,
     /// In `Agenda::sending`.
     sending: bool,
+    /// A packet of a track has come.
+    publishes: bool,
     next_receiver_report: Instant,
     /// Of whoever agreed on data channels.
     data: Option<Box<crate::data::Part>>,

@@ -1,9 +1,9 @@
-//! Places that are held for people in the lobby: everything of a join is settled before the click, so that neither a message
-//! nor its answer stands between the click and the media.
+//! Places that are held for people in the lobby: everything of a join is settled before the click, the handshakes of the media
+//! path too, so that one way of one packet is what stands between the click and being in the room.
 //!
 //! ```text
-//! hold --> held {answer}        --(click: the answer is applied)--> first ICE check --.
-//!                                 `-> enter ------------------------------------------+--> as a join, whichever comes first
+//! hold --> held {answer} --> ICE, DTLS     --(click)--> first packet of sound or pictures --.
+//!                                            `-> enter --------------------------------------+--> as a join, whichever comes first
 //! ```
 //!
 //! A held place has a transport in the media plane and nothing else: it is in no room, counts nowhere, and nobody is told of it.
@@ -118,8 +118,8 @@ impl Sessions {
         Ok(())
     }
 
-    /// The first check of a held transport is as good as the word `enter`, and does not wait for TCP.
-    pub(super) fn enter_reached(&mut self, now: Instant, peer: PeerId) {
+    /// Nobody sends sound or pictures from the lobby: the first of them is as good as the word `enter`, and does not wait for TCP.
+    pub(super) fn enter_by_media(&mut self, now: Instant, peer: PeerId) {
         if let Some(&connection) = self.held_peers.get(&peer) {
             // What is refused was told.
             let _ = self.enter_held(now, connection);

@@ -11,9 +11,11 @@ impl Sessions {
     /// An event of any worker. One about a participant that has left does nothing.
     pub fn handle_media_event(&mut self, now: Instant, event: Event) {
         match event {
-            Event::IceConnected { peer } => self.enter_reached(now, peer),
+            Event::Publishes { peer } => self.enter_by_media(now, peer),
+            // What nobody waits for is nothing that connecting took.
+            Event::Connected { peer, .. } if self.held_peers.contains_key(&peer) => {}
             Event::Connected { peer, stages } => {
-                // A held transport has waited for the click: what it took begins with the first check.
+                // A held transport was slower than the click: what it took begins with the first check.
                 let measured = match self.peers.get(&peer).is_some_and(|peer| peer.was_held) {
                     true => [
                         ("ice", None),

@@ -1,7 +1,7 @@
 //! Joins into a room that talks, one after the other, in virtual time: percentiles of connecting.
 
 use super::person::{Role, Shared};
-use super::virtual_call::join;
+use super::virtual_call::{LOBBY, join};
 use crate::network::Network;
 use crate::outcome::{Client, Joins, STAGES, stage};
 use anyhow::Result;
@@ -49,15 +49,19 @@ fn some_joins(network: &Network, seed: u64, count: u64, joins: &mut Joins) -> Re
     let mut chance = Random::for_purpose(seed, 1);
     let sends_video = !network.is_audio_only();
     let near = (netem::preset::far_leg(), netem::preset::far_leg());
-    let role = |name| Role { name, room: "joins", speech: None, sends_video };
-    join(&mut world, &role("talker"), near)?;
+    let role = |name, lobby| Role { name, room: "joins", speech: None, sends_video, lobby };
+    join(&mut world, &role("talker", false), near)?;
     world.run_for(AHEAD);
-    for _ in 0..count {
+    // All of them look at the lobby, and one after the other clicks.
+    let lobby: Result<Vec<(_, Shared)>> = (0..count)
+        .map(|_| join(&mut world, &role("newcomer", true), network.links(chance.next_u64())))
+        .collect();
+    world.run_for(LOBBY);
+    for (who, notes) in lobby? {
         // Not always at the same moment between two pictures.
         world.run_for(Duration::from_millis(300) + Duration::from_micros(chance.below(80_000)));
-        let links = network.links(chance.next_u64());
         let clicked = world.now();
-        let (who, notes): (_, Shared) = join(&mut world, &role("newcomer"), links)?;
+        world.enter(who);
         let complete = || {
             let notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
             notes.first_heard().is_some() && (notes.first_frame.is_some() || !sends_video)

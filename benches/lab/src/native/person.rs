@@ -59,6 +59,8 @@ pub struct Role {
     /// None: its sound is not listened to, and only timed and counted.
     pub speech: Option<Arc<Speech>>,
     pub sends_video: bool,
+    /// Waits there until `enter`, as on a warm page.
+    pub lobby: bool,
 }
 
 pub struct Person {
@@ -103,6 +105,7 @@ impl Person {
     ) -> Self {
         let mut config = Config::new(role.room, role.name, certificate, vec![home], clock, seed);
         config.deliver_sound = true;
+        config.lobby = role.lobby;
         if role.sends_video {
             let camera = |publish: &mut Publish| publish.layers = 3;
             config.publish.iter_mut().filter(|publish| publish.source == Source::Camera).for_each(camera);
@@ -261,6 +264,10 @@ impl Participant for Person {
 
     fn show(&mut self, width: u16, height: u16) {
         self.native.show(width, height);
+    }
+
+    fn enter(&mut self, now: Instant) {
+        self.native.enter(now);
     }
 
     fn restart_ice(&mut self) {

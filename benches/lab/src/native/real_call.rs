@@ -24,6 +24,8 @@ use wire::ServerMessage;
 
 /// The one with the good network is there before.
 const AHEAD: Duration = Duration::from_secs(3);
+/// The room has begun by then, so that a place in it can be held.
+const LOBBY_AFTER: Duration = Duration::from_millis(500);
 /// A join may take so long; the call begins with it.
 const JOIN_WITHIN: Duration = Duration::from_secs(5);
 const DATAGRAM_MAX: usize = 2048;
@@ -38,6 +40,7 @@ struct End {
     seed: u64,
     proxy: Proxy,
     tcp: SocketAddr,
+    /// In the lobby, if there is one, half a second after the clock began.
     joins_at: Instant,
     leaves_at: Instant,
     clock: (Instant, NtpTime),
@@ -69,8 +72,13 @@ pub async fn call(setup: &Setup<'_>) -> Result<Vec<Call>> {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let proxy = Proxy::start_one_leg(any, media, links, seed)?;
         let tcp = proxy.listen_tcp(any, http)?;
-        let role =
-            Role { name, room: "lab", speech: Some(speech.clone()), sends_video: !network.is_audio_only() };
+        let role = Role {
+            name,
+            room: "lab",
+            speech: Some(speech.clone()),
+            sends_video: !network.is_audio_only(),
+            lobby: joins_at > begins,
+        };
         Ok(End {
             role,
             number,
@@ -123,14 +131,20 @@ async fn taking_part(end: End) -> Result<(Notes, Log, Proxy)> {
     // Open before the click, as on a warm page.
     let connecting = tokio::time::timeout_at(leaves_at.into(), websocket::connect(&url, false)).await;
     let mut connection = connecting.context("the server was not reached")??;
-    tokio::time::sleep_until(joins_at.into()).await;
+    let comes_at = if role.lobby { clock.0 + LOBBY_AFTER } else { joins_at };
+    tokio::time::sleep_until(comes_at.into()).await;
     let notes = Shared::default();
     let now = Instant::now();
     let mut person = Person::new(&role, codec, certificate, (local, now, clock, seed), notes.clone());
     let (mut log, mut source): (Log, Option<Source>) = (Log::default(), None);
     let mut buffer = vec![0; DATAGRAM_MAX];
+    let mut clicks_at = role.lobby.then_some(joins_at);
     while Instant::now() < leaves_at {
         let now = Instant::now();
+        if clicks_at.is_some_and(|at| at <= now) {
+            clicks_at = None;
+            person.enter(now);
+        }
         let budget = person.video_budget();
         while let Some(frame) = source.as_mut().and_then(|source| source.poll(now, budget)) {
             if frame.stamp.kind == MediaKind::Video {
@@ -147,7 +161,7 @@ async fn taking_part(end: End) -> Result<(Notes, Log, Proxy)> {
                 Output::Timeout(at) => break at,
             }
         };
-        let due = wakes.into_iter().chain(source.as_ref().map(Source::poll_timeout)).chain([leaves_at]).min();
+        let due = wakes.into_iter().chain(source.as_ref().map(Source::poll_timeout)).chain(clicks_at).chain([leaves_at]).min();
         tokio::select! {
             biased;
             message = connection.receiver.recv() => match message {
@@ -198,8 +212,9 @@ fn note(seen: Seen, number: u16, seed: u64, person: &Person, source: &mut Option
 
 /// Candidates of an answer lead through the link.
 fn through(mut message: ServerMessage, link: SocketAddr) -> ServerMessage {
-    if let ServerMessage::Joined { answer: Some(answer), .. } | ServerMessage::Answer { answer, .. } =
-        &mut message
+    if let ServerMessage::Joined { answer: Some(answer), .. }
+    | ServerMessage::Held { answer: Some(answer), .. }
+    | ServerMessage::Answer { answer, .. } = &mut message
     {
         *answer = answer.split_inclusive('\n').map(|line| candidate(line, link)).collect();
     }

@@ -18,7 +18,9 @@ use transport::Certificate;
 /// What is said of signaling in virtual time.
 pub const SIGNALING: &str = "TCP segments and acknowledgements on the same impaired links as media, a model of Linux's sender (crate tests, stream)";
 /// The one with the good network is there before.
-const AHEAD: Duration = Duration::from_secs(3);
+const AHEAD: Duration = Duration::from_secs(4);
+/// So long does somebody look at the lobby before they click.
+pub(super) const LOBBY: Duration = Duration::from_secs(3);
 /// A join may take so long before a call counts as failed.
 const JOIN_WITHIN: Duration = Duration::from_secs(30);
 
@@ -37,12 +39,15 @@ pub fn call(setup: &Setup<'_>) -> Result<Vec<Call>> {
     let mut world = World::new(seed);
     world.set_signaling(Signaling::Shared);
     let sends_video = !network.is_audio_only();
-    let role = |name| Role { name, room: "lab", speech: Some(speech.clone()), sends_video };
+    let role =
+        |name, lobby| Role { name, room: "lab", speech: Some(speech.clone()), sends_video, lobby };
     let near = (netem::preset::far_leg(), netem::preset::far_leg());
-    let (ann, ann_notes) = join(&mut world, &role("ann"), near)?;
-    world.run_for(AHEAD);
+    let (ann, ann_notes) = join(&mut world, &role("ann", false), near)?;
+    world.run_for(AHEAD - LOBBY);
+    let (ben, ben_notes) = join(&mut world, &role("ben", true), network.links(seed))?;
+    world.run_for(LOBBY);
     let clicked = world.now();
-    let (ben, ben_notes) = join(&mut world, &role("ben"), network.links(seed))?;
+    world.enter(ben);
     while world.connected_at(ben).is_none()
         && world.now() < clicked + JOIN_WITHIN
         && world.ended(ben).is_none()

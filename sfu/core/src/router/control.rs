@@ -207,10 +207,7 @@ impl Router {
         let Some(link) = &self.links[index] else { return };
         let peer = link.id;
         match event {
-            transport::Event::IceConnected { remote, .. } => {
-                self.claim(remote, index);
-                self.agenda.events.push_back(Event::IceConnected { peer });
-            }
+            transport::Event::IceConnected { remote, .. } => self.claim(remote, index),
             transport::Event::PathChanged { remote, .. } => {
                 self.claim(remote, index);
                 self.agenda.events.push_back(Event::PathChanged { peer, address: remote });

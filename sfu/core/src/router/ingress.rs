@@ -4,7 +4,7 @@ use super::{Link, Router};
 use crate::downlink::{Downlink, Source};
 use crate::timers::Owner;
 use crate::uplink::{LayerSet, Received, Subscriber, Uplink};
-use crate::{DropReason, TimeoutReason};
+use crate::{DropReason, Event, TimeoutReason};
 use packet::Bitrate;
 use packet::demux::{Protocol, classify};
 use std::net::SocketAddr;
@@ -124,6 +124,10 @@ impl Router {
         if received.layers_changed {
             self.forward_arrived();
             self.decide_for_track(index, place.track);
+        }
+        if let Some(link) = self.links[index].as_mut().filter(|link| !link.publishes) {
+            link.publishes = true;
+            self.agenda.events.push_back(Event::Publishes { peer: link.id });
         }
         let track = &self.uplinks[index].tracks[usize::from(place.track)];
         if received.layers_changed && track.layers.len() > 1 {
@@ -294,6 +298,7 @@ impl Link {
             addresses: Vec::new(),
             added: now,
             sending: false,
+            publishes: false,
             next_receiver_report: now,
             data: None,
             bytes_in: 0,
