@@ -162,7 +162,7 @@ export class Connection {
    */
   doubt() {
     if (this.#state === 'reconnecting') return this.#reach?.hurry();
-    if (this.#state === 'idle' && this.#retry !== null) return this.prepare();
+    if (this.#state === 'idle') return this.#retry !== null ? this.prepare() : this.#holdAgain();
     if (this.#state === 'waiting') return void this.#link?.probe(PROBE_WITHIN_MS);
     if (this.#state !== 'joined') return;
     void this.#link?.probe(PROBE_WITHIN_MS);
@@ -185,6 +185,8 @@ export class Connection {
   async #hold() {
     const wish = this.#wish;
     if (wish === null || this.#state !== 'idle' || this.#place?.fits(this.#path.peer, wish)) return;
+    // An answer is good for one place.
+    if (this.#path.isAnswered) this.#path.clear();
     const offered = await this.#path.offered().catch(() => null); // Whoever joins hears of it.
     const { peer } = this.#path;
     if (!offered || !peer || this.#state !== 'idle' || wish !== this.#wish || this.#place?.fits(peer, wish)) return;
@@ -193,11 +195,29 @@ export class Connection {
     const place = new Place({ wish, peer, offered: { ...offered, history: this.#hooks.history() }, link, another: () => new Link(this.#url) });
     this.#place = place;
     const held = await place.held;
-    if (place !== this.#place || held.link === this.#link) return;
+    if (place !== this.#place) return;
+    if (this.#state === 'idle') this.#accept(held);
+    if (held.link === this.#link) return;
     const stuck = this.#link;
     this.#use(held.link);
     stuck?.close('another was first');
     this.#hooks.reachable(true);
+  }
+
+  /** Where the path that waited in the lobby is lost. */
+  #holdAgain() {
+    if (!this.#place || !this.#path.isAnswered || this.#path.isConnected) return;
+    this.#place.stop(this.#link);
+    this.#place = null;
+    void this.#hold();
+  }
+
+  /** @param {Hold} held */
+  #accept(held) {
+    if (!held.answer) return Promise.resolve();
+    held.accepted ??= this.#path.accept(held.answer);
+    held.accepted.catch(() => {}); // Of no interest to whoever is refused.
+    return held.accepted;
   }
 
   /** @param {Link} link */
@@ -227,15 +247,15 @@ export class Connection {
 
   /** One try to join. @param {number} start_ms @returns {Promise<void>} */
   async #enter(start_ms) {
-    const meter = this.#measure(start_ms);
     const held = await this.#heldPlace();
+    if (!held && this.#path.isAnswered) this.#path.clear();
+    const meter = this.#measure(start_ms);
     const link = this.#openLink();
     await within(link.opened(), REACH_WITHIN_MS);
-    // The media path comes up while the word is on its way: it has its answer already.
-    const accepted = held && held.answer ? this.#path.accept(held.answer) : Promise.resolve();
-    if (held?.answer) meter.reach('signaling', performance.now());
-    accepted.catch(() => {}); // Of no interest to whoever is refused.
+    if (held?.answer) meter.reach('signaling', held.accepted ? start_ms : performance.now());
+    const accepted = held ? this.#accept(held) : Promise.resolve();
     held?.link.enter();
+    this.#path.speak();
     /** @type {Joined} */
     let joined;
     try {

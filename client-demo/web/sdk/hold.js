@@ -1,6 +1,6 @@
 /**
- * A place that the server holds while the lobby is open: everything of a join is settled before the click, and what the click
- * needs is the answer, which is here already. Applying it sends the first ICE check, and that is as good as the word `enter`.
+ * A place that the server holds while the lobby is open: everything of a join is settled before the click, and the media path is up,
+ * without sound or pictures on it. The first of them after the click is as good as the word `enter`.
  *
  * On a lossy network TCP may be stuck for many seconds on one connection and not on the next. So a place that is not held within a
  * second is asked for over another connection as well, a few times, and the first that is held is kept.
@@ -25,6 +25,7 @@ export class Hold {
   link;
   /** @type {Promise<Joined>} */ joined;
   /** SDP; null: it comes with `joined`; undefined: nothing is held. @type {string | null | undefined} */ answer;
+  /** By our PeerConnection. @type {Promise<void> | null} */ accepted = null;
   /** The server has said what it holds, or that it does not. @type {Promise<unknown>} */ settled;
 
   /** @param {Link} link that is open @param {Asked} asked @param {MediaOffer & {history: HistoryFrom}} offered */

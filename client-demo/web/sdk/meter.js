@@ -26,6 +26,9 @@ export class ConnectMeter {
   constructor(peer, start_ms, { views, told, done }) {
     this.#clock = new StageClock(start_ms);
     this.#told = told;
+    // What came up in the lobby took no time.
+    if (peer.isReached) this.reach('ice', start_ms);
+    if (peer.isConnected) this.reach('dtls', start_ms);
     peer.on('ice', (at_ms) => this.reach('ice', at_ms));
     peer.on('dtls', (at_ms) => this.reach('dtls', at_ms));
     peer.on('packet', (at_ms) => this.reach('first_packet', at_ms));

@@ -1,7 +1,7 @@
 /**
  * The way of the media: a PeerConnection, its offers and answers, and its replacement when it cannot be saved.
  *
- *   prepare() -> offer made ahead -> use(link) --grow--> one offer more
+ *   prepare() -> offer made ahead -> speak() -> use(link) --grow--> one offer more
  *                                       | no packets for a while
  *                                       `--heal--> ICE restart --in vain--> renew: another PeerConnection
  */
@@ -37,6 +37,7 @@ export class MediaPath {
   /** @type {Promise<unknown>} Offers never overlap. */ #negotiation = Promise.resolve();
   /** @type {any} */ #healing = null;
   /** @type {Map<string, any> | null} */ #report = null;
+  /** In the lobby nothing is sent, even if the path is up. */ #silent = true;
 
   /**
    * @param {{pairs: number, camera: CameraOptions, publications: Publications, reception: Reception, data: Data,
@@ -62,13 +63,18 @@ export class MediaPath {
     return this.#peer?.isConnected ?? false;
   }
 
+  /** The server has answered this PeerConnection: what it is good for is settled. */
+  get isAnswered() {
+    return this.#peer?.isAnswered ?? false;
+  }
+
   /** A new PeerConnection with everything that is published, and its offer, if there is none. */
   prepare() {
     if (this.#peer) return this.#peer;
     const peer = new Peer(this.#pairs, this.#camera, this.#encryption());
     this.#peer = peer;
     if (this.#data.isWanted) this.#data.attach(peer.openData());
-    this.#offer = this.#publications.fill(peer).then(() => peer.offer());
+    this.#offer = (this.#silent ? Promise.resolve() : this.#publications.fill(peer)).then(() => peer.offer());
     this.#offer.catch(() => {}); // Whoever joins with it hears of it.
     peer.on('dtls', () => this.#hooks.secured());
     peer.on('disturbed', () => peer === this.#peer && this.#hooks.disturbed());
@@ -79,6 +85,13 @@ export class MediaPath {
   async offered() {
     const peer = this.prepare();
     return this.#describe(peer, /** @type {string} */ (await this.#offer));
+  }
+
+  /** What is published is sent from now on: the lobby is behind us. */
+  speak() {
+    if (!this.#silent) return;
+    this.#silent = false;
+    if (this.#peer) this.#publications.fill(this.#peer).catch(() => {}); // Closed meanwhile.
   }
 
   /** What to ask for on coming back; undefined: sound and pictures never stopped. */
@@ -122,6 +135,7 @@ export class MediaPath {
     this.rest();
     this.#peer?.close();
     this.#peer = null;
+    this.#silent = true;
     this.#reception.forget(); // The slots were its m-lines.
     this.#offer = null;
     this.#report = null;
@@ -160,7 +174,7 @@ export class MediaPath {
 
   /** @param {Source} source @param {MediaStreamTrack | null} track */
   async setTrack(source, track) {
-    await this.#peer?.setTrack(source, track);
+    if (!this.#silent) await this.#peer?.setTrack(source, track);
   }
 
   /** @returns {Promise<CallStats | null>} rates are since the last call of this */

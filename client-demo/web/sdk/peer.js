@@ -53,8 +53,7 @@ export class Peer extends Emitter {
     this.#encryption = encryption;
     this.#connection = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
     this.#connection.oniceconnectionstatechange = () => {
-      const state = this.#connection.iceConnectionState;
-      if (state === 'connected' || state === 'completed') this.emit('ice', performance.now());
+      if (this.isReached) this.emit('ice', performance.now());
     };
     this.#connection.onconnectionstatechange = () => {
       const state = this.#connection.connectionState;
@@ -118,6 +117,15 @@ export class Peer extends Emitter {
 
   get isConnected() {
     return this.#connection.connectionState === 'connected';
+  }
+
+  /** The other end answers checks. */
+  get isReached() {
+    return ['connected', 'completed'].includes(this.#connection.iceConnectionState);
+  }
+
+  get isAnswered() {
+    return this.#connection.remoteDescription !== null;
   }
 
   get isClosed() {

@@ -26,7 +26,7 @@ export class Publications {
 
   /** Everything that is published goes to a new connection. @param {Peer} peer */
   async fill(peer) {
-    for (const [source, { track }] of this.#sources) if (track) await peer.setTrack(source, track);
+    await Promise.all([...this.#sources].map(([source, { track }]) => track && peer.setTrack(source, track)));
   }
 
   /** For the server, which knows it from now on. @param {Source} source @param {Peer} peer @returns {TrackInfo} */

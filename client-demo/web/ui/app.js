@@ -81,7 +81,7 @@ export class App extends Emitter {
     });
     this.#pointers = new Pointers(surface);
     this.#ringing = new Ringing(surface, createPhone, (ring) => this.#enterRing(ring));
-    this.#lobby = new Lobby(surface, this.#local, { ...given, encrypted: this.#key !== null }, (room, name) => this.#join(room, name), (name) => this.#lobbyChanged(name), () => this.leave());
+    this.#lobby = new Lobby(surface, this.#local, { ...given, encrypted: this.#key !== null }, (room, name) => this.#join(room, name), (name) => this.#lobbyChanged(name), () => this.#getReady(), () => this.leave());
     this.#local.on('changed', () => this.#render());
     const click = (/** @type {string} */ id, /** @type {() => unknown} */ act) => surface.find(id).addEventListener('click', () => void act());
     click('toggle-microphone', () => this.#local.set('microphone', !this.#local.isOn('microphone')));
@@ -229,6 +229,10 @@ export class App extends Emitter {
   /** @param {string} name */
   #lobbyChanged(name) {
     this.#ringing.listen(name);
+    this.#getReady();
+  }
+
+  #getReady() {
     if (this.#call?.state === 'idle') this.#prepare(this.#call);
   }
 

@@ -20,6 +20,9 @@ import { environmentWords, mediaWords } from './words/index.js';
 /** Birds that are seen from a small boat: a name for those who give none. */
 const BIRDS = ['Heron', 'Egret', 'Kingfisher', 'Tern', 'Plover', 'Dipper', 'Grebe', 'Osprey', 'Curlew', 'Pelican', 'Avocet', 'Swift'];
 
+/** Whoever types does not pause for longer within a name. */
+const PAUSE_MS = 500;
+
 export class Lobby {
   #surface;
   #local;
@@ -34,14 +37,16 @@ export class Lobby {
   /** @type {(() => void) | null} */ #stopMeter = null;
   #environment = checkEnvironment();
   #impossible = '';
+  /** @type {any} */ #typing;
 
   /**
    * @param {Surface} surface @param {LocalMedia} local @param {Given} given
    * @param {(room: string, name: string) => void} join called on Join with both filled in
    * @param {(name: string) => void} changed called when another name or room was given
+   * @param {() => void} paused called when whoever types one pauses: perhaps that is it
    * @param {() => void} gaveUp called when nobody is to be waited for any more
    */
-  constructor(surface, local, given, join, changed, gaveUp) {
+  constructor(surface, local, given, join, changed, paused, gaveUp) {
     this.#surface = surface;
     this.#local = local;
     this.#given = given;
@@ -69,6 +74,12 @@ export class Lobby {
       local.rename(this.name);
       changed(this.name);
     });
+    for (const input of [this.#name, this.#room]) {
+      input.addEventListener('input', () => {
+        clearTimeout(this.#typing);
+        this.#typing = setTimeout(paused, PAUSE_MS);
+      });
+    }
     surface.find('stop-waiting').addEventListener('click', gaveUp);
     this.#room.addEventListener('change', () => {
       this.#remember('sampan-room', this.room);

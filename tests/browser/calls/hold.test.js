@@ -50,6 +50,41 @@ describe('a place that is held', () => {
     assert.deepEqual(grace.complaints, []);
   });
 
+  test('the media path is up in the lobby, and nobody is seen or heard on it', TIMEOUT, async () => {
+    const ada = await (await person('Ada', 'silent')).join();
+    const grace = await person('Grace', 'silent');
+    const path = () => grace.page.evaluate(async () => {
+      const peer = window.testPeers.at(-1);
+      const rtp = [...(await peer.getStats()).values()].filter((entry) => entry.type === 'outbound-rtp');
+      return { state: peer.connectionState, packets: rtp.reduce((all, entry) => all + entry.packetsSent, 0) };
+    });
+    await until('the path is up', async () => (await path()).state === 'connected', { explain: path });
+    // Devices come and go in the lobby, and are nobody's business either.
+    await grace.click('#preview-camera');
+    await grace.click('#preview-camera');
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    assert.equal((await path()).packets, 0);
+    assert.equal(await held(), 1);
+    assert.equal(await ada.text('#call-count'), 'Only you are here');
+    await grace.join();
+    await Promise.all([grace.sees('Ada'), ada.sees('Grace')]);
+    assert.equal(await grace.page.evaluate(() => window.testPeers.filter((one) => one.connectionState !== 'closed').length), 1, 'it was of use');
+    assert.deepEqual(grace.complaints, []);
+  });
+
+  test('a name is asked for while it is typed, not when the click leaves its field', TIMEOUT, async () => {
+    const ada = await (await person('Ada', 'typed')).join();
+    const grace = await person('Grace', 'typed', line.url);
+    await until('the server is ready for her', async () => (await held()) === 1);
+    await grace.page.fill('#name', 'Hopper');
+    const path = () => grace.page.evaluate(() => window.testPeers.map((one) => one.connectionState));
+    await until('it is ready under the other name', async () => (await path()).join() === 'closed,connected', { explain: path });
+    line.mute();
+    await grace.join();
+    await Promise.all([grace.sees('Ada'), ada.sees('Hopper')]);
+    assert.deepEqual(grace.complaints, []);
+  });
+
   test('a connection that is stuck in the lobby is not waited for', TIMEOUT, async () => {
     const ada = await (await person('Ada', 'stuck')).join();
     line.stall(2); // One of them is for being called.
