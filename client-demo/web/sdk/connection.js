@@ -46,6 +46,8 @@ const FINAL = ['removed', 'replaced'];
 
 /** What a live connection takes to answer, when there is reason to doubt it: the media path is disturbed, or the network changed. */
 const PROBE_WITHIN_MS = 2_500;
+/** A handshake that takes longer in the lobby is begun anew: a browser repeats what is lost of it after times that double. The next waits twice as long. */
+const SECURED_WITHIN_MS = 2_500;
 /** How long a join waits for a WebSocket that is not open yet. */
 const REACH_WITHIN_MS = 5_000;
 
@@ -60,6 +62,8 @@ export class Connection {
   /** @type {Place | null} For the wish, in the lobby. */ #place = null;
   /** @type {string | null} What the server knows us by. */ #token = null;
   /** @type {CallError | null} */ #reason = null;
+  /** @type {any} */ #securing = null;
+  #patience_ms = SECURED_WITHIN_MS;
   #backoff = new Backoff();
   /** @type {any} */ #retry = null;
   /** @type {Reach | null} While reconnecting. */ #reach = null;
@@ -162,7 +166,9 @@ export class Connection {
    */
   doubt() {
     if (this.#state === 'reconnecting') return this.#reach?.hurry();
-    if (this.#state === 'idle') return this.#retry !== null ? this.prepare() : this.#holdAgain();
+    if (this.#state === 'idle' && this.#retry !== null) return this.prepare();
+    // In the lobby nothing is sent on the path, so on a bad network it often seems to be lost: only the end counts.
+    if (this.#state === 'idle' && this.#path.isFailed) this.#holdAgain();
     if (this.#state === 'waiting') return void this.#link?.probe(PROBE_WITHIN_MS);
     if (this.#state !== 'joined') return;
     void this.#link?.probe(PROBE_WITHIN_MS);
@@ -204,9 +210,9 @@ export class Connection {
     this.#hooks.reachable(true);
   }
 
-  /** Where the path that waited in the lobby is lost. */
+  /** In the lobby, with another PeerConnection. */
   #holdAgain() {
-    if (!this.#place || !this.#path.isAnswered || this.#path.isConnected) return;
+    if (!this.#place) return;
     this.#place.stop(this.#link);
     this.#place = null;
     void this.#hold();
@@ -217,6 +223,13 @@ export class Connection {
     if (!held.answer) return Promise.resolve();
     held.accepted ??= this.#path.accept(held.answer);
     held.accepted.catch(() => {}); // Of no interest to whoever is refused.
+    const peer = this.#path.peer;
+    clearTimeout(this.#securing);
+    this.#securing = setTimeout(() => {
+      if (this.#state !== 'idle' || this.#path.peer !== peer || this.#path.isConnected) return;
+      this.#patience_ms *= 2;
+      this.#holdAgain();
+    }, this.#patience_ms);
     return held.accepted;
   }
 
@@ -255,7 +268,7 @@ export class Connection {
     if (held?.answer) meter.reach('signaling', held.accepted ? start_ms : performance.now());
     const accepted = held ? this.#accept(held) : Promise.resolve();
     held?.link.enter();
-    this.#path.speak();
+    this.#path.speak(Boolean(held?.answer));
     /** @type {Joined} */
     let joined;
     try {
@@ -268,6 +281,7 @@ export class Connection {
       return this.#enter(start_ms);
     }
     meter.reach('signaling', performance.now());
+    this.#path.heard();
     this.#token = joined.resume.token;
     // At once: what the server says of the room comes right behind. And the page has its elements ready when the tracks begin.
     this.#hooks.joined(joined);
@@ -409,6 +423,7 @@ export class Connection {
   /** @param {'left' | 'failed'} state */
   #end(state) {
     clearTimeout(this.#retry);
+    clearTimeout(this.#securing);
     this.#retry = null;
     this.#link?.finish();
     this.#clear();

@@ -11,6 +11,11 @@ import { parseServerMessage, writeClientMessage } from './wire.js';
 
 /** A dead connection is known after this and the time for an answer; it also keeps proxies from closing a silent one. */
 const PING_EVERY_MS = 5_000;
+/**
+ * A connection that is not open by then is begun anew: where the first packet is lost TCP waits for 1, 2, 4 s between its attempts, and a
+ * browser makes no other meanwhile. Longer than three round trips to anywhere.
+ */
+const OPEN_WITHIN_MS = [2_000, 3_000];
 /** Close code: not wanted, so the server waits for us to come back. */
 const LOST = 4000;
 /** An answer that takes longer will not come: the server answers a ping at once and a join in milliseconds. */
@@ -25,6 +30,10 @@ const ANSWER_WITHIN_MS = 10_000;
 /** One connection. When it is closed it stays closed: make a new one. @extends {Emitter<LinkEvents>} */
 export class Link extends Emitter {
   /** @type {WebSocket} */ #socket;
+  #url;
+  #attempts = 0;
+  /** @type {any} */ #opening;
+  /** @type {() => void} */ #isOpened = () => {};
   /** @type {Promise<void>} */ #opened;
   /** @type {Map<number, {resolve: (message: any) => void, reject: (error: CallError) => void, meanwhile?: (message: any) => void, timer: any, entered?: boolean}>} */
   #waiting = new Map();
@@ -43,22 +52,38 @@ export class Link extends Emitter {
   /** @param {string} url `wss://host/ws` */
   constructor(url) {
     super();
-    this.#socket = new WebSocket(canDeflate ? `${url}${url.includes('?') ? '&' : '?'}deflate=2` : url);
-    this.#socket.binaryType = 'arraybuffer';
+    this.#url = canDeflate ? `${url}${url.includes('?') ? '&' : '?'}deflate=2` : url;
     this.#opened = new Promise((resolve, reject) => {
-      this.#socket.onopen = () => {
-        this.#wasOpen = true;
-        resolve();
-      };
+      this.#isOpened = resolve;
       this.on('closed', () => reject(new CallError('unreachable', 'The server cannot be reached.')));
     });
     this.#opened.catch(() => {}); // Whoever waits hears of it; nobody has to wait.
-    this.#socket.onmessage = ({ data }) => {
+    this.#socket = this.#connect();
+    this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS);
+  }
+
+  #connect() {
+    const socket = new WebSocket(this.#url);
+    socket.binaryType = 'arraybuffer';
+    const patience = OPEN_WITHIN_MS[this.#attempts++];
+    if (patience !== undefined) {
+      this.#opening = setTimeout(() => {
+        socket.onclose = null;
+        socket.close();
+        this.#socket = this.#connect();
+      }, patience);
+    }
+    socket.onopen = () => {
+      clearTimeout(this.#opening);
+      this.#wasOpen = true;
+      this.#isOpened();
+    };
+    socket.onmessage = ({ data }) => {
       if (data.byteLength === 0) this.#serverInflates = true;
       else this.#incoming.take(typeof data === 'string' ? data : inflate(data, this.#said).catch(String), (text) => this.#receive(text));
     };
-    this.#socket.onclose = ({ reason, code }) => this.#incoming.take(reason || `the connection closed (${code})`, (why) => this.#end(why));
-    this.#pinging = setInterval(() => this.#ping(), PING_EVERY_MS);
+    socket.onclose = ({ reason, code }) => this.#incoming.take(reason || `the connection closed (${code})`, (why) => this.#end(why));
+    return socket;
   }
 
   get isOpen() {
@@ -195,6 +220,7 @@ export class Link extends Emitter {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#pinging);
+    clearTimeout(this.#opening);
     for (const { reject, timer } of this.#waiting.values()) {
       clearTimeout(timer);
       reject(new CallError('gone', `The connection to the server ended: ${why}.`));

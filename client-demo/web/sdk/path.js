@@ -7,6 +7,7 @@
  */
 
 import { Peer } from './peer.js';
+import { Silence } from './silence.js';
 import { summarise } from './stats.js';
 
 /** @import {CameraOptions} from './codecs.js' */
@@ -38,6 +39,7 @@ export class MediaPath {
   /** @type {any} */ #healing = null;
   /** @type {Map<string, any> | null} */ #report = null;
   /** In the lobby nothing is sent, even if the path is up. */ #silent = true;
+  /** @type {Silence | null} What is sent by whoever has nothing else. */ #silence = null;
 
   /**
    * @param {{pairs: number, camera: CameraOptions, publications: Publications, reception: Reception, data: Data,
@@ -61,6 +63,10 @@ export class MediaPath {
 
   get isConnected() {
     return this.#peer?.isConnected ?? false;
+  }
+
+  get isFailed() {
+    return this.#peer?.isFailed ?? false;
   }
 
   /** The server has answered this PeerConnection: what it is good for is settled. */
@@ -87,11 +93,23 @@ export class MediaPath {
     return this.#describe(peer, /** @type {string} */ (await this.#offer));
   }
 
-  /** What is published is sent from now on: the lobby is behind us. */
-  speak() {
+  /** What is published is sent from now on: the lobby is behind us. @param {boolean} aloud and something in any case, until `heard` */
+  speak(aloud) {
     if (!this.#silent) return;
     this.#silent = false;
-    if (this.#peer) this.#publications.fill(this.#peer).catch(() => {}); // Closed meanwhile.
+    if (!this.#peer) return;
+    this.#publications.fill(this.#peer).catch(() => {}); // Closed meanwhile.
+    if (!aloud || !this.#publications.areNone) return;
+    this.#silence = new Silence();
+    this.#peer.setTrack('microphone', this.#silence.track).catch(() => {});
+  }
+
+  /** The server knows that we are there. */
+  heard() {
+    if (!this.#silence) return;
+    this.#silence.stop();
+    this.#silence = null;
+    if (!this.#publications.of('microphone').track) this.#peer?.setTrack('microphone', null).catch(() => {});
   }
 
   /** What to ask for on coming back; undefined: sound and pictures never stopped. */
@@ -133,6 +151,7 @@ export class MediaPath {
 
   clear() {
     this.rest();
+    this.heard();
     this.#peer?.close();
     this.#peer = null;
     this.#silent = true;

@@ -119,6 +119,10 @@ export class Peer extends Emitter {
     return this.#connection.connectionState === 'connected';
   }
 
+  get isFailed() {
+    return this.#connection.connectionState === 'failed';
+  }
+
   /** The other end answers checks. */
   get isReached() {
     return ['connected', 'completed'].includes(this.#connection.iceConnectionState);

@@ -24,6 +24,11 @@ export class Publications {
     this.#sources.set(source, { ...this.of(source), ...change });
   }
 
+  /** There is nothing to send. */
+  get areNone() {
+    return [...this.#sources.values()].every(({ track }) => track === null);
+  }
+
   /** Everything that is published goes to a new connection. @param {Peer} peer */
   async fill(peer) {
     await Promise.all([...this.#sources].map(([source, { track }]) => track && peer.setTrack(source, track)));
