@@ -129,6 +129,30 @@ fn an_empty_room_is_joined_when_it_is_time() {
 }
 
 #[test]
+fn who_looks_at_the_lobby_of_an_empty_room_gets_a_seat_when_somebody_comes() {
+    let mut world = World::open_to_all();
+    for connection in [1, 2, 3] {
+        world.open(connection);
+        let room = if connection == 3 { "elsewhere" } else { "demo" };
+        let said = world.say(connection, hold(1, room));
+        assert!(matches!(said, ServerMessage::Held { re: 1, answer: None }), "{said:?}");
+    }
+    world.say(1, ClientMessage::Enter {});
+    assert!(world.told(1).iter().any(|m| matches!(m, ServerMessage::Joined { answer: Some(_), .. })));
+    assert!(world.told(3).is_empty());
+    let told = world.told(2);
+    let [ServerMessage::Held { re: 1, answer: Some(_) }] = told[..] else { panic!("{told:?}") };
+    let added = world.media.iter().filter_map(|c| match c {
+        Command::AddPeer { peer, .. } => Some(*peer),
+        _ => None,
+    });
+    let seat = added.last().unwrap();
+    assert_eq!((world.sessions.stats().held, world.sessions.stats().participants), (1, 1));
+    event(&mut world, Event::Publishes { peer: seat });
+    assert!(joined(&world, 2), "{:?}", world.sent);
+}
+
+#[test]
 fn another_wish_takes_the_place_of_the_one_before() {
     let mut world = world();
     let first = hold_one(&mut world, 2);

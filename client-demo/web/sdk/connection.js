@@ -202,7 +202,10 @@ export class Connection {
     this.#place = place;
     const held = await place.held;
     if (place !== this.#place) return;
-    if (this.#state === 'idle') this.#accept(held);
+    held.answered = () => {
+      if (this.#state === 'idle' && place === this.#place) this.#accept(held);
+    };
+    held.answered();
     if (held.link === this.#link) return;
     const stuck = this.#link;
     this.#use(held.link);
@@ -287,6 +290,7 @@ export class Connection {
     this.#hooks.joined(joined);
     await accepted;
     if (joined.answer !== null) await this.#path.accept(joined.answer);
+    else if (held) await this.#accept(held); // It may have come behind the click.
     this.#entered(link);
     this.#path.grow(0);
   }

@@ -26,6 +26,7 @@ export class Hold {
   /** @type {Promise<Joined>} */ joined;
   /** SDP; null: it comes with `joined`; undefined: nothing is held. @type {string | null | undefined} */ answer;
   /** By our PeerConnection. @type {Promise<void> | null} */ accepted = null;
+  /** The answer comes later: somebody is in the room now. */ answered = () => {};
   /** The server has said what it holds, or that it does not. @type {Promise<unknown>} */ settled;
 
   /** @param {Link} link that is open @param {Asked} asked @param {MediaOffer & {history: HistoryFrom}} offered */
@@ -37,6 +38,7 @@ export class Hold {
       if (type !== 'held') return;
       this.answer = answer;
       told();
+      this.answered();
     });
     // Nobody has asked to come in yet: whoever does hears of a refusal from an ordinary join.
     const refused = this.joined.catch(() => (this.answer = undefined));

@@ -9,6 +9,7 @@
 //! A held place has a transport in the media plane and nothing else: it is in no room, counts nowhere, and nobody is told of it.
 //! What may have changed by the click (the token, a lock, a full room) is asked again then.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use packet::PeerId;
@@ -49,30 +50,54 @@ impl Sessions {
         if state.state != State::Idle {
             return Err(Refused::new(ErrorCode::WrongState, "this connection has joined already"));
         }
-        let address = state.address;
-        let Asking { join, has_to_wait, .. } = self.asking(now, &wanted)?;
-        let offer = sdp::Offer::parse(&wanted.offer)?;
-        let peer = PeerId(self.next_peer);
-        // A room that nobody is in has no worker yet, and nobody whose picture would come sooner.
-        let room = self.rooms.check_join(peer, &join).ok().filter(|room| self.place.knows(*room));
-        let mut answer = None;
-        let mut seat = None;
-        if let Some(room) = room.filter(|_| !has_to_wait)
-            && self.joins.take(now, address)
-        {
-            let (held, sdp) = self.seat(room, &join, &offer, true)?;
-            self.next_peer += 1;
-            self.add_to_media(peer, &held);
-            self.held_peers.insert(peer, connection);
-            (seat, answer) = (Some((peer, held)), Some(sdp));
-            wanted.offer = String::new(); // It is answered.
-        }
+        let (seat, answer) = self.seat_ahead(now, (connection, state.address), &mut wanted)?.unzip();
         if let Some(state) = self.connections.get_mut(&connection) {
             state.state = State::Held;
         }
         self.held.insert(connection, Held { re, wanted, seat });
         self.send(connection, ServerMessage::Held { re, answer });
         Ok(())
+    }
+
+    /// A seat and the answer to the offer; None: the join is made when it is time.
+    fn seat_ahead(
+        &mut self,
+        now: Instant,
+        (connection, address): (ConnectionId, IpAddr),
+        wanted: &mut Wanted,
+    ) -> Result<Option<((PeerId, Seat), String)>, Refused> {
+        let Asking { join, has_to_wait, .. } = self.asking(now, wanted)?;
+        let offer = sdp::Offer::parse(&wanted.offer)?;
+        let peer = PeerId(self.next_peer);
+        // A room that nobody is in has no worker yet, and nobody whose picture would come sooner.
+        let room = self.rooms.check_join(peer, &join).ok().filter(|room| self.place.knows(*room));
+        let Some(room) = room.filter(|_| !has_to_wait) else { return Ok(None) };
+        if !self.joins.take(now, address) {
+            return Ok(None);
+        }
+        let (seat, answer) = self.seat(room, &join, &offer, true)?;
+        self.next_peer += 1;
+        self.add_to_media(peer, &seat);
+        self.held_peers.insert(peer, connection);
+        wanted.offer = String::new(); // It is answered.
+        Ok(Some(((peer, seat), answer)))
+    }
+
+    /// Somebody is in this room now: seats for those who look at its lobby already.
+    pub(super) fn room_begins(&mut self, now: Instant, room: &str) {
+        let waits = |held: &Held| held.seat.is_none() && held.wanted.room == room;
+        let waiting: Vec<_> = self.held.iter().filter(|(_, held)| waits(held)).map(|(c, _)| *c).collect();
+        for connection in waiting {
+            let Some(state) = self.connections.get(&connection) else { continue };
+            let address = state.address;
+            let Some(mut held) = self.held.remove(&connection) else { continue };
+            // What is refused now is told when they enter.
+            if let Ok(Some((seat, answer))) = self.seat_ahead(now, (connection, address), &mut held.wanted) {
+                held.seat = Some(seat);
+                self.send(connection, ServerMessage::Held { re: held.re, answer: Some(answer) });
+            }
+            self.held.insert(connection, held);
+        }
     }
 
     /// The person has clicked. Where nothing is held (any more) that was said, or the first check was faster.

@@ -93,7 +93,11 @@ impl Sessions {
         }
         let newcomer = Newcomer { connection: Some(connection), jti, id: None };
         let (entered, answer) = self.enter(join, &offer, newcomer)?;
+        let is_first = self.rooms.participants(entered.room).count() == 1;
         self.welcome(connection, id, entered, Some(answer), history);
+        if is_first {
+            self.room_begins(now, &wanted.room);
+        }
         Ok(())
     }
 

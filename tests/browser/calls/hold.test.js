@@ -72,6 +72,19 @@ describe('a place that is held', () => {
     assert.deepEqual(grace.complaints, []);
   });
 
+  test('two who look at the lobby of an empty room: the second is ready once the first is in', TIMEOUT, async () => {
+    const [ada, grace] = [await person('Ada', 'early'), await person('Grace', 'early', line.url)];
+    const path = () => grace.page.evaluate(() => window.testPeers.at(-1)?.connectionState);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    assert.equal(await path(), 'new');
+    await ada.join();
+    await until('the path is up', async () => (await path()) === 'connected', { explain: path });
+    line.mute();
+    await grace.join();
+    await Promise.all([grace.sees('Ada'), ada.sees('Grace')]);
+    assert.deepEqual(grace.complaints, []);
+  });
+
   test('a name is asked for while it is typed, not when the click leaves its field', TIMEOUT, async () => {
     const ada = await (await person('Ada', 'typed')).join();
     const grace = await person('Grace', 'typed', line.url);
