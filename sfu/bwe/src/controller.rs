@@ -62,6 +62,8 @@ pub struct Controller {
     goal: Option<Bitrate>,
     remb: Option<Bitrate>,
     began: bool,
+    /// Some cluster has shown a rate.
+    measured: bool,
     presence: Presence,
     /// What was sent before does not say how the path is now.
     valid_from: Moment,
@@ -89,6 +91,8 @@ const FURTHER_FACTOR: u64 = 2;
 /// Above the next step by what a measurement errs, and never by less than this above the estimate.
 const GOAL_PERCENT: u64 = 115;
 const LEAST_TENTHS: u64 = 13;
+/// Than what is sent otherwise.
+const MUCH_FASTER: u64 = 3;
 /// Near enough to what was asked to try more.
 const GOT_THROUGH: f64 = 0.7;
 /// Beyond what allocation could use nothing is probed; a bit more, since media is not even.
@@ -156,6 +160,7 @@ impl Controller {
             goal: None,
             remb: None,
             began: false,
+            measured: false,
             presence: Presence::default(),
             valid_from: Moment::default(),
             loss: LossModel::default(),
@@ -324,7 +329,7 @@ impl Controller {
 
     /// Share of packets lost of late, 0.0-1.0.
     pub fn lost(&self) -> f64 {
-        self.loss.loss()
+        self.loss.known_loss()
     }
 
     /// What may be spent, and why.
@@ -525,7 +530,12 @@ impl Controller {
 
     fn take_outcomes(&mut self, now: Moment) {
         let newest = self.history.newest_received();
-        while let Some(outcome) = self.probes.evaluate(now, newest, self.loss.inherent()) {
+        // At the start nobody knows what kind of loss it is. What is lost of little is lost of much, too, or there is so little room that
+        // hardly anything of a cluster arrives.
+        let slow = Bitrate(self.departed.rate(now).0 * MUCH_FASTER);
+        let (inherent, recent, measured) = (self.loss.inherent(), self.loss.known_loss(), self.measured);
+        let usual = |rate: Bitrate| if rate > slow && !measured { recent.max(inherent) } else { inherent };
+        while let Some(outcome) = self.probes.evaluate(now, newest, usual) {
             self.on_outcome(now, outcome);
         }
     }
@@ -551,6 +561,7 @@ impl Controller {
             self.probe_pause = (self.probe_pause * 2).min(PROBE_PAUSE_MAX);
             return;
         };
+        self.measured = true;
         if outcome.saturated {
             self.aimd.on_saturated(rate);
         }

@@ -31,6 +31,8 @@ pub(crate) struct LossModel {
     inherent: f64,
     limit: Option<f64>,
     recent: f64,
+    /// How much of `recent` is still from before the first packet.
+    unknown: f64,
     verdict: Verdict,
     /// Whether the last packet was lost, and how often a lost one follows a lost one.
     last_lost: bool,
@@ -95,6 +97,8 @@ const SURPRISE: f64 = 12.0;
 const LOSS_RANGE: (f64, f64) = (0.002, 0.98);
 /// Rates at which the link may be limited, as factors of the highest one seen.
 const LIMITS: [f64; 14] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.94, 0.97, 1.0];
+/// The beginning counts as eight packets that were not lost.
+const UNKNOWN: f64 = 0.88;
 /// Until it is seen how losses follow each other.
 const BURSTS_UNKNOWN: f64 = 0.6;
 /// What is sent above the limit, so that it is noticed when the limit has gone: the loss that this causes is as small.
@@ -118,6 +122,7 @@ impl Default for LossModel {
             inherent: 0.0,
             limit: None,
             recent: 0.0,
+            unknown: UNKNOWN,
             verdict: Verdict::Little,
             last_lost: false,
             lost_after_lost: BURSTS_UNKNOWN,
@@ -147,6 +152,7 @@ impl LossModel {
             self.add_dependent(cluster);
         }
         self.recent += (lost - self.recent) / 64.0;
+        self.unknown -= self.unknown / 64.0;
         if std::mem::replace(&mut self.last_lost, lost > 0.0) {
             self.lost_after_lost += (lost - self.lost_after_lost) / 32.0;
         }
@@ -184,6 +190,10 @@ impl LossModel {
     /// Share lost lately.
     pub fn loss(&self) -> f64 {
         self.recent
+    }
+    /// The same, which at the start does not take what is not known for received.
+    pub fn known_loss(&self) -> f64 {
+        self.recent / (1.0 - self.unknown)
     }
     /// The part of it that does not follow the rate.
     pub fn inherent(&self) -> f64 {

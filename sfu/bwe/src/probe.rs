@@ -223,8 +223,13 @@ impl Probes {
     }
 
     /// The next cluster that is answered or given up; `newest`: sending time of the newest packet that arrived, `loss`: the
-    /// share that the path loses whatever the rate is.
-    pub fn evaluate(&mut self, now: Moment, newest: Option<Moment>, loss: f64) -> Option<Outcome> {
+    /// share that the path loses at a rate that is much lower than this one.
+    pub fn evaluate(
+        &mut self,
+        now: Moment,
+        newest: Option<Moment>,
+        loss: impl Fn(Bitrate) -> f64,
+    ) -> Option<Outcome> {
         let answered = |c: &Cluster| match c.sent {
             Some(sent) => {
                 let complete = sent.packets >= c.probe.packets && sent.bytes >= c.probe.size.0;
@@ -236,7 +241,7 @@ impl Probes {
         };
         let at = self.clusters.iter().position(answered)?;
         let cluster = self.clusters.remove(at)?;
-        let measured = cluster.measure(loss);
+        let measured = cluster.measure(loss(cluster.probe.rate));
         Some(Outcome {
             reason: cluster.probe.reason,
             asked: cluster.probe.rate,
