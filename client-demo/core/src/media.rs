@@ -159,6 +159,7 @@ impl Media {
         for stage in [&mut stages.signaling_ms, &mut stages.ice_ms, &mut stages.dtls_ms] {
             *stage = stage.map(|_| 0.0);
         }
+        stages.first_packet_ms = None;
         self.begin(now);
     }
 
@@ -302,6 +303,9 @@ impl Media {
             self.transport.handle_timeout(now);
         }
         self.drain_transport(now);
+        if self.secured {
+            self.report_arrivals(now);
+        }
         if !self.connected {
             return;
         }
@@ -318,13 +322,6 @@ impl Media {
                 self.keyframes_asked += 1;
             }
         }
-        let media = self.reception.slots.first().map_or(Ssrc(0), |r| r.slot.ssrc);
-        for feedback in self.arrivals.take(now, self.own_ssrc, media) {
-            self.feedbacks_sent += 1;
-            let mut bytes = Vec::new();
-            feedback.write(&mut bytes);
-            self.send_rtcp(bytes);
-        }
         self.send_rtcp(bytes);
         if self.report_at <= now {
             self.report_at = now + REPORT_INTERVAL;
@@ -336,13 +333,24 @@ impl Media {
         }
     }
 
+    /// Also in the lobby, where the path is measured.
+    fn report_arrivals(&mut self, now: Instant) {
+        let media = self.reception.slots.first().map_or(Ssrc(0), |r| r.slot.ssrc);
+        for feedback in self.arrivals.take(now, self.own_ssrc, media) {
+            self.feedbacks_sent += 1;
+            let mut bytes = Vec::new();
+            feedback.write(&mut bytes);
+            self.send_rtcp(bytes);
+        }
+    }
+
     pub fn next_timeout(&self) -> Option<(Instant, Reason)> {
         let transport = self.transport_at.map(|at| (at, Reason::Transport));
+        let feedback = self.arrivals.next_timeout().map(|at| (at, Reason::Feedback));
         if !self.connected {
-            return transport;
+            return transport.into_iter().chain(feedback).min();
         }
         let reception = self.reception.next_timeout();
-        let feedback = self.arrivals.next_timeout().map(|at| (at, Reason::Feedback));
         let pace = self.sender.poll_timeout().map(|at| (at, Reason::Pace));
         let report = [(self.report_at, Reason::Report)];
         report.into_iter().chain(reception).chain(transport).chain(feedback).chain(pace).min()

@@ -62,8 +62,12 @@ pub struct Controller {
     goal: Option<Bitrate>,
     remb: Option<Bitrate>,
     began: bool,
+    /// The path was asked before anything was to be sent.
+    ahead: bool,
     /// Some cluster has shown a rate.
     measured: bool,
+    /// A cluster ahead filled the link.
+    narrow: bool,
     presence: Presence,
     /// What was sent before does not say how the path is now.
     valid_from: Moment,
@@ -84,6 +88,8 @@ pub struct Controller {
 const FEEDBACK_PER_S: u64 = 200;
 const FEEDBACK_BURST: u64 = 20;
 const CREDIT: u64 = 1_000_000;
+/// Before there is anything to send: as much as sound.
+const AHEAD_RATE: Bitrate = Bitrate::kbps(100);
 /// The first clusters of a call, as factors of the start.
 const START_FACTORS: [u64; 2] = [3, 6];
 /// A cluster that got through is followed by one this much faster.
@@ -130,6 +136,8 @@ const OF_BEFORE: f64 = 0.85;
 /// Further clusters follow if there is room; if there is none this one should not make a queue.
 const RECOVERY_FACTOR: f64 = 2.5;
 const PACKET_BITS: f64 = 1200.0 * 8.0;
+/// While nothing is known.
+const PROBE_AGAIN: Duration = Duration::from_millis(300);
 const PROBE_PAUSE: Duration = Duration::from_secs(2);
 const PROBE_PAUSE_MAX: Duration = Duration::from_secs(5);
 
@@ -160,7 +168,9 @@ impl Controller {
             goal: None,
             remb: None,
             began: false,
+            ahead: false,
             measured: false,
+            narrow: false,
             presence: Presence::default(),
             valid_from: Moment::default(),
             loss: LossModel::default(),
@@ -261,20 +271,53 @@ impl Controller {
         self.goal = goal;
     }
 
+    /// There is nothing to send yet, and time: the path is asked slowly what it loses, then the start's clusters follow.
+    pub fn ask_ahead(&mut self, now: Instant) {
+        let now = self.moment(now);
+        if !std::mem::replace(&mut self.ahead, true) {
+            self.probes.plan(now, AHEAD_RATE, ProbeReason::Ahead);
+            self.plan_start(now);
+        }
+    }
+
+    /// There is something to send from now on.
+    pub fn begin(&mut self, now: Instant) {
+        let now = self.moment(now);
+        if std::mem::replace(&mut self.began, true) {
+            return;
+        }
+        if self.narrow {
+            let further = Bitrate(self.aimd.rate().0 * FURTHER_FACTOR).min(self.probe_max());
+            return self.probes.plan(now, further, ProbeReason::Further);
+        }
+        if self.ahead {
+            // What got through, or did not, may be chance: only a link that was full is a reason to begin with less.
+            self.aimd.set(now, self.config.start);
+            (self.source, self.measured) = (Source::Start, false);
+            (self.presence, self.valid_from) = (Presence::default(), now);
+        }
+        self.plan_start(now);
+    }
+
+    fn plan_start(&mut self, now: Moment) {
+        for factor in START_FACTORS {
+            let rate = Bitrate(self.config.start.0 * factor);
+            self.probes.plan(now, rate.min(self.probe_max()), ProbeReason::Start);
+        }
+        self.next_probe = now.plus(PROBE_PAUSE);
+    }
+
     /// The next cluster to send; ask again when it was sent.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
-        let now = self.moment(now);
-        if !self.began {
-            self.began = true;
-            for factor in START_FACTORS {
-                let rate = Bitrate(self.config.start.0 * factor);
-                self.probes.plan(now, rate.min(self.probe_max()), ProbeReason::Start);
-            }
-            self.next_probe = now.plus(PROBE_PAUSE);
+        if !self.ahead {
+            self.begin(now);
         }
+        let now = self.moment(now);
         self.plan_probes(now, ProbeReason::Periodic);
         let carried = self.acknowledged.steady().unwrap_or_default().max(self.rate);
-        let probe = self.probes.poll(now, self.loss.inherent(), self.trendline.jitter(), carried)?;
+        let (inherent, known) = (self.loss.inherent(), self.loss.known_loss());
+        let loss = if self.measured { inherent } else { known.max(inherent) };
+        let probe = self.probes.poll(now, loss, self.trendline.jitter(), carried)?;
         self.stats.probes += 1;
         Some(probe)
     }
@@ -556,12 +599,19 @@ impl Controller {
     }
 
     fn on_outcome(&mut self, now: Moment, outcome: Outcome) {
+        if outcome.reason == ProbeReason::Ahead {
+            return;
+        }
         let Some(rate) = outcome.rate else {
             self.stats.probes_failed += 1;
             self.probe_pause = (self.probe_pause * 2).min(PROBE_PAUSE_MAX);
+            if !self.measured {
+                self.next_probe = now.plus(PROBE_AGAIN);
+            }
             return;
         };
         self.measured = true;
+        self.narrow |= outcome.saturated && !self.began;
         if outcome.saturated {
             self.aimd.on_saturated(rate);
         }

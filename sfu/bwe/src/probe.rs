@@ -19,6 +19,8 @@ pub struct ProbeId(pub(crate) u16);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum ProbeReason {
+    /// Nothing is to be sent yet: slow and long, to see what the path loses.
+    Ahead,
     /// The call begins.
     Start,
     /// The one before got through.
@@ -104,6 +106,8 @@ const JITTERS: f64 = 6.0;
 const QUEUE: Duration = Duration::from_millis(40);
 const LASTS_MIN: f64 = 0.015;
 const PACKETS_MIN: u32 = 5;
+/// In seconds: some thirty packets.
+const AHEAD_LASTS: f64 = 0.6;
 const WAITING_MAX: usize = 4;
 const CLUSTERS_MAX: usize = 4;
 /// Nobody sent it until then: what it would show is stale.
@@ -162,7 +166,11 @@ impl Probes {
             let lasts = (LASTS.0 + jitter.mul_f64(JITTERS)).min(LASTS.1).as_secs_f64();
             let beyond = rate.0.saturating_sub(carried.0).max(1) as f64;
             let queued = (QUEUE + jitter).as_secs_f64() * carried.0 as f64 / beyond;
-            let lasts = if reason == ProbeReason::Start { lasts } else { lasts.min(queued.max(LASTS_MIN)) };
+            let lasts = match reason {
+                ProbeReason::Ahead => AHEAD_LASTS,
+                ProbeReason::Start => lasts,
+                _ => lasts.min(queued.max(LASTS_MIN)),
+            };
             let size = DataSize((rate.0 as f64 * lasts / 8.0 * more) as u64);
             let packets = (f64::from(PACKETS_MIN) * more) as u32;
             let probe = Probe { id: ProbeId(self.last_id), rate, size, packets, reason };
@@ -173,7 +181,10 @@ impl Probes {
             if self.rates.is_full() {
                 self.rates.remove(0);
             }
-            self.rates.push((probe.id, rate));
+            // What is as slow as sound is no cluster to the loss model.
+            if reason != ProbeReason::Ahead {
+                self.rates.push((probe.id, rate));
+            }
             return Some(probe);
         }
     }

@@ -161,7 +161,12 @@ async fn taking_part(end: End) -> Result<(Notes, Log, Proxy)> {
                 Output::Timeout(at) => break at,
             }
         };
-        let due = wakes.into_iter().chain(source.as_ref().map(Source::poll_timeout)).chain(clicks_at).chain([leaves_at]).min();
+        let due = wakes
+            .into_iter()
+            .chain(source.as_ref().map(Source::poll_timeout))
+            .chain(clicks_at)
+            .chain([leaves_at])
+            .min();
         tokio::select! {
             biased;
             message = connection.receiver.recv() => match message {

@@ -39,8 +39,7 @@ pub fn call(setup: &Setup<'_>) -> Result<Vec<Call>> {
     let mut world = World::new(seed);
     world.set_signaling(Signaling::Shared);
     let sends_video = !network.is_audio_only();
-    let role =
-        |name, lobby| Role { name, room: "lab", speech: Some(speech.clone()), sends_video, lobby };
+    let role = |name, lobby| Role { name, room: "lab", speech: Some(speech.clone()), sends_video, lobby };
     let near = (netem::preset::far_leg(), netem::preset::far_leg());
     let (ann, ann_notes) = join(&mut world, &role("ann", false), near)?;
     world.run_for(AHEAD - LOBBY);

@@ -26,7 +26,8 @@ pub(crate) struct Bandwidth {
     heard: bool,
     /// The peer has agreed to say what arrives.
     pub measurable: bool,
-    /// Since when there is video to be measured by.
+    /// Since when media can be sent; since when there is video to be measured by.
+    connected: Option<Instant>,
     began: Option<Instant>,
     /// Of a peer that says nothing.
     blind: Bitrate,
@@ -40,6 +41,11 @@ const BLIND: Bitrate = Bitrate::kbps(300);
 const START: (Bitrate, Bitrate) = (Bitrate::kbps(1_500), Bitrate::kbps(600));
 /// Feedback that has not come by then is not expected any more: four round trips on a bad path.
 const START_TIME: Duration = Duration::from_secs(1);
+/// So long is a path measured before anything is sent on it.
+const AHEAD_TIME: Duration = Duration::from_secs(4);
+/// A first picture begins with the smallest layer; what fits best follows when it is there, and what was lost of it: two round
+/// trips and what it takes to ask.
+const FIRST: Duration = Duration::from_millis(250);
 /// A first picture that is not there by then is no question of repairs any more.
 const YOUNG: Duration = Duration::from_secs(2);
 /// What is probed for at the start, when nobody knows yet what publishers send: a camera at 720p.
@@ -59,6 +65,7 @@ impl Bandwidth {
             repair: Meter::default(),
             heard: false,
             measurable: false,
+            connected: None,
             began: None,
             blind: blind.unwrap_or(BLIND),
             padding_bytes: 0,
@@ -97,15 +104,29 @@ impl Bandwidth {
         self.controller.on_rtt(now, sample);
     }
 
-    /// There is video to be sent from now on.
-    pub fn begin(&mut self, now: Instant) {
-        self.began.get_or_insert(now);
+    /// Video can be sent from now on, or is there, too. `bound`: it is.
+    pub fn begin(&mut self, now: Instant, bound: bool) {
+        self.connected.get_or_insert(now);
+        if bound {
+            self.began.get_or_insert(now);
+        }
     }
 
     /// Feedback, or what the first probes showed, could not be here yet.
     pub fn is_starting(&self, now: Instant) -> bool {
         let unknown = matches!(self.controller.source(), Source::Start | Source::NoFeedback);
         unknown && self.measurable && self.began.is_none_or(|began| now < began + START_TIME)
+    }
+
+    /// Pictures have only begun.
+    pub fn is_first(&self, now: Instant) -> bool {
+        let first = self.measurable && self.first_ends().is_none_or(|ends| now < ends);
+        first || self.is_starting(now)
+    }
+
+    fn first_ends(&self) -> Option<Instant> {
+        let round_trip = self.controller.estimate().rtt.unwrap_or_default();
+        self.began.map(|began| began + (FIRST + round_trip * 5 / 2).min(START_TIME))
     }
 
     /// First pictures are on their way: what is lost of them is worth more than anything else.
@@ -115,7 +136,10 @@ impl Bandwidth {
 
     /// What allocation could use if there were room.
     pub fn set_wanted(&mut self, now: Instant, wanted: Bitrate) {
-        let young = self.began.is_some_and(|began| now < began + START_TIME);
+        let young = match self.began {
+            Some(began) => now < began + START_TIME,
+            None => self.connected.is_some_and(|connected| now < connected + AHEAD_TIME),
+        };
         self.controller.set_wanted(now, if young { wanted.max(START_WANTED) } else { wanted });
     }
 
@@ -125,6 +149,10 @@ impl Bandwidth {
     }
 
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
+        match self.began {
+            Some(_) => self.controller.begin(now),
+            None => self.controller.ask_ahead(now),
+        }
         self.controller.poll_probe(now)
     }
 
@@ -134,7 +162,8 @@ impl Bandwidth {
 
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let started = self.began.filter(|_| self.is_starting(now)).map(|began| began + START_TIME);
-        [started, self.controller.poll_timeout()].into_iter().flatten().min()
+        let first = self.first_ends().filter(|ends| now < *ends);
+        [started, first, self.controller.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Share of packets lost of late, 0.0-1.0.
@@ -172,7 +201,7 @@ impl Bandwidth {
 
     /// What is left for media, half of it at least: repairs of what is not sent are worth nothing. `None`: the peer gives no feedback.
     pub fn media(&self, now: Instant) -> Option<Bitrate> {
-        match self.is_starting(now) {
+        match self.is_first(now) {
             true => Some(START.0),
             false => self.heard.then(|| {
                 let rate = self.rate(now).0;

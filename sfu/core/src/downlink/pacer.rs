@@ -19,7 +19,7 @@ use super::bucket::Bucket;
 use super::data_line::DataLine;
 use super::egress::{Queued, is_rtx};
 use crate::DropReason;
-use bwe::{Probe, ProbeId};
+use bwe::{Probe, ProbeId, ProbeReason};
 use packet::Bitrate;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -58,11 +58,12 @@ pub(crate) enum Pressure {
     Full,
 }
 
-/// Packets sent fast to learn whether the link takes them.
+/// Packets sent fast to learn whether the link takes them, or slowly to learn what it loses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Probing {
     pub id: ProbeId,
     pub rate: Bitrate,
+    slow: bool,
     bytes_left: usize,
     packets_left: u32,
 }
@@ -70,7 +71,8 @@ pub(crate) struct Probing {
 impl From<Probe> for Probing {
     fn from(probe: Probe) -> Self {
         let bytes_left = probe.size.0 as usize;
-        Self { id: probe.id, rate: probe.rate, bytes_left, packets_left: probe.packets }
+        let slow = probe.reason == ProbeReason::Ahead;
+        Self { id: probe.id, rate: probe.rate, slow, bytes_left, packets_left: probe.packets }
     }
 }
 
@@ -214,10 +216,15 @@ impl Pacer {
         self.probe.is_some()
     }
 
+    /// ... and it was one for while nothing else is to be sent.
+    pub fn end_slow_probe(&mut self) {
+        self.probe = self.probe.filter(|probe| !probe.slow);
+    }
+
     /// What the link is taken to drain.
     fn pace(&self) -> Option<Bitrate> {
         let paced = self.rate?.max(RATE_MIN);
-        Some(self.probe.map_or(paced, |probe| paced.max(probe.rate)))
+        Some(self.probe.map_or(paced, |probe| if probe.slow { probe.rate } else { paced.max(probe.rate) }))
     }
 
     /// How much may stand in the link's queue. A probe is a rate, not a burst: one tick's worth.

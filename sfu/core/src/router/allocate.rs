@@ -87,7 +87,7 @@ impl Router {
     fn inputs(&self, index: usize, bound: &[usize]) -> Inputs {
         let downlink = &self.downlinks[index];
         let room = self.links[index].as_ref().and_then(|link| self.rooms.get(&link.room));
-        let is_starting = downlink.bandwidth.is_starting(self.now);
+        let is_first = downlink.bandwidth.is_first(self.now);
         let mut offers = Vec::new();
         let slots = bound.iter().filter_map(|&i| {
             let slot = &downlink.slots[i];
@@ -98,10 +98,10 @@ impl Router {
                 MediaKind::Video => {
                     track.offers(self.now, &mut offers);
                     // A first picture cannot wait until a publisher sends a smaller one again.
-                    if is_starting && offers.iter().any(|offer| track.alive.contains(offer.layer.stream)) {
+                    if is_first && offers.iter().any(|offer| track.alive.contains(offer.layer.stream)) {
                         offers.retain(|offer| track.alive.contains(offer.layer.stream));
                     }
-                    if is_starting || self.shedding >= Shedding::Enhancement {
+                    if is_first || self.shedding >= Shedding::Enhancement {
                         offers.truncate(1);
                     }
                 }

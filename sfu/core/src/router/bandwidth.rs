@@ -87,17 +87,22 @@ impl Router {
             &mut self.downlinks[index];
         let Some(link) = self.links[index].as_mut().filter(|_| session.connected) else { return };
         // Without feedback a probe teaches nothing, and without video there is nothing to spend its result on.
-        let measurable = bandwidth.measurable
-            && slots.iter().any(|slot| slot.kind == MediaKind::Video && slot.bound.is_some());
+        let video = || slots.iter().filter(|slot| slot.kind == MediaKind::Video);
+        let measurable = bandwidth.measurable && video().next().is_some();
         if measurable {
-            bandwidth.begin(self.now);
+            let bound = video().any(|slot| slot.bound.is_some());
+            bandwidth.begin(self.now, bound);
+            if bound {
+                queue.pacer.end_slow_probe();
+            }
         }
         bandwidth.set_wanted(self.now, queue.repair.with_repairs(*wanted));
         bandwidth.set_goal(next_step.map(|step| queue.repair.with_repairs(step)));
         let rate = bandwidth.rate(self.now);
         queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)), Some(rate));
         queue.repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.lost());
-        queue.repair.starting = bandwidth.is_starting(self.now);
+        let was_first = std::mem::replace(&mut queue.repair.starting, bandwidth.is_first(self.now));
+        let first_ended = was_first && !queue.repair.starting;
         queue.repair.young = bandwidth.is_young(self.now);
         let before = std::mem::replace(estimate, bandwidth.media(self.now));
         let absent = bandwidth.absent_for(self.now).is_some_and(|time| time > ABSENT_LONG);
@@ -123,7 +128,7 @@ impl Router {
             self.begin_again(index);
         }
         // A step down is due at once; steps up are tried in their own time.
-        if fell || known {
+        if fell || known || first_ended {
             self.allocate(index);
         }
     }
