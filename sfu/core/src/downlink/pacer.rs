@@ -112,7 +112,7 @@ const LINK_QUEUE: Duration = Duration::from_millis(40);
 /// The rate below which nothing is usable: a lower estimate would hold a packet for longer than it is worth.
 const RATE_MIN: Bitrate = Bitrate::kbps(20);
 /// Waiting time from which less is sent, and from which a slot stops until its next keyframe. The publisher's cache
-/// keeps packets for 800 ms.
+/// keeps packets for a second.
 const PRESSURE: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(600));
 /// Half a second of 20 Mb/s. A drain follows every burst of datagrams, so this is reached only when nobody drains.
 pub(super) const PACKETS_MAX: usize = 2048;
