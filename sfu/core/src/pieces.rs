@@ -41,6 +41,11 @@ impl<T: Copy + Default> Pieces<T> {
         self.pieces.clear();
     }
 
+    /// The lowest number that there is a place for.
+    pub fn start(&self) -> u64 {
+        self.first * PIECE as u64
+    }
+
     pub fn get(&self, number: u64) -> Option<&T> {
         let piece = (number / PIECE as u64).checked_sub(self.first)?;
         Some(&self.pieces.get(piece as usize)?.values[number as usize % PIECE])

@@ -150,10 +150,9 @@ const PLAYOUT_MAX_MS: u32 = 10_000;
 
 impl Slot {
     pub fn new(index: usize, described: &packet::media::Slot, random: &mut Random) -> Self {
-        let (rate, history) = match described.kind {
-            MediaKind::Audio => (48_000, 256),
-            // One second of 8 Mb/s in 1000-byte packets.
-            MediaKind::Video => (90_000, 1024),
+        let rate = match described.kind {
+            MediaKind::Audio => 48_000,
+            MediaKind::Video => 90_000,
         };
         Self {
             index,
@@ -181,7 +180,7 @@ impl Slot {
             last_sent: None,
             rtx_start: SeqNo(random.next() as u16 & 0x3fff),
             padded: 0,
-            history: History::new(history),
+            history: History::new(described.kind),
             redundancy: Redundancy::default(),
             depth: 0,
             waits: Duration::ZERO,

@@ -3,7 +3,7 @@
 use super::Slot;
 use crate::DropReason;
 use crate::downlink::egress::{Item, Media, Padding, Queue, Queued, stream_of};
-use crate::downlink::history::Sent;
+use crate::downlink::history::{AUDIO_DEADLINE, Sent};
 use crate::downlink::{Class, Session, SourceRef};
 use crate::payloads::Payloads;
 use crate::uplink::Stored;
@@ -13,9 +13,6 @@ use std::time::{Duration, Instant};
 
 /// With no round trip known: shorter than any path on which a second request makes sense.
 const RESEND_INTERVAL: Duration = Duration::from_millis(20);
-/// Sound that arrives later than this after its first sending is of no use: no buffer inside the latency budget is
-/// longer. Video is sent again for as long as it is kept, since later pictures are made from it.
-const AUDIO_DEADLINE: Duration = Duration::from_millis(400);
 
 /// Between two copies: longer than a burst of loss on a radio link, shorter than a round trip.
 const COPY_AFTER: Duration = Duration::from_millis(10);
