@@ -61,14 +61,10 @@ impl Slot {
         if self.history.find(seq(hole)).is_some() {
             return;
         }
-        let padding = Padding {
-            ssrc: self.ssrc,
-            pt,
-            seq: seq(hole),
-            timestamp: self.time.line(stored.header.timestamp),
-            mid: self.mid,
-        };
-        let (stream, class, len) = (stream_of(self.index, false), Class::Base, padding.len(session));
+        let timestamp = self.time.line(stored.header.timestamp);
+        let padding = Padding { pt, seq: seq(hole), timestamp };
+        let (stream, class, len) =
+            (stream_of(self.index, false), Class::Base, Padding::len(self.mid, session));
         // A full queue leaves the hole.
         let _ = queue.push(Queued { stream, class, probe: None, len, item: Item::Padding(padding) });
     }

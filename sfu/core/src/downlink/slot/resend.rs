@@ -116,7 +116,9 @@ impl Slot {
         cached: impl Fn(SourceRef, u64) -> Found<'a>,
         queue: &mut Queue,
     ) -> Result<usize, DropReason> {
-        let ssrc = self.rtx.ok_or(DropReason::NackWithoutRtx)?;
+        if self.rtx.is_none() {
+            return Err(DropReason::NackWithoutRtx);
+        }
         self.padded = self.padded.wrapping_add(1);
         if let Some(sent) = self.history.recent(self.padded)
             && let Some(found) = cached(sent.source, sent.source_seq)
@@ -126,8 +128,8 @@ impl Slot {
         }
         let pt = session.payloads.any_rtx().ok_or(DropReason::NackWithoutRtx)?;
         let timestamp = self.time.newest_sent().unwrap_or(RtpTime(0));
-        let padding = Padding { ssrc, pt, seq: self.rtx_start, timestamp, mid: self.mid };
-        let len = padding.len(session);
+        let padding = Padding { pt, seq: self.rtx_start, timestamp };
+        let len = Padding::len(self.mid, session);
         let stream = stream_of(self.index, true);
         let item = Item::Padding(padding);
         queue.push(Queued { stream, class: Class::Padding, probe: None, len, item })?;
@@ -144,22 +146,16 @@ impl Slot {
     ) -> Result<Queued, DropReason> {
         let mapped = session.payloads.mapped(payloads, stored.header.pt).ok_or(DropReason::NoCommonCodec)?;
         let media = Media {
-            source: sent.source,
-            source_seq: sent.source_seq,
-            ssrc: self.rtx.ok_or(DropReason::NackWithoutRtx)?,
-            pt: mapped.rtx.ok_or(DropReason::NackWithoutRtx)?,
-            seq: self.rtx_start,
-            timestamp: sent.timestamp,
-            ids: sent.ids,
-            osn: Some(SeqNo(sent.sent_seq as u16)),
-            mid: self.mid,
-            clock_offset,
+            seq: SeqNo(sent.sent_seq as u16),
+            pt: mapped.rtx.filter(|_| self.rtx.is_some()).ok_or(DropReason::NackWithoutRtx)?,
+            again: true,
+            clock_known: clock_offset.is_some(),
             keep: false,
             copies: None,
             playout: None,
             red: None,
         };
-        let len = media.len(stored, session);
+        let len = media.len(stored, &sent.ids, self.mid, session);
         let stream = stream_of(self.index, true);
         Ok(Queued { stream, class, probe: None, len, item: Item::Media(media) })
     }
