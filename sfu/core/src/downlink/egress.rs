@@ -361,7 +361,7 @@ impl Queue {
                             &media, slot, before, &sources, padding, session, transport, numbers, out,
                         );
                         if let (Ok(len), true) = (&len, media.keep) {
-                            self.kept.entry(stream).or_default().insert(media.seq, &out[..*len]);
+                            self.kept.entry(stream).or_default().insert(now, media.seq, &out[..*len]);
                         }
                         len
                     }
