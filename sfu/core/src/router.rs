@@ -35,7 +35,8 @@ pub struct Router {
     random: Random,
     /// Last number given to a layer's numbering; see `SourceRef::epoch`.
     epochs: u32,
-    links: Vec<Option<Link>>,
+    /// Large, so boxed: a vector that grows has as much room again for nobody.
+    links: Vec<Option<Box<Link>>>,
     uplinks: Vec<Uplink>,
     downlinks: Vec<Downlink>,
     free: Vec<usize>,
