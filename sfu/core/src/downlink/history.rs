@@ -137,6 +137,12 @@ impl History {
         }
     }
 
+    /// Nothing of it is worth sending again.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.targets.clear();
+    }
+
     /// What entries name this source by.
     fn number_of(&mut self, source: SourceRef, source_seq: u64) -> u8 {
         if let Some(newest) = self.sources.last_mut().filter(|newest| newest.source == source) {

@@ -27,6 +27,12 @@ impl Slot {
         }
     }
 
+    /// Until its next keyframe, and what was sent before that is not sent again: most of it was forgotten while it waited.
+    pub fn begin_again(&mut self) {
+        self.stop();
+        self.history.clear();
+    }
+
     /// Nothing is sent until the next start.
     pub fn stop(&mut self) {
         self.current = None;
