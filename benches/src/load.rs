@@ -152,6 +152,11 @@ pub fn idle(measured: &Measured, run: &Run, report: &mut Report, prefix: &str) -
     figure("participants", peers as f64, "connected");
     figure("core_share_pct", measured.core_share() * 100.0, "of one core, the whole server process");
     figure("rss_kib_per_participant", measured.rss_kib_per(peers), "growth of the server's memory");
+    figure(
+        "anonymous_kib_per_participant",
+        measured.anonymous_kib_per(peers),
+        "of it, without the program itself",
+    );
     figure("datagrams_in_per_s", measured.per(|u| u.datagrams_in) / measured.seconds(), "checks and reports");
     figure("bench_core_share", measured.own_core_share(), "the clients, of one core");
     Ok(())

@@ -30,6 +30,7 @@ pub struct Janus {
     child: Child,
     folder: PathBuf,
     rss_at_start_kib: u64,
+    anonymous_at_start_kib: u64,
     /// They end with their sessions.
     sessions: Vec<Session>,
 }
@@ -62,12 +63,20 @@ impl Janus {
             .stderr(log)
             .spawn()
             .context("Janus does not start: install it (Debian: `apt-get install janus`)")?;
-        let mut janus = Self { place, child, folder, rss_at_start_kib: 0, sessions: Vec::new() };
+        let mut janus = Self {
+            place,
+            child,
+            folder,
+            rss_at_start_kib: 0,
+            anonymous_at_start_kib: 0,
+            sessions: Vec::new(),
+        };
         api::wait_until_there(HTTP, START_PATIENCE).with_context(|| {
             let log = std::fs::read_to_string(janus.folder.join("log")).unwrap_or_default();
             format!("Janus does not answer: {}", log.lines().last().unwrap_or("it says nothing"))
         })?;
         janus.rss_at_start_kib = server::rss_kib(janus.child.id());
+        janus.anonymous_at_start_kib = server::anonymous_kib(janus.child.id());
         Ok(janus)
     }
 
@@ -162,6 +171,8 @@ impl Adapter for Janus {
             cpu_us: server::cpu_us(pid)?,
             rss_kib: server::rss_kib(pid),
             rss_at_start_kib: self.rss_at_start_kib,
+            anonymous_kib: server::anonymous_kib(pid),
+            anonymous_at_start_kib: self.anonymous_at_start_kib,
             ..Usage::default()
         })
     }

@@ -211,6 +211,11 @@ impl Measured {
         self.after.rss_kib.saturating_sub(self.after.rss_at_start_kib) as f64 / participants as f64
     }
 
+    pub fn anonymous_kib_per(&self, participants: usize) -> f64 {
+        self.after.anonymous_kib.saturating_sub(self.after.anonymous_at_start_kib) as f64
+            / participants as f64
+    }
+
     pub fn latency(&mut self, share: f64) -> f64 {
         percentile(&mut self.latency_us, share)
     }
@@ -262,6 +267,11 @@ impl Measured {
         figure("added_latency_p99_us", self.latency(0.99), "");
         let peers = run.shape.peers();
         figure("rss_kib_per_participant", self.rss_kib_per(peers), "growth of the server's memory");
+        figure(
+            "anonymous_kib_per_participant",
+            self.anonymous_kib_per(peers),
+            "of it, without the program itself",
+        );
         figure("forwarded_packets_per_s", self.received as f64 / self.seconds(), "received by all clients");
         if run.peer == Peer::Ours {
             let per_receive = self.per(|u| u.datagrams_in) / self.per(|u| u.receives);

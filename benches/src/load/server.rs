@@ -52,6 +52,10 @@ pub struct Usage {
     pub rss_kib: u64,
     /// Before the first peer was added.
     pub rss_at_start_kib: u64,
+    /// The same without the pages of the program, which are read from its file as they are used: for five participants as many as for
+    /// five thousand.
+    pub anonymous_kib: u64,
+    pub anonymous_at_start_kib: u64,
     pub connected: u64,
     pub datagrams_in: u64,
     pub receives: u64,
@@ -82,7 +86,7 @@ pub fn serve(options: &Options) -> anyhow::Result<()> {
         ..Config::default()
     };
     let sfu = Sfu::start(config, |_| ())?;
-    let rss_at_start_kib = rss_kib(std::process::id());
+    let at_start = (rss_kib(std::process::id()), anonymous_kib(std::process::id()));
     let fingerprint = Fingerprint(serde_json::from_str(&options.client_fingerprint)?);
     let peers = (0..shape.peers()).map(|peer| add(&sfu, &shape, peer, fingerprint));
     let peers = peers.collect::<anyhow::Result<Vec<_>>>()?;
@@ -96,7 +100,7 @@ pub fn serve(options: &Options) -> anyhow::Result<()> {
         let command = words.next().unwrap_or_default();
         let peer = words.next().map(str::parse).transpose()?;
         match (command, peer) {
-            ("stats", None) => print_line(&usage(&sfu, rss_at_start_kib))?,
+            ("stats", None) => print_line(&usage(&sfu, at_start))?,
             ("leave", Some(peer)) => {
                 sfu.send(sfu.place(shape.room(peer)), Command::RemovePeer { peer: shape::id(peer) });
             }
@@ -144,7 +148,7 @@ fn bind(sfu: &Sfu, shape: &Shape, subscriber: usize, wanted: impl Fn(usize) -> b
     }
 }
 
-fn usage(sfu: &Sfu, rss_at_start_kib: u64) -> Usage {
+fn usage(sfu: &Sfu, (rss_at_start_kib, anonymous_at_start_kib): (u64, u64)) -> Usage {
     let stats = sfu.stats();
     let (receive, send) = (stats.receive(), stats.send());
     let router = |number: fn(&sfu_core::Stats) -> u64| -> u64 {
@@ -160,6 +164,8 @@ fn usage(sfu: &Sfu, rss_at_start_kib: u64) -> Usage {
         cpu_us: process_cpu_us(),
         rss_kib: rss_kib(std::process::id()),
         rss_at_start_kib,
+        anonymous_kib: anonymous_kib(std::process::id()),
+        anonymous_at_start_kib,
         connected: router(|r| r.connected as u64),
         datagrams_in: receive.datagrams,
         receives: receive.receives,
@@ -206,8 +212,17 @@ pub fn cpu_us(pid: u32) -> anyhow::Result<u64> {
 
 /// Resident memory of a process, in KiB.
 pub fn rss_kib(pid: u32) -> u64 {
+    status_kib(pid, "VmRSS:")
+}
+
+/// Of that, what no file stands behind.
+pub fn anonymous_kib(pid: u32) -> u64 {
+    status_kib(pid, "RssAnon:")
+}
+
+fn status_kib(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 

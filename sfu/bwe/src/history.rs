@@ -109,6 +109,8 @@ pub(crate) struct History {
 
 /// Two seconds of 40 Mb/s, and 128 KiB at most.
 const ENTRIES_MAX: usize = 8192;
+/// What there is room for in any case: a tenth of a second of 40 Mb/s.
+const ROOM: usize = 512;
 /// A jump of the sender's numbers beyond this starts over.
 const JUMP_MAX: u64 = 1000;
 /// Sent this much before a packet that arrived, a packet is not just reordered: more than the 50 ms of a jittery Wi-Fi.
@@ -143,6 +145,10 @@ impl History {
         self.in_flight += u64::from(size);
         while self.entries.len() > ENTRIES_MAX {
             self.pop();
+        }
+        // After a burst, or a time without feedback.
+        if self.entries.capacity() > ROOM && self.entries.len() < self.entries.capacity() / 8 {
+            self.entries.shrink_to(ROOM);
         }
     }
 

@@ -17,7 +17,7 @@ mod slot;
 mod write;
 
 pub(crate) use bucket::Bucket;
-pub(crate) use egress::{Batch, Media, Queue};
+pub(crate) use egress::{Batch, Queue};
 pub(crate) use munger::Ids;
 pub(crate) use pacer::{Class, TICK};
 use repair::Repair;

@@ -23,6 +23,7 @@ mod drop_reason;
 mod event;
 mod meter;
 mod payloads;
+mod pieces;
 mod random;
 mod router;
 mod speakers;

@@ -11,7 +11,7 @@ mod statistics;
 mod timeouts;
 
 use crate::clock::{Nanos, RouterClock};
-use crate::downlink::{Downlink, Forwarded};
+use crate::downlink::{Downlink, Forwarded, SourceRef};
 use crate::drop_reason::DropCounters;
 use crate::random::Random;
 use crate::speakers::Speakers;
@@ -35,7 +35,8 @@ pub struct Router {
     random: Random,
     /// Last number given to a layer's numbering; see `SourceRef::epoch`.
     epochs: u32,
-    links: Vec<Option<Link>>,
+    /// Large, so boxed: a vector that grows has as much room again for nobody.
+    links: Vec<Option<Box<Link>>>,
     uplinks: Vec<Uplink>,
     downlinks: Vec<Downlink>,
     free: Vec<usize>,
@@ -321,7 +322,7 @@ impl Router {
 
     fn next_batch(&mut self, index: usize) -> Option<(SocketAddr, SocketAddr, crate::downlink::Batch)> {
         let link = self.links[index].as_mut()?;
-        let Downlink { session, queue, bandwidth, departures, .. } = &mut self.downlinks[index];
+        let Downlink { session, slots, queue, bandwidth, departures, .. } = &mut self.downlinks[index];
         let (Some(from), Some(to), true) =
             (link.transport.local_address(), link.transport.remote_address(), session.connected)
         else {
@@ -333,11 +334,12 @@ impl Router {
             queue.pacer.set_rate(self.now, Some(pace), Some(rate));
         }
         let uplinks = &self.uplinks;
-        let cached = |media: &crate::downlink::Media, source_seq: u64| {
-            let source = media.source;
-            let track = uplinks.get(source.peer as usize)?.tracks.get(usize::from(source.track))?;
+        let sources = |source: SourceRef, source_seq: u64| {
+            let uplink = uplinks.get(source.peer as usize)?;
+            let track = uplink.tracks.get(usize::from(source.track))?;
             let layer = track.layers.get(usize::from(source.layer)).filter(|l| l.epoch == source.epoch)?;
-            layer.cache.get(source_seq)
+            let (stored, packet) = layer.cache.get(source_seq)?;
+            Some((stored, packet, uplink.clock.offset()))
         };
         let dropped = &mut self.agenda.dropped;
         let stats = &mut self.agenda.stats;
@@ -345,8 +347,9 @@ impl Router {
         let batch = queue.next_batch(
             self.now,
             session,
+            slots,
             &mut link.transport,
-            cached,
+            sources,
             &mut self.buffer,
             &mut self.plan,
             |departed| {

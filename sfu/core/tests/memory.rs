@@ -113,7 +113,7 @@ fn a_forwarded_packet_allocates_nothing_at_all() {
 
 #[test]
 fn a_participant_costs_little_memory() {
-    for (people, kib_max) in [(2, 208), (6, 336)] {
+    for (people, kib_max) in [(2, 192), (6, 232)] {
         let before = BYTES.get();
         let mut world = room(people, false);
         world.run(ms(4000));

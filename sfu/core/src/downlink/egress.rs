@@ -10,41 +10,42 @@
 
 use super::fec::RepairId;
 use super::kept::Kept;
-use super::pacer::{Class, Pacer};
+use super::pacer::{Class, Pacer, ROOM};
 use super::red::Copies;
-use super::write::{write_fec, write_media, write_padding};
-use super::{Ids, Repair, Session, SourceRef};
+use super::slot::Slot;
+use super::write::{Sources, write_fec, write_media, write_padding};
+use super::{Repair, Session};
 use crate::DropReason;
-use crate::uplink::Stored;
 use bwe::ProbeId;
-use packet::ext::PlayoutDelay;
 use packet::{Mid, PayloadType, RtpTime, SeqNo, Ssrc};
 use std::time::Instant;
 use transport::Transport;
 
-/// One packet yet to be written: numbers, and where its payload is.
+/// One packet yet to be written. What it is made of, and its numbers, are in the history of its slot.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Media {
-    pub source: SourceRef,
-    pub source_seq: u64,
-    pub ssrc: Ssrc,
-    pub pt: PayloadType,
+    /// On the slot's stream.
     pub seq: SeqNo,
-    pub timestamp: RtpTime,
-    pub ids: Ids,
-    /// Makes it a retransmission of this sequence number.
-    pub osn: Option<SeqNo>,
-    pub mid: Mid,
-    /// Publisher's clock to the router's, nanoseconds.
-    pub clock_offset: Option<i64>,
+    pub pt: PayloadType,
+    /// A retransmission of it, on the RTX source.
+    pub again: bool,
+    /// The publisher's clock was known when it was queued: it carries the time of its capture, if it came with that.
+    pub clock_known: bool,
     /// No RTX was negotiated for it: what is sent is kept as it is, to be repeated.
     pub keep: bool,
     /// Earlier packets in the same one; then `pt` is that of RED.
     pub copies: Option<Copies>,
     /// What the receiver is told to wait for before it shows it.
-    pub playout: Option<PlayoutDelay>,
+    pub playout: Option<[u8; 3]>,
     /// FEC protects it as it is, so a batch adds nothing to it: it goes out inside RED, then `pt` is that of RED, as this.
     pub red: Option<PayloadType>,
+}
+
+/// The source that a packet leaves on, and its m-line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outlet {
+    pub ssrc: Ssrc,
+    pub mid: Mid,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -52,8 +53,8 @@ pub(crate) enum Item {
     Media(Media),
     /// A compound, by its place in the queue's own bytes.
     Rtcp {
-        start: usize,
-        end: usize,
+        start: u32,
+        end: u32,
     },
     /// A packet of this stream that was sent before, encrypted as it was.
     Repeat(SeqNo),
@@ -67,25 +68,22 @@ pub(crate) enum Item {
 /// A packet without payload on an RTX source: it fills a probe before there is anything to send twice.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Padding {
-    pub ssrc: Ssrc,
     pub pt: PayloadType,
     pub seq: SeqNo,
     pub timestamp: RtpTime,
-    pub mid: Mid,
 }
 
 /// A repair packet; its payload is kept by the queue.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Fec {
-    pub ssrc: Ssrc,
     pub pt: PayloadType,
     /// Of ULPFEC, inside RED.
     pub inner: PayloadType,
     pub seq: SeqNo,
     pub timestamp: RtpTime,
-    pub mid: Mid,
 }
 
+/// Hundreds of them wait for each subscriber when a call begins: 40 bytes.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Queued {
     /// Source it must keep its order in; see [`stream_of`].
@@ -96,17 +94,6 @@ pub(crate) struct Queued {
     /// Bytes on the wire.
     pub len: usize,
     pub item: Item,
-}
-
-impl Item {
-    /// `sent`: repairs of its slot that have left before it.
-    fn set_rtx_number(&mut self, sent: u16) {
-        match self {
-            Self::Media(media) => media.seq = media.seq.plus(sent),
-            Self::Padding(padding) => padding.seq = padding.seq.plus(sent),
-            _ => {}
-        }
-    }
 }
 
 /// Number of a slot's media or RTX source, below 126.
@@ -186,6 +173,9 @@ impl Queue {
     /// Everything released has left. RTCP never waits in the pacer, so nothing refers to its bytes any more.
     fn drained(&mut self) {
         self.waiting.clear();
+        if self.waiting.capacity() > ROOM {
+            self.waiting.shrink_to(ROOM);
+        }
         self.rtcp.clear();
         self.first = 0;
     }
@@ -240,7 +230,7 @@ impl Queue {
             class: Class::Rtcp,
             probe: None,
             len: end - start + overhead,
-            item: Item::Rtcp { start, end },
+            item: Item::Rtcp { start: start as u32, end: end as u32 },
         })
     }
 
@@ -319,16 +309,16 @@ impl Queue {
         size
     }
 
-    /// Lets go what the pacer lets go, then writes and encrypts the next batch into `buffer`. `cached` finds a stored
-    /// packet with its bytes; a packet it does not find is left out. `departed` hears of every packet that feedback
-    /// will be about. `None` when nothing may leave now.
+    /// Lets go what the pacer lets go, then writes and encrypts the next batch into `buffer`: a packet whose slot or publisher has it no
+    /// longer is left out. `departed` hears of every packet that feedback will be about. `None` when nothing may leave now.
     #[allow(clippy::too_many_arguments, reason = "one call site; what the batch is made of and made into")]
     pub fn next_batch<'a>(
         &mut self,
         now: Instant,
         session: &Session,
+        slots: &[Slot],
         transport: &mut Transport,
-        cached: impl Fn(&Media, u64) -> Option<(&'a Stored, &'a [u8])>,
+        sources: impl Sources<'a>,
         buffer: &mut Vec<u8>,
         plan: &mut Vec<(usize, usize)>,
         mut departed: impl FnMut(Departed),
@@ -352,70 +342,60 @@ impl Queue {
             }
             for &(i, padding) in plan.iter() {
                 let Queued { stream, class, probe, .. } = self.waiting[i];
-                let mut item = std::mem::replace(&mut self.waiting[i].item, Item::Taken);
+                let item = std::mem::replace(&mut self.waiting[i].item, Item::Taken);
                 // It waits with the pictures whose numbers it shares, and counts as what it is.
                 let class = if matches!(item, Item::Fec(_)) { Class::Fec } else { class };
                 let out = &mut buffer[batch.len..];
                 let number = self.transport_sequence;
-                if is_rtx(stream) {
-                    item.set_rtx_number(self.rtx_sent(stream));
-                }
+                let slot = slots.get(usize::from(stream / 2));
+                // Repairs that have left before it on the RTX source.
+                let before = if is_rtx(stream) { self.rtx_sent(stream) } else { 0 };
                 let carries = match item {
-                    Item::Media(media) => {
-                        Some((stream / 2, media.osn.unwrap_or(media.seq), media.osn.is_some()))
-                    }
+                    Item::Media(media) => Some((stream / 2, media.seq, media.again)),
                     _ => None,
                 };
-                let written = match item {
-                    Item::Media(media) => match cached(&media, media.source_seq) {
-                        Some((stored, packet)) => {
-                            let number = &mut self.transport_sequence;
-                            let len = write_media(
-                                &media,
-                                (stored, packet),
-                                &cached,
-                                padding,
-                                session,
-                                transport,
-                                number,
-                                out,
-                            );
-                            if let (Ok(len), true) = (&len, media.keep) {
-                                self.kept.entry(stream).or_default().insert(media.seq, &out[..*len]);
-                            }
-                            len
+                let numbers = &mut self.transport_sequence;
+                let written = match (item, slot) {
+                    (Item::Media(media), Some(slot)) => {
+                        let len = write_media(
+                            &media, slot, before, &sources, padding, session, transport, numbers, out,
+                        );
+                        if let (Ok(len), true) = (&len, media.keep) {
+                            self.kept.entry(stream).or_default().insert(now, media.seq, &out[..*len]);
                         }
-                        None => Err(DropReason::CacheMiss),
-                    },
-                    Item::Repeat(seq) => match self.kept.get(&stream).and_then(|kept| kept.get(seq)) {
+                        len
+                    }
+                    (Item::Repeat(seq), _) => match self.kept.get(&stream).and_then(|kept| kept.get(seq)) {
                         Some(packet) if packet.len() == self.waiting[i].len => {
                             out[..packet.len()].copy_from_slice(packet);
                             Ok(packet.len())
                         }
                         _ => Err(DropReason::CacheMiss),
                     },
-                    Item::Padding(padding) => {
-                        write_padding(&padding, session, transport, &mut self.transport_sequence, out)
+                    (Item::Padding(padding), Some(slot)) => {
+                        let padding = Padding { seq: padding.seq.plus(before), ..padding };
+                        write_padding(&padding, slot.outlet(is_rtx(stream)), session, transport, numbers, out)
                     }
-                    Item::Fec(fec) => match self.fec.remove(&RepairId::new(stream, fec.seq)) {
+                    (Item::Fec(fec), Some(slot)) => match self.fec.remove(&RepairId::new(stream, fec.seq)) {
                         Some(payload) => {
-                            let number = &mut self.transport_sequence;
-                            write_fec(&fec, &payload, session, transport, number, out)
+                            write_fec(&fec, &payload, slot.outlet(false), session, transport, numbers, out)
                         }
                         None => Err(DropReason::CacheMiss),
                     },
-                    Item::Data => match self.data.pop_front() {
+                    (Item::Data, _) => match self.data.pop_front() {
                         Some(datagram) => {
                             out[..datagram.len()].copy_from_slice(&datagram);
                             Ok(datagram.len())
                         }
                         None => Err(DropReason::CacheMiss),
                     },
-                    Item::Rtcp { start, end } => {
-                        out[..end - start].copy_from_slice(&self.rtcp[start..end]);
-                        transport.protect_rtcp(out, end - start).map_err(|_| DropReason::Protect)
+                    (Item::Rtcp { start, end }, _) => {
+                        let compound = &self.rtcp[start as usize..end as usize];
+                        out[..compound.len()].copy_from_slice(compound);
+                        transport.protect_rtcp(out, compound.len()).map_err(|_| DropReason::Protect)
                     }
-                    Item::Taken => continue,
+                    (Item::Taken, _) => continue,
+                    (_, None) => Err(DropReason::CacheMiss),
                 };
                 match written {
                     // A shorter one inside would shift all that follow: it was planned with its exact size.
@@ -455,23 +435,17 @@ mod tests {
         let mut queue = Queue::default();
         for &(stream, len) in packets {
             let media = Media {
-                source: SourceRef::default(),
-                source_seq: 0,
-                ssrc: Ssrc(1),
-                pt: PayloadType(96),
                 seq: SeqNo(0),
-                timestamp: RtpTime(0),
-                ids: Ids::default(),
-                osn: None,
-                mid: Mid::new("0").unwrap(),
-                clock_offset: None,
+                pt: PayloadType(96),
+                again: false,
+                clock_known: false,
                 keep: false,
                 copies: None,
                 playout: None,
                 red: None,
             };
-            let item =
-                if stream == RTCP_STREAM { Item::Rtcp { start: 0, end: len } } else { Item::Media(media) };
+            let rtcp = Item::Rtcp { start: 0, end: len as u32 };
+            let item = if stream == RTCP_STREAM { rtcp } else { Item::Media(media) };
             queue.waiting.push(Queued { stream, class: Class::Base, probe: None, len, item });
         }
         let mut all = Vec::new();
@@ -506,6 +480,11 @@ mod tests {
         assert_eq!(sends[0], [(1, 1180, 1), (1, 1181, 0), (1, 1181, 0), (0, 90, 0)]);
         assert_eq!(sends[1], [(RTCP_STREAM, 60, 0)]);
         assert_eq!(sends.len(), 2);
+    }
+
+    #[test]
+    fn what_waits_is_small() {
+        assert_eq!(size_of::<Queued>(), 40);
     }
 
     #[test]

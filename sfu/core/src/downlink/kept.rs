@@ -1,27 +1,64 @@
 //! What was sent on sources without RTX, to be repeated.
 
+use super::history::AUDIO_DEADLINE;
+use crate::pieces::is_spare;
 use packet::SeqNo;
+use std::collections::VecDeque;
+use std::time::Instant;
 
-/// Encrypted packets of one audio stream, for as long as a listener may want one again. A packet repeated on its own
+/// Encrypted packets of one audio stream, oldest first, for as long as a listener may want one again. A packet repeated on its own
 /// source is repeated byte for byte: encrypting it anew would use its index twice.
 #[derive(Debug, Default)]
-pub(super) struct Kept(Vec<(Option<SeqNo>, Vec<u8>)>);
+pub(super) struct Kept(VecDeque<Packet>);
 
-/// 1.28 s of 20 ms packets; a power of two.
-const KEPT: usize = 64;
+#[derive(Debug)]
+struct Packet {
+    seq: SeqNo,
+    at: Instant,
+    bytes: Vec<u8>,
+}
+
+/// In the time that they are kept, 160 a second.
+const KEPT_MAX: usize = 64;
 
 impl Kept {
-    pub fn insert(&mut self, seq: SeqNo, packet: &[u8]) {
-        if self.0.is_empty() {
-            self.0.resize_with(KEPT, Default::default);
+    pub fn insert(&mut self, now: Instant, seq: SeqNo, packet: &[u8]) {
+        let mut gone = None;
+        while let Some(oldest) = self.0.front()
+            && (is_spare(now.saturating_duration_since(oldest.at), AUDIO_DEADLINE, gone.is_some())
+                || self.0.len() >= KEPT_MAX)
+        {
+            gone = self.0.pop_front();
         }
-        let (number, bytes) = &mut self.0[usize::from(seq.0) & (KEPT - 1)];
-        *number = Some(seq);
+        let mut bytes = gone.map(|gone| gone.bytes).unwrap_or_default();
         bytes.clear();
         bytes.extend_from_slice(packet);
+        self.0.push_back(Packet { seq, at: now, bytes });
     }
+
     pub fn get(&self, seq: SeqNo) -> Option<&[u8]> {
-        let (number, bytes) = self.0.get(usize::from(seq.0) & (KEPT - 1))?;
-        (*number == Some(seq)).then_some(bytes)
+        self.0.iter().rev().find(|packet| packet.seq == seq).map(|packet| &packet.bytes[..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::start;
+    use std::time::Duration;
+
+    #[test]
+    fn sound_is_kept_while_it_can_be_repeated_and_no_longer() {
+        let mut kept = Kept::default();
+        for n in 0..1000u16 {
+            let at = start() + Duration::from_millis(20) * n.into();
+            kept.insert(at, SeqNo(n.wrapping_sub(500)), &n.to_be_bytes());
+        }
+        let of = |n: u16| kept.get(SeqNo(n.wrapping_sub(500))).map(<[u8]>::to_vec);
+        assert_eq!(of(999), Some(999u16.to_be_bytes().into()));
+        assert_eq!(of(981), Some(981u16.to_be_bytes().into()));
+        assert_eq!(of(970), None);
+        (0..1000).for_each(|n| kept.insert(start() + Duration::from_secs(30), SeqNo(n), &[0]));
+        assert_eq!(kept.0.len(), KEPT_MAX);
     }
 }

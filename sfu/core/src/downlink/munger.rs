@@ -217,17 +217,17 @@ const DESCRIPTOR_LEN_MAX: usize = dependency_descriptor::DESCRIPTOR_LEN_MAX;
 
 /// One counter of `bits` bits that goes on across sources by an offset each, and closes up where frames are left out.
 #[derive(Clone, Debug)]
-struct Counter {
+struct Counter<const SHIFTS: usize> {
     bits: u32,
     /// Ascending: from this number of the source on, `sent = source + shift`.
-    shifts: arrayvec::ArrayVec<(u16, u16), { Self::SHIFTS }>,
+    shifts: arrayvec::ArrayVec<(u16, u16), SHIFTS>,
     newest: Option<u16>,
 }
 
-impl Counter {
-    /// Frames left out that a late packet may be older than: half a second of every other one.
-    const SHIFTS: usize = 16;
+/// Frames left out that a late packet may be older than: half a second of every other one.
+const LEFT_OUT_MAX: usize = 16;
 
+impl<const SHIFTS: usize> Counter<SHIFTS> {
     fn new(bits: u32) -> Self {
         Self { bits, shifts: Default::default(), newest: None }
     }
@@ -275,9 +275,10 @@ impl Counter {
 /// Picture ids (15 bits; a source with 7 bits keeps their width), TL0PICIDX (8 bits) and frame numbers (16 bits).
 #[derive(Clone, Debug)]
 pub(crate) struct IdMunger {
-    picture: Counter,
-    tl0: Counter,
-    frame: Counter,
+    /// The only one that closes up.
+    picture: Counter<LEFT_OUT_MAX>,
+    tl0: Counter<1>,
+    frame: Counter<1>,
 }
 
 impl Default for IdMunger {

@@ -114,10 +114,12 @@ const LINK_QUEUE: Duration = Duration::from_millis(40);
 /// The rate below which nothing is usable: a lower estimate would hold a packet for longer than it is worth.
 const RATE_MIN: Bitrate = Bitrate::kbps(20);
 /// Waiting time from which less is sent, and from which a slot stops until its next keyframe. The publisher's cache
-/// keeps packets for 800 ms.
+/// keeps packets for a second.
 const PRESSURE: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(600));
 /// Half a second of 20 Mb/s. A drain follows every burst of datagrams, so this is reached only when nobody drains.
 pub(super) const PACKETS_MAX: usize = 2048;
+/// Packets that a list which ran empty keeps room for: more than come in one drain but for a start or a large keyframe.
+pub(super) const ROOM: usize = 64;
 
 impl Pacer {
     pub fn push(&mut self, queued: Queued) -> Result<(), DropReason> {
@@ -274,6 +276,9 @@ impl Pacer {
                 }
             }
             self.release_waiting(out);
+            for line in self.lines.iter_mut().filter(|line| line.is_empty() && line.capacity() > ROOM) {
+                line.shrink_to(ROOM);
+            }
         }
         self.release_data(now, out);
     }

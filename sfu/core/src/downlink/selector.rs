@@ -246,8 +246,8 @@ impl Selector {
 /// The last frames decided about; a ring.
 #[derive(Clone, Debug, Default)]
 struct Decided {
-    /// Grows to its size with the first frames: streams without layers need none.
-    frames: Vec<(u64, bool)>,
+    /// The key of each, twice, and one if it is sent. Grows to its size with the first frames: streams without layers need none.
+    frames: Vec<u64>,
     next: usize,
 }
 
@@ -255,10 +255,10 @@ impl Decided {
     /// Three spatial layers of ten pictures: as late as a packet comes that is worth sending.
     const FRAMES: usize = 32;
 
-    /// One number per frame, unique among the last 2^15.
+    /// One number of 63 bits per frame, unique among the last 2^15.
     fn key(&self, described: &Described, timestamp: packet::RtpTime) -> u64 {
         match described.scheme {
-            Scheme::Targets(targets) => 1 << 63 | u64::from(targets.frame_number),
+            Scheme::Targets(targets) => 1 << 62 | u64::from(targets.frame_number),
             _ => u64::from(described.spatial) << 32 | u64::from(timestamp.0),
         }
     }
@@ -266,12 +266,13 @@ impl Decided {
         let (newer, older) = self.frames.split_at(self.next.min(self.frames.len()));
         // The newest first.
         let mut frames = newer.iter().rev().chain(older.iter().rev());
-        frames.find(|(known, _)| *known == key).map(|(_, admitted)| *admitted)
+        frames.find(|known| **known >> 1 == key).map(|known| known & 1 == 1)
     }
     fn remember(&mut self, key: u64, admitted: bool) {
+        let noted = key << 1 | u64::from(admitted);
         match self.frames.get_mut(self.next) {
-            Some(frame) => *frame = (key, admitted),
-            None => self.frames.push((key, admitted)),
+            Some(frame) => *frame = noted,
+            None => self.frames.push(noted),
         }
         self.next = (self.next + 1) % Self::FRAMES;
     }

@@ -17,7 +17,7 @@ mod start;
 
 pub(crate) use resend::Found;
 
-use super::egress::{Item, Media, Queue, Queued, stream_of};
+use super::egress::{Item, Media, Outlet, Queue, Queued, stream_of};
 use super::fec::Group;
 use super::history::{History, Sent};
 use super::munger::{ActiveTargets, IdMunger, SeqMunger, TimeMunger, seq};
@@ -150,10 +150,9 @@ const PLAYOUT_MAX_MS: u32 = 10_000;
 
 impl Slot {
     pub fn new(index: usize, described: &packet::media::Slot, random: &mut Random) -> Self {
-        let (rate, history) = match described.kind {
-            MediaKind::Audio => (48_000, 256),
-            // One second of 8 Mb/s in 1000-byte packets.
-            MediaKind::Video => (90_000, 1024),
+        let rate = match described.kind {
+            MediaKind::Audio => 48_000,
+            MediaKind::Video => 90_000,
         };
         Self {
             index,
@@ -181,7 +180,7 @@ impl Slot {
             last_sent: None,
             rtx_start: SeqNo(random.next() as u16 & 0x3fff),
             padded: 0,
-            history: History::new(history),
+            history: History::new(described.kind),
             redundancy: Redundancy::default(),
             depth: 0,
             waits: Duration::ZERO,
@@ -232,6 +231,22 @@ impl Slot {
     /// The stream that should be sent.
     pub fn target(&self) -> Option<u8> {
         self.choice.layer().map(|layer| layer.stream)
+    }
+
+    /// What was sent as `seq`, if it is remembered.
+    pub(super) fn sent(&self, seq: SeqNo) -> Option<Sent> {
+        self.history.find(seq)
+    }
+
+    /// `again`: of repetitions.
+    pub(super) fn outlet(&self, again: bool) -> Outlet {
+        let ssrc = self.rtx.filter(|_| again).unwrap_or(self.ssrc);
+        Outlet { ssrc, mid: self.mid }
+    }
+
+    /// What numbers of repetitions count from.
+    pub(super) fn rtx_start(&self) -> SeqNo {
+        self.rtx_start
     }
 
     /// What is being sent.
@@ -355,27 +370,22 @@ impl Slot {
         let (pt, copies) = self.copies(source.layer(layer), stored, mapped.pt, session);
         let fec = session.fec(stored.codec).filter(|_| self.kind == MediaKind::Video);
         let (pt, red) = fec.map_or((pt, None), |types| (types.red, Some(mapped.pt)));
+        let clock_offset = source.clock.offset();
         let media = Media {
-            source: reference,
-            source_seq: stored.ext_seq,
-            ssrc: self.ssrc,
-            pt,
             seq: seq(sent_seq),
-            timestamp,
-            ids,
-            osn: None,
-            mid: self.mid,
-            clock_offset: source.clock.offset(),
+            pt,
+            again: false,
+            clock_known: clock_offset.is_some(),
             keep: self.rtx.is_none() && self.kind == MediaKind::Audio && mapped.nack,
             copies,
-            playout: self.playout(source.layer(layer), stored),
+            playout: self.playout(source.layer(layer), stored).map(PlayoutDelay::bytes),
             red,
         };
         // Nearly every packet of a stream carries the same extensions: the walk through them is done once.
-        let shape = Shape::of(stored, &ids, media.playout.is_some(), media.clock_offset.is_some());
+        let shape = Shape::of(stored, &ids, media.playout.is_some(), media.clock_known);
         let extensions_len = match self.extensions_len {
             Some((known, len)) if known == shape => len,
-            _ => media.extensions_len(stored, session),
+            _ => media.extensions_len(stored, &ids, self.mid, session),
         };
         self.extensions_len = Some((shape, extensions_len));
         let head = copies.map_or(usize::from(red.is_some()), |copies| usize::from(copies.len));
@@ -405,11 +415,11 @@ impl Slot {
         self.last_sent = Some(nanos);
         let has_rtx = self.rtx.is_some() && mapped.rtx.is_some();
         if self.kind == MediaKind::Video && has_rtx && queue.repair.spend_first(len) {
-            self.send_twice(now, &sent, (stored, source.payloads, source.clock.offset()), session, queue);
+            self.send_twice(now, &sent, (stored, source.payloads, clock_offset), session, queue);
         }
         if let Some(inner) = red {
             let (_, packet) = source.layer(layer).cache.get(stored.ext_seq).ok_or(DropReason::CacheMiss)?;
-            self.protect(now, &media, inner, (stored, packet), session, queue);
+            self.protect(now, &media, inner, (&sent, (stored, packet, clock_offset)), session, queue);
         }
         Ok(())
     }

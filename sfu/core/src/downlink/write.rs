@@ -1,31 +1,50 @@
 //! One packet's bytes: the stored payload under the slot's own numbers, with the subscriber's extensions, encrypted.
 
-use super::Session;
-use super::egress::{Fec, Media, Padding};
+use super::egress::{Fec, Media, Outlet, Padding};
+use super::history::Sent;
+use super::slot::Slot;
+use super::{Session, SourceRef};
 use crate::DropReason;
 use crate::uplink::Stored;
 use packet::ext::{Extension, TransportSequence, Values};
 use packet::rtp::{FIXED_HEADER_LEN, Outgoing};
-use packet::{Mid, PayloadType};
+use packet::{Mid, PayloadType, SeqNo};
 use transport::Transport;
 
+/// Finds a publisher's packet by its source and number there, with its bytes and the offset of its publisher's clock.
+pub(crate) trait Sources<'a>: Fn(SourceRef, u64) -> Option<Kept<'a>> {}
+impl<'a, F: Fn(SourceRef, u64) -> Option<Kept<'a>>> Sources<'a> for F {}
+
+/// What a publisher's packet is, its bytes, and what is to be added to its publisher's clock.
+pub(crate) type Kept<'a> = (&'a Stored, &'a [u8], Option<i64>);
+
+/// `before`: repairs that have left on the slot's RTX source.
 #[allow(clippy::too_many_arguments, reason = "one call site; the batch loop's own state")]
 pub(super) fn write_media<'a>(
     media: &Media,
-    (stored, packet): (&Stored, &[u8]),
-    cached: impl Fn(&Media, u64) -> Option<(&'a Stored, &'a [u8])>,
+    slot: &Slot,
+    before: u16,
+    sources: &impl Sources<'a>,
     padding: usize,
     session: &Session,
     transport: &mut Transport,
     transport_sequence: &mut u16,
     out: &mut [u8],
 ) -> Result<usize, DropReason> {
-    let copies =
-        media.copies.map(|copies| copies.head(stored, |number| cached(media, number))).transpose()?;
+    let sent = slot.sent(media.seq).ok_or(DropReason::CacheMiss)?;
+    let kept = sources(sent.source, sent.source_seq).ok_or(DropReason::CacheMiss)?;
+    if media.clock_known && kept.2.is_none() {
+        return Err(DropReason::CacheMiss);
+    }
+    let earlier = |number| sources(sent.source, number).map(|(stored, packet, _)| (stored, packet));
+    let copies = media.copies.map(|copies| copies.head(kept.0, earlier)).transpose()?;
     let red = media.red.map(|inner| [inner.0 & 0x7f]);
     let head = copies.as_deref().or(red.as_ref().map(|red| &red[..])).unwrap_or_default();
+    let seq = if media.again { slot.rtx_start().plus(before) } else { media.seq };
+    let outlet = slot.outlet(media.again);
     let number = *transport_sequence;
-    let (len, numbered) = write(media, (stored, packet), (media.pt, head), number, padding, session, out)?;
+    let (len, numbered) =
+        write(media, (&sent, kept), (outlet, seq, media.pt, head), number, padding, session, out)?;
     if numbered {
         *transport_sequence = transport_sequence.wrapping_add(1);
     }
@@ -35,57 +54,54 @@ pub(super) fn write_media<'a>(
 /// A packet as FEC protects it: without RED, and without what is stamped on its way out.
 pub(super) fn write_plain(
     media: &Media,
-    inner: PayloadType,
-    stored: (&Stored, &[u8]),
+    what: (&Sent, Kept),
+    (outlet, inner): (Outlet, PayloadType),
     session: &Session,
     out: &mut [u8],
 ) -> Result<usize, DropReason> {
-    write(media, stored, (inner, &[]), 0, 0, session, out).map(|(len, _)| len)
+    write(media, what, (outlet, media.seq, inner, &[]), 0, 0, session, out).map(|(len, _)| len)
 }
 
 /// The length, and whether there is a transport-wide number in it.
 fn write(
     media: &Media,
-    (stored, packet): (&Stored, &[u8]),
-    (pt, head): (PayloadType, &[u8]),
+    (sent, (stored, packet, clock_offset)): (&Sent, Kept),
+    (outlet, seq, pt, head): (Outlet, SeqNo, PayloadType, &[u8]),
     transport_sequence: u16,
     padding: usize,
     session: &Session,
     out: &mut [u8],
 ) -> Result<(usize, bool), DropReason> {
-    let mut extensions = media.extensions(stored, packet, session);
-    let descriptor = extensions.dependency_descriptor.map(|received| media.ids.descriptor(received));
+    let offset = clock_offset.filter(|_| media.clock_known);
+    let mut extensions = media.extensions((stored, packet), (outlet.mid, offset), session);
+    let descriptor = extensions.dependency_descriptor.map(|received| sent.ids.descriptor(received));
     extensions.dependency_descriptor = descriptor.as_deref();
     let numbered = extensions.transport_sequence.is_some();
     if let Some(number) = &mut extensions.transport_sequence {
         number.0 = transport_sequence;
     }
     let outgoing = Outgoing {
-        marker: stored.header.marker || media.ids.ends_picture,
+        marker: stored.header.marker || sent.ids.ends_picture,
         pt,
-        seq: media.seq,
-        timestamp: media.timestamp,
-        ssrc: media.ssrc,
+        seq,
+        timestamp: sent.timestamp,
+        ssrc: outlet.ssrc,
         extensions,
-        osn: media.osn,
+        osn: media.again.then_some(media.seq),
         head,
         payload: stored.header.payload(packet),
         padding_len: padding as u8,
     };
     let layout = outgoing.write(&session.extensions, out).map_err(|_| DropReason::Protect)?;
     let payload = layout.payload.start + head.len()..layout.payload.end;
-    media.ids.write(stored.codec, &mut out[payload]);
+    sent.ids.write(stored.codec, &mut out[payload]);
     Ok((layout.len, numbered))
 }
 
 impl Fec {
-    fn extensions(&self, session: &Session) -> Values<'static> {
-        small_extensions(self.mid, session)
-    }
-
     /// Bytes on the wire, encrypted, with so many bytes of payload.
-    pub fn len(&self, payload: usize, session: &Session) -> usize {
-        let extensions = self.extensions(session).wire_len(&session.extensions);
+    pub fn len(payload: usize, mid: Mid, session: &Session) -> usize {
+        let extensions = small_extensions(mid, session).wire_len(&session.extensions);
         FIXED_HEADER_LEN + extensions + 1 + payload + session.overhead
     }
 }
@@ -93,12 +109,13 @@ impl Fec {
 pub(super) fn write_fec(
     fec: &Fec,
     payload: &[u8],
+    outlet: Outlet,
     session: &Session,
     transport: &mut Transport,
     transport_sequence: &mut u16,
     out: &mut [u8],
 ) -> Result<usize, DropReason> {
-    let mut extensions = fec.extensions(session);
+    let mut extensions = small_extensions(outlet.mid, session);
     if let Some(number) = &mut extensions.transport_sequence {
         number.0 = *transport_sequence;
         *transport_sequence = transport_sequence.wrapping_add(1);
@@ -107,7 +124,7 @@ pub(super) fn write_fec(
         pt: fec.pt,
         seq: fec.seq,
         timestamp: fec.timestamp,
-        ssrc: fec.ssrc,
+        ssrc: outlet.ssrc,
         extensions,
         head: &[fec.inner.0 & 0x7f],
         payload,
@@ -131,25 +148,22 @@ impl Padding {
     /// Bytes without payload: what one count byte can say, less what equal sizes in a batch may add.
     const BYTES: u8 = 224;
 
-    fn extensions(&self, session: &Session) -> Values<'static> {
-        small_extensions(self.mid, session)
-    }
-
     /// Bytes on the wire, encrypted.
-    pub fn len(&self, session: &Session) -> usize {
-        let extensions = self.extensions(session).wire_len(&session.extensions);
+    pub fn len(mid: Mid, session: &Session) -> usize {
+        let extensions = small_extensions(mid, session).wire_len(&session.extensions);
         FIXED_HEADER_LEN + extensions + usize::from(Self::BYTES) + session.overhead
     }
 }
 
 pub(super) fn write_padding(
     padding: &Padding,
+    outlet: Outlet,
     session: &Session,
     transport: &mut Transport,
     transport_sequence: &mut u16,
     out: &mut [u8],
 ) -> Result<usize, DropReason> {
-    let mut extensions = padding.extensions(session);
+    let mut extensions = small_extensions(outlet.mid, session);
     if let Some(number) = &mut extensions.transport_sequence {
         number.0 = *transport_sequence;
         *transport_sequence = transport_sequence.wrapping_add(1);
@@ -158,7 +172,7 @@ pub(super) fn write_padding(
         pt: padding.pt,
         seq: padding.seq,
         timestamp: padding.timestamp,
-        ssrc: padding.ssrc,
+        ssrc: outlet.ssrc,
         extensions,
         padding_len: Padding::BYTES,
         ..Outgoing::default()

@@ -139,7 +139,7 @@ impl Router {
         let Downlink { slots, queue, .. } = &mut self.downlinks[index];
         queue.pacer.clear_video();
         for (slot, state) in slots.iter_mut().enumerate().filter(|(_, slot)| slot.kind == MediaKind::Video) {
-            state.stop();
+            state.begin_again();
             self.agenda.switched.push(Subscriber { peer: index, slot });
         }
         self.start_switched();

@@ -42,7 +42,7 @@ impl Router {
             agenda.dropped.count(reason);
         });
         let downlink = Downlink::new(self.now, media, self.config.blind_rate, &mut self.random);
-        let link = Link::new((peer, room), transport, local.ufrag.clone(), self.now);
+        let link = Box::new(Link::new((peer, room), transport, local.ufrag.clone(), self.now));
         let index = match self.free.pop() {
             Some(index) => {
                 self.links[index] = Some(link);

@@ -2,14 +2,16 @@
 //! from which every subscriber's copy is made.
 //!
 //! ```text
-//!  entries: ring by sequence number -> where    bytes: ring in arrival order, a packet never crosses the end
+//!  entries: by sequence number -> where    bytes: blocks in arrival order, a packet never crosses the end of one
 //! ```
 
 use super::describe::Described;
 use crate::downlink::Ids;
+use crate::pieces::{Pieces, is_spare};
 use packet::ext::{AudioLevel, VideoOrientation};
 use packet::media::{Codec, MediaKind};
 use packet::rtp::RtpHeader;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// What was read from a packet when it arrived, so that no subscriber reads it again.
@@ -86,96 +88,76 @@ impl Stored {
     }
 }
 
+/// Both parts come and go in pieces with the traffic: what is held is what was sent lately.
 #[derive(Debug)]
 pub(crate) struct PacketCache {
-    entries: Vec<Option<Stored>>,
-    bytes: Vec<u8>,
-    /// Bytes ever written; where the next packet goes is this modulo the ring's size.
+    entries: Pieces<Option<Stored>>,
+    blocks: VecDeque<Block>,
+    /// Number of the first block: the positions in it divided by its length.
+    first: u64,
+    /// Where the next packet goes, counted over all blocks there ever were.
     head: u64,
-    /// Positions below were lost when the ring grew.
-    floor: u64,
-    lap_since: Option<Instant>,
     limits: Limits,
+}
+
+#[derive(Debug)]
+struct Block {
+    bytes: Box<[u8]>,
+    /// When its newest packet came.
+    newest: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    entries: usize,
-    entries_max: usize,
-    bytes: usize,
-    bytes_max: usize,
+    keep: Duration,
+    block: usize,
+    blocks_max: usize,
 }
 
-/// Both rings double until they hold this much time, or reach their limit. Two rounds of NACK at 300 ms round
-/// trip, and the oldest group of pictures that is replayed.
-const KEEP: Duration = Duration::from_millis(800);
+/// Two rounds of NACK at 300 ms round trip, the oldest group of pictures that is replayed, and longer than anything waits in a pacer.
+const KEEP_VIDEO: Duration = Duration::from_millis(1000);
+/// Longer than it is sent again, with three copies behind it.
+const KEEP_AUDIO: Duration = Duration::from_millis(600);
+/// One second of 2 Mb/s of the smallest packets, or of 16 Mb/s.
+const ENTRIES_MAX: usize = 2048;
 
 impl PacketCache {
     pub fn new(kind: MediaKind) -> Self {
         let limits = match kind {
-            // Opus at 50 packets a second, then stereo music or 10 ms packets.
-            MediaKind::Audio => {
-                Limits { entries: 64, entries_max: 256, bytes: 8 << 10, bytes_max: 128 << 10 }
-            }
-            // 500 kb/s, then 8 Mb/s.
-            MediaKind::Video => {
-                Limits { entries: 128, entries_max: 2048, bytes: 64 << 10, bytes_max: 1 << 20 }
-            }
+            // Opus at 32 kb/s fills two in the time, stereo music six; 128 KiB in all.
+            MediaKind::Audio => Limits { keep: KEEP_AUDIO, block: 2 << 10, blocks_max: 64 },
+            // 500 kb/s fill eight, 7 Mb/s all: 1 MiB.
+            MediaKind::Video => Limits { keep: KEEP_VIDEO, block: 8 << 10, blocks_max: 128 },
         };
-        Self { entries: Vec::new(), bytes: Vec::new(), head: 0, floor: 0, lap_since: None, limits }
+        let entries = Pieces::new(ENTRIES_MAX, limits.keep);
+        Self { entries, blocks: VecDeque::new(), first: 0, head: 0, limits }
     }
 
     pub fn clear(&mut self) {
-        self.entries.fill(None);
+        self.entries.clear();
     }
 
-    fn index(&self, ext_seq: u64) -> usize {
-        ext_seq as usize & (self.entries.len() - 1)
-    }
-
-    /// Stores a packet under its `ext_seq`, in place of what falls out. Packets longer than a quarter of the ring's
-    /// smallest size cannot come out of a UDP datagram path of 1500 bytes and are cut off with `false`.
+    /// Stores a packet under its `ext_seq`; what is too old falls out. `false`: it is longer than a block, as no datagram path of
+    /// 1500 bytes has it, or from long ago.
     pub fn insert(&mut self, mut stored: Stored, packet: &[u8]) -> bool {
-        if self.entries.is_empty() {
-            self.entries = vec![None; self.limits.entries];
-            self.bytes = vec![0; self.limits.bytes];
-        }
-        if packet.len() > self.limits.bytes / 4 {
+        if packet.len() > self.limits.block {
             return false;
         }
-        let now = stored.arrived;
-        while let Some(old) = &self.entries[self.index(stored.ext_seq)] {
-            let young = old.ext_seq != stored.ext_seq && now.saturating_duration_since(old.arrived) < KEEP;
-            if !young || self.entries.len() >= self.limits.entries_max {
-                break;
-            }
-            self.grow_entries();
-        }
-        stored.position = self.claim(now, packet.len());
+        stored.position = self.append(stored.arrived, packet);
         stored.len = packet.len() as u16;
-        let at = (stored.position % self.bytes.len() as u64) as usize;
-        self.bytes[at..at + packet.len()].copy_from_slice(packet);
-        let index = self.index(stored.ext_seq);
-        self.entries[index] = Some(stored);
-        true
+        let entry = self.entries.place(stored.ext_seq, stored.arrived);
+        entry.map(|entry| *entry = Some(stored)).is_some()
     }
 
     pub fn get(&self, ext_seq: u64) -> Option<(&Stored, &[u8])> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        let stored = self.entries[self.index(ext_seq)].as_ref().filter(|s| s.ext_seq == ext_seq)?;
-        if stored.position < self.floor.max(self.head.saturating_sub(self.bytes.len() as u64)) {
-            return None;
-        }
-        let at = (stored.position % self.bytes.len() as u64) as usize;
-        Some((stored, &self.bytes[at..at + usize::from(stored.len)]))
+        let stored = self.entries.get(ext_seq)?.as_ref()?;
+        let (block, at) = self.block_of(stored.position)?;
+        Some((stored, self.blocks.get(block)?.bytes.get(at..at + usize::from(stored.len))?))
     }
 
     pub fn set_verbatim(&mut self, ext_seq: u64) {
-        if !self.entries.is_empty() {
-            let index = self.index(ext_seq);
-            self.entries[index].iter_mut().filter(|s| s.ext_seq == ext_seq).for_each(|s| s.verbatim = true);
+        if let Some(Some(stored)) = self.entries.get_mut(ext_seq) {
+            stored.verbatim = true;
         }
     }
 
@@ -183,38 +165,42 @@ impl PacketCache {
         self.get(ext_seq).is_some()
     }
 
-    fn grow_entries(&mut self) {
-        let old = std::mem::take(&mut self.entries);
-        self.entries = vec![None; old.len() * 2];
-        for stored in old.into_iter().flatten() {
-            let index = self.index(stored.ext_seq);
-            self.entries[index] = Some(stored);
-        }
+    /// The block and the place in it; `None`: it was let go.
+    fn block_of(&self, position: u64) -> Option<(usize, usize)> {
+        let len = self.limits.block as u64;
+        Some(((position / len).checked_sub(self.first)? as usize, (position % len) as usize))
     }
 
-    /// Room for `len` bytes that does not cross the end of the ring.
-    fn claim(&mut self, now: Instant, len: usize) -> u64 {
-        let size = self.bytes.len() as u64;
-        let at = self.head % size;
-        if at + len as u64 > size {
-            self.head += size - at;
-            // How old is what will be overwritten next? After growing, the next lap begins with the same packet.
-            let since = self.lap_since.unwrap_or(now);
-            if now.saturating_duration_since(since) < KEEP && self.bytes.len() < self.limits.bytes_max {
-                // The lap just finished keeps its place: positions are the same modulo the doubled size.
-                let mut doubled = vec![0; self.bytes.len() * 2];
-                self.floor = self.head - size;
-                let from = (self.floor % (2 * size)) as usize;
-                doubled[from..from + self.bytes.len()].copy_from_slice(&self.bytes);
-                self.bytes = doubled;
-            } else {
-                self.lap_since = Some(now);
-            }
+    /// Puts the bytes behind the last ones, or at the start of a block where they would cross its end.
+    fn append(&mut self, now: Instant, packet: &[u8]) -> u64 {
+        let into = self.head % self.limits.block as u64;
+        let left = self.limits.block as u64 - into;
+        if self.blocks.is_empty() || into == 0 || left < packet.len() as u64 {
+            self.head = self.head.next_multiple_of(self.limits.block as u64);
+            let made = self.make(now);
+            self.blocks.push_back(made);
         }
-        self.lap_since.get_or_insert(now);
         let position = self.head;
-        self.head += len as u64;
+        let at = (position % self.limits.block as u64) as usize;
+        if let Some(block) = self.blocks.back_mut() {
+            block.newest = now;
+            block.bytes[at..at + packet.len()].copy_from_slice(packet);
+        }
+        self.head += packet.len() as u64;
         position
+    }
+
+    /// The next block, of one that is let go if there is any.
+    fn make(&mut self, now: Instant) -> Block {
+        let mut gone = None;
+        while let Some(oldest) = self.blocks.front()
+            && (is_spare(now.saturating_duration_since(oldest.newest), self.limits.keep, gone.is_some())
+                || self.blocks.len() >= self.limits.blocks_max)
+        {
+            gone = self.blocks.pop_front();
+            self.first += 1;
+        }
+        gone.unwrap_or_else(|| Block { bytes: vec![0; self.limits.block].into(), newest: now })
     }
 }
 
@@ -255,13 +241,9 @@ mod tests {
                     None => assert!(end - *at > Duration::from_millis(750), "{rate_kbps} {ext_seq}"),
                 }
             }
-            // Doubling keeps at most twice of what is needed.
-            let needed = (rate_kbps * 1000 / 8 * 8 / 10) as usize;
-            assert!(
-                cache.bytes.len() <= (2 * needed).max(64 << 10) && cache.entries.len() <= 2048,
-                "{}",
-                cache.bytes.len()
-            );
+            // Little more than is needed.
+            let (needed, held) = (rate_kbps as usize * 125, cache.blocks.len() * (8 << 10));
+            assert!(held <= needed * 5 / 4 + (16 << 10), "{held} for {needed}");
         }
     }
 

@@ -3,10 +3,11 @@
 use super::Slot;
 use crate::downlink::Session;
 use crate::downlink::egress::{Fec, Media, Queue, stream_of};
+use crate::downlink::history::Sent;
 use crate::downlink::munger::seq;
-use crate::downlink::write::write_plain;
+use crate::downlink::write::{Kept, write_plain};
 use crate::uplink::Stored;
-use packet::{PayloadType, SeqNo};
+use packet::PayloadType;
 use std::time::Instant;
 
 /// Longer packets than a network carries are not protected.
@@ -33,16 +34,17 @@ impl Slot {
         now: Instant,
         media: &Media,
         inner: PayloadType,
-        stored: (&Stored, &[u8]),
+        (sent, kept): (&Sent, Kept),
         session: &Session,
         queue: &mut Queue,
     ) {
-        self.group.push((stored.0.header.timestamp, media.timestamp), |out| {
+        let outlet = self.outlet(false);
+        self.group.push((kept.0.header.timestamp, sent.timestamp), |out| {
             out.resize(PACKET_LEN_MAX, 0);
-            let len = write_plain(media, inner, stored, session, out).unwrap_or(0);
+            let len = write_plain(media, (sent, kept), (outlet, inner), session, out).unwrap_or(0);
             out.truncate(len);
         });
-        let ends = stored.0.header.marker || media.ids.ends_picture;
+        let ends = kept.0.header.marker || sent.ids.ends_picture;
         if ends || self.group.is_full() {
             self.send_repairs(now, session, queue);
         }
@@ -54,16 +56,15 @@ impl Slot {
         };
         let mut group = std::mem::take(&mut self.group);
         let stream = stream_of(self.index, false);
-        let (ssrc, pt, inner, mid) = (self.ssrc, types.red, types.ulpfec, self.mid);
+        let (pt, inner, mid) = (types.red, types.ulpfec, self.mid);
         group.protect(session.fec_overhead, |payload| {
-            let mut fec = Fec { ssrc, pt, inner, seq: SeqNo(0), timestamp, mid };
-            let len = fec.len(payload.len(), session);
+            let len = Fec::len(payload.len(), mid, session);
             if !queue.repair.spend(now, len) {
                 self.fec_unaffordable += 1;
                 return false;
             }
             let Some(number) = self.seq.insert(1) else { return false };
-            fec.seq = seq(number);
+            let fec = Fec { pt, inner, seq: seq(number), timestamp };
             let is_queued = queue.push_fec(stream, len, fec, payload).is_ok();
             if is_queued {
                 self.fec_packets += 1;

@@ -27,6 +27,12 @@ impl Slot {
         }
     }
 
+    /// Until its next keyframe, and what was sent before that is not sent again: most of it was forgotten while it waited.
+    pub fn begin_again(&mut self) {
+        self.stop();
+        self.history.clear();
+    }
+
     /// Nothing is sent until the next start.
     pub fn stop(&mut self) {
         self.current = None;
@@ -61,14 +67,10 @@ impl Slot {
         if self.history.find(seq(hole)).is_some() {
             return;
         }
-        let padding = Padding {
-            ssrc: self.ssrc,
-            pt,
-            seq: seq(hole),
-            timestamp: self.time.line(stored.header.timestamp),
-            mid: self.mid,
-        };
-        let (stream, class, len) = (stream_of(self.index, false), Class::Base, padding.len(session));
+        let timestamp = self.time.line(stored.header.timestamp);
+        let padding = Padding { pt, seq: seq(hole), timestamp };
+        let (stream, class, len) =
+            (stream_of(self.index, false), Class::Base, Padding::len(self.mid, session));
         // A full queue leaves the hole.
         let _ = queue.push(Queued { stream, class, probe: None, len, item: Item::Padding(padding) });
     }

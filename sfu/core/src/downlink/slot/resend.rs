@@ -3,7 +3,7 @@
 use super::Slot;
 use crate::DropReason;
 use crate::downlink::egress::{Item, Media, Padding, Queue, Queued, stream_of};
-use crate::downlink::history::Sent;
+use crate::downlink::history::{AUDIO_DEADLINE, Sent};
 use crate::downlink::{Class, Session, SourceRef};
 use crate::payloads::Payloads;
 use crate::uplink::Stored;
@@ -13,9 +13,6 @@ use std::time::{Duration, Instant};
 
 /// With no round trip known: shorter than any path on which a second request makes sense.
 const RESEND_INTERVAL: Duration = Duration::from_millis(20);
-/// Sound that arrives later than this after its first sending is of no use: no buffer inside the latency budget is
-/// longer. Video is sent again for as long as it is kept, since later pictures are made from it.
-const AUDIO_DEADLINE: Duration = Duration::from_millis(400);
 
 /// Between two copies: longer than a burst of loss on a radio link, shorter than a round trip.
 const COPY_AFTER: Duration = Duration::from_millis(10);
@@ -119,7 +116,9 @@ impl Slot {
         cached: impl Fn(SourceRef, u64) -> Found<'a>,
         queue: &mut Queue,
     ) -> Result<usize, DropReason> {
-        let ssrc = self.rtx.ok_or(DropReason::NackWithoutRtx)?;
+        if self.rtx.is_none() {
+            return Err(DropReason::NackWithoutRtx);
+        }
         self.padded = self.padded.wrapping_add(1);
         if let Some(sent) = self.history.recent(self.padded)
             && let Some(found) = cached(sent.source, sent.source_seq)
@@ -129,8 +128,8 @@ impl Slot {
         }
         let pt = session.payloads.any_rtx().ok_or(DropReason::NackWithoutRtx)?;
         let timestamp = self.time.newest_sent().unwrap_or(RtpTime(0));
-        let padding = Padding { ssrc, pt, seq: self.rtx_start, timestamp, mid: self.mid };
-        let len = padding.len(session);
+        let padding = Padding { pt, seq: self.rtx_start, timestamp };
+        let len = Padding::len(self.mid, session);
         let stream = stream_of(self.index, true);
         let item = Item::Padding(padding);
         queue.push(Queued { stream, class: Class::Padding, probe: None, len, item })?;
@@ -147,22 +146,16 @@ impl Slot {
     ) -> Result<Queued, DropReason> {
         let mapped = session.payloads.mapped(payloads, stored.header.pt).ok_or(DropReason::NoCommonCodec)?;
         let media = Media {
-            source: sent.source,
-            source_seq: sent.source_seq,
-            ssrc: self.rtx.ok_or(DropReason::NackWithoutRtx)?,
-            pt: mapped.rtx.ok_or(DropReason::NackWithoutRtx)?,
-            seq: self.rtx_start,
-            timestamp: sent.timestamp,
-            ids: sent.ids,
-            osn: Some(SeqNo(sent.sent_seq as u16)),
-            mid: self.mid,
-            clock_offset,
+            seq: SeqNo(sent.sent_seq as u16),
+            pt: mapped.rtx.filter(|_| self.rtx.is_some()).ok_or(DropReason::NackWithoutRtx)?,
+            again: true,
+            clock_known: clock_offset.is_some(),
             keep: false,
             copies: None,
             playout: None,
             red: None,
         };
-        let len = media.len(stored, session);
+        let len = media.len(stored, &sent.ids, self.mid, session);
         let stream = stream_of(self.index, true);
         Ok(Queued { stream, class, probe: None, len, item: Item::Media(media) })
     }
