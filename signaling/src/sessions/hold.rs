@@ -20,13 +20,16 @@ use super::connection::State;
 use super::join::{Asking, Newcomer, Seat, Wanted};
 use super::{ConnectionId, Output, Refused, Sessions, translate};
 
+/// A transport in the media plane that is nobody's yet.
+type Reserved = (PeerId, Seat);
+
 #[derive(Debug)]
 pub(super) struct Held {
     /// The request that is answered in the end.
     re: u64,
     wanted: Wanted,
     /// None: the join is made when it is time (the room is not there yet, or somebody has to let them in).
-    seat: Option<(PeerId, Seat)>,
+    seat: Option<Reserved>,
 }
 
 impl Held {
@@ -65,7 +68,7 @@ impl Sessions {
         now: Instant,
         (connection, address): (ConnectionId, IpAddr),
         wanted: &mut Wanted,
-    ) -> Result<Option<((PeerId, Seat), String)>, Refused> {
+    ) -> Result<Option<(Reserved, String)>, Refused> {
         let Asking { join, has_to_wait, .. } = self.asking(now, wanted)?;
         let offer = sdp::Offer::parse(&wanted.offer)?;
         let peer = PeerId(self.next_peer);
