@@ -364,7 +364,7 @@ fn examine(world: &World, check: Check) -> Result<(), String> {
             if (stats.held, stats.participants) != (1, present.len() - 1) {
                 let _ = writeln!(wrong, "{} held, {} participants", stats.held, stats.participants);
             }
-            if world.router.stats().connected as usize != present.len() {
+            if world.router.stats().connected != present.len() {
                 let _ = writeln!(wrong, "the media path is not up");
             }
             for &other in present.iter().filter(|other| **other != looks) {
