@@ -146,7 +146,7 @@ fn who_looks_at_the_lobby_of_an_empty_room_gets_a_seat_when_somebody_comes() {
         Command::AddPeer { peer, .. } => Some(*peer),
         _ => None,
     });
-    let seat = added.last().unwrap();
+    let seat = added.max().unwrap();
     assert_eq!((world.sessions.stats().held, world.sessions.stats().participants), (1, 1));
     event(&mut world, Event::Publishes { peer: seat });
     assert!(joined(&world, 2), "{:?}", world.sent);
