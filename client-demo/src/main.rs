@@ -65,6 +65,9 @@ struct Join {
     /// Pairs of slots offered at the start; more follow when the room needs them
     #[arg(long, default_value_t = 4)]
     slots: u32,
+    /// Look at the lobby for so many seconds first: the media path comes up there, and times count from when it is left
+    #[arg(long, value_name = "SECONDS", conflicts_with = "engine")]
+    lobby: Option<f64>,
     /// Size at which pictures are shown, as 480x270: larger layers are neither sent here nor, if nobody else shows them, made
     /// [default: any size]
     #[arg(long, value_name = "WxH", value_parser = size)]
@@ -117,6 +120,7 @@ async fn run(join: &Join) -> Result<Report> {
         record: join.record.clone(),
         slot_pairs: join.slots,
         shown: join.show,
+        lobby: join.lobby.map(Duration::try_from_secs_f64).transpose().context("--lobby")?,
         dtls: own::dtls(),
         start: None,
     };

@@ -12,7 +12,7 @@ use std::net::{SocketAddr, UdpSocket as StdUdpSocket};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::UdpSocket;
 use transport::Certificate;
 use wire::Source;
@@ -33,6 +33,8 @@ pub struct Options {
     /// Width and height at which pictures are shown, in pixels; None: of any size.
     pub shown: Option<(u16, u16)>,
     pub dtls: transport::DtlsConfig,
+    /// So long in the lobby, where everything gets ready that can be; None: there is none.
+    pub lobby: Option<Duration>,
     /// Everybody who has this barrier joins at the same moment, with the WebSocket open.
     pub start: Option<Arc<tokio::sync::Barrier>>,
 }
@@ -63,6 +65,7 @@ pub async fn run(
     let mut config = Config::new(&options.room, &options.name, certificate, vec![local], clock, seed);
     config.slot_pairs = options.slot_pairs;
     config.dtls = options.dtls;
+    config.lobby = options.lobby.is_some();
     let mut ear = Ear::new(options.record.as_deref())?;
     ear.configure(&mut config);
     config.publish.retain(|publish| match publish.kind() {
@@ -74,6 +77,7 @@ pub async fn run(
     }
     let now = Instant::now();
     let mut client = Client::new(config, now)?;
+    let mut enters_at = options.lobby.map(|lobby| now + lobby);
     let mut player = Player {
         audio: options.audio.as_deref().map(|f| Mouth::new(f, now)).transpose()?,
         video: options.video.as_deref().map(|f| VideoPlayback::new(f, now)).transpose()?,
@@ -113,7 +117,7 @@ pub async fn run(
             client.prefer(preferences(&client, shown));
             continue;
         }
-        wake = player.due().map_or(wake, |due| due.min(wake));
+        wake = player.due().into_iter().chain(enters_at).fold(wake, Instant::min);
         tokio::select! {
             biased;
             () = &mut stop => break,
@@ -134,6 +138,10 @@ pub async fn run(
             () = tokio::time::sleep_until(wake.into()) => {}
         }
         let now = Instant::now();
+        if enters_at.is_some_and(|at| at <= now) {
+            enters_at = None;
+            client.enter(now);
+        }
         client.handle_timeout(now);
         player.play(now, &mut client)?;
     }

@@ -56,6 +56,30 @@ async fn a_third_receives_both_and_more_slots_are_offered_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_from_the_lobby_has_connected_there() {
+    let server = start(Tls::Off).await;
+    let url = server.url();
+    let ann = options(&url, "ann");
+    let ben = Options { lobby: Some(Duration::from_millis(1500)), ..options(&url, "ben") };
+    let talk = || tokio::time::sleep(TALK);
+    let late = async {
+        // A place is held where there is somebody.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        own::run(&ben, |_| {}, talk()).await
+    };
+    let (ann, ben) = tokio::join!(own::run(&ann, |_| {}, talk()), late);
+    let (ann, ben) = (ann.unwrap(), ben.unwrap());
+    let stages = &ben.stages;
+    assert_eq!([stages.signaling_ms, stages.ice_ms, stages.dtls_ms], [Some(0.0); 3], "{ben:#?}");
+    assert!(stages.first_audio_ms.is_some_and(|ms| ms > 0.0 && ms < 1000.0), "{ben:#?}");
+    for (report, other) in [(&ann, "ben"), (&ben, "ann")] {
+        assert!(report.errors.is_empty(), "{report:#?}");
+        assert!(one(report, other).video.frames >= 30, "{report:#?}");
+    }
+    server.shut_down().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_self_signed_server_is_joined_only_when_asked_to_trust_it() {
     let server = start(Tls::SelfSigned).await;
     let careful = options(&server.url(), "ann");
@@ -138,6 +162,7 @@ fn options(url: &str, name: &str) -> Options {
         record: None,
         slot_pairs: 4,
         shown: None,
+        lobby: None,
         dtls: own::dtls(),
         start: None,
     }

@@ -122,6 +122,7 @@ fn options(url: &str, room: &str, name: &str) -> Result<Options> {
         record: None,
         slot_pairs: 4,
         shown: None,
+        lobby: None,
         dtls: own::dtls(),
         start: None,
     })
