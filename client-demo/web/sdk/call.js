@@ -40,6 +40,7 @@ import { SLOT_STEP } from './slots.js';
  * @property {ParticipantInfo} arrived    somebody came, or was there when we joined
  * @property {ParticipantInfo} departed
  * @property {void} participants          who is there, what they publish, or who speaks has changed
+ * @property {SlotView} opened            sound may come in this slot before it is told whose it is: play it
  * @property {SlotView} bound             a slot changed hands
  * @property {Stages} stages              how long connecting has taken so far
  * @property {LinkQuality} quality        what the link carries, and what is sent over it
@@ -127,6 +128,10 @@ export class Call extends Emitter {
         this.#room.clear();
       },
       message: (message) => this.#receive(message),
+      opened: () => {
+        // What is sealed is not played before it is known by whom.
+        if (!this.encrypted) for (const view of this.views) this.emit('opened', view);
+      },
       failed: (error) => this.emit('error', error),
       stages: (stages) => this.emit('stages', stages),
       views: () => this.#reception.views,

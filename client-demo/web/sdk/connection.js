@@ -37,6 +37,7 @@ import { Reach } from './reach.js';
  * @property {(message: ServerMessage) => void} message   that is no answer
  * @property {(error: CallError) => void} failed     the end, against our will
  * @property {(stages: Stages) => void} stages
+ * @property {() => void} opened   media may come before it is told whose it is
  * @property {() => readonly SlotView[]} views
  * @property {() => HistoryFrom} history
  */
@@ -46,7 +47,7 @@ const FINAL = ['removed', 'replaced'];
 
 /** What a live connection takes to answer, when there is reason to doubt it: the media path is disturbed, or the network changed. */
 const PROBE_WITHIN_MS = 2_500;
-/** A handshake that takes longer in the lobby is begun anew: a browser repeats what is lost of it after times that double. The next waits twice as long. */
+/** A handshake that takes longer is begun anew: a browser repeats what is lost of it after times that double. The next may take twice as long. */
 const SECURED_WITHIN_MS = 2_500;
 /** How long a join waits for a WebSocket that is not open yet. */
 const REACH_WITHIN_MS = 5_000;
@@ -152,12 +153,17 @@ export class Connection {
   /** Media may flow. Not on the join: a server that lets everybody in and then brings no media up would be joined without a pause. */
   secured() {
     this.#backoff.reset();
+    clearTimeout(this.#securing);
+    this.#patience_ms = SECURED_WITHIN_MS;
     this.#reason = null;
   }
 
-  /** The PeerConnection is another one: what is measured of the old one says nothing. */
+  /** The PeerConnection is another one: what is measured of the old one says nothing, but that it has taken its time. */
   replaced() {
+    const since_ms = this.#meter?.since_ms ?? null;
     this.#meter?.stop();
+    if (since_ms !== null) this.#measure(since_ms);
+    this.#awaitSecured();
   }
 
   /**
@@ -226,14 +232,20 @@ export class Connection {
     if (!held.answer) return Promise.resolve();
     held.accepted ??= this.#path.accept(held.answer);
     held.accepted.catch(() => {}); // Of no interest to whoever is refused.
-    const peer = this.#path.peer;
+    this.#awaitSecured();
+    return held.accepted;
+  }
+
+  /** The handshakes begin now, in the lobby or behind a join. */
+  #awaitSecured() {
+    const { peer } = this.#path;
     clearTimeout(this.#securing);
     this.#securing = setTimeout(() => {
-      if (this.#state !== 'idle' || this.#path.peer !== peer || this.#path.isConnected) return;
+      if (this.#path.peer !== peer || this.#path.isConnected) return;
       this.#patience_ms *= 2;
-      this.#holdAgain();
+      if (this.#state === 'idle') this.#holdAgain();
+      if (this.#state === 'joined') this.#path.renew();
     }, this.#patience_ms);
-    return held.accepted;
   }
 
   /** @param {Link} link */
@@ -272,6 +284,7 @@ export class Connection {
     const accepted = held ? this.#accept(held) : Promise.resolve();
     held?.link.enter();
     this.#path.speak(Boolean(held?.answer));
+    if (held?.answer) this.#hooks.opened();
     /** @type {Joined} */
     let joined;
     try {
@@ -337,6 +350,7 @@ export class Connection {
   #entered(link) {
     this.#path.use(link);
     this.#become('joined');
+    if (!this.#path.isConnected) this.#awaitSecured();
     this.#hooks.entered(link);
   }
 

@@ -14,6 +14,7 @@ const MEASURE_EVERY_MS = 10;
 
 export class ConnectMeter {
   #clock;
+  #start_ms;
   #timer;
   #told;
   #stopped = false;
@@ -24,6 +25,7 @@ export class ConnectMeter {
    *   `done`: the last of them, or it took too long
    */
   constructor(peer, start_ms, { views, told, done }) {
+    this.#start_ms = start_ms;
     this.#clock = new StageClock(start_ms);
     this.#told = told;
     // What came up in the lobby took no time.
@@ -47,6 +49,11 @@ export class ConnectMeter {
   /** @param {Stage} stage @param {number} at_ms */
   reach(stage, at_ms) {
     if (!this.#stopped && this.#clock.reach(stage, at_ms)) this.#told(this.#clock.stages());
+  }
+
+  /** When the click was; null: nothing is measured any more. */
+  get since_ms() {
+    return this.#stopped ? null : this.#start_ms;
   }
 
   stop() {

@@ -203,6 +203,10 @@ export class App extends Emitter {
     });
     call.on('moved', mine(() => this.#moved()));
     call.on('quality', mine(() => this.#render()));
+    call.on('opened', (view) => {
+      // Another tab of this browser would be heard twice.
+      if (call === this.#call && !this.#tabs.inCall) this.#stage.hear(view);
+    });
     call.on('bound', (view) => {
       view.on('shown', mine(() => this.#render()));
       this.#render();

@@ -174,19 +174,23 @@ export class Stage {
     return tile;
   }
 
+  /** The slot's own elements, out of sight at first; its sound is played at once, whoever it is of. @param {SlotView} view */
+  hear(view) {
+    const known = this.#elements.get(view);
+    if (known) return known;
+    const elements = { video: Object.assign(make('video'), { muted: true, playsInline: true }), audio: make('audio') };
+    this.#elements.set(view, elements);
+    this.#parking.append(elements.video, elements.audio);
+    view.attach(elements.video);
+    elements.audio.srcObject = view.audio;
+    elements.audio.muted = !this.#speakerOn;
+    this.#play(elements.audio);
+    return elements;
+  }
+
   /** The slot's own elements go to the tile of whoever is on it. @param {SlotView} view @param {Tile} tile */
   #place(view, tile) {
-    let elements = this.#elements.get(view);
-    if (!elements) {
-      elements = { video: Object.assign(make('video'), { muted: true, playsInline: true }), audio: make('audio') };
-      this.#elements.set(view, elements);
-      tile.picture.prepend(elements.video);
-      this.#parking.append(elements.audio);
-      view.attach(elements.video);
-      elements.audio.srcObject = view.audio;
-      elements.audio.muted = !this.#speakerOn;
-      this.#play(elements.audio);
-    }
+    const elements = this.hear(view);
     for (const other of tile.picture.querySelectorAll('video')) if (other !== elements.video) this.#park(other);
     if (elements.video.parentElement === tile.picture) return;
     tile.picture.prepend(elements.video);

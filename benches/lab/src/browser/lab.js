@@ -106,6 +106,13 @@ async function page({ sender_url, sender_media, watcher_url, watcher_media, room
   window.RTCPeerConnection = Native;
   const [receiving] = made;
   let seen = null;
+  // As the demo page does: a browser decodes sound for somebody who plays it.
+  const early = [];
+  ben.on('opened', (view) => {
+    const audio = Object.assign(document.createElement('audio'), { autoplay: true, muted: true, srcObject: view.audio });
+    early.push(audio);
+    audio.play().catch(() => {});
+  });
   ben.on('bound', (view) => {
     if (seen) return;
     seen = view;
@@ -116,7 +123,11 @@ async function page({ sender_url, sender_media, watcher_url, watcher_media, room
   // A warm page: somebody has looked at the lobby for some seconds.
   await sleep(LOBBY_MS);
   const click = async () => ben.join({ room, name: 'ben', start_ms: performance.now() });
-  return { receiving, click, stages: () => ben.stages, leave: () => ben.leave() };
+  const leave = () => {
+    ben.leave();
+    for (const audio of early) audio.srcObject = null;
+  };
+  return { receiving, click, stages: () => ben.stages, leave };
 }
 
 /** Without a server for media. */
