@@ -42,6 +42,14 @@ fn half_loss_each_way_does_not_end_a_call_of_minutes() {
 }
 
 #[test]
+fn eighty_percent_loss_each_way_does_not_end_a_call_of_minutes() {
+    let mut world = connected();
+    world.loss = 0.8;
+    let ended = world.run(seconds(180), |world| world.closed(SERVER).or(world.closed(CLIENT)).is_some());
+    assert!(!ended, "{:?}", world.events);
+}
+
+#[test]
 fn consent_expires_at_both_ends_thirty_seconds_after_the_last_check() {
     let mut world = connected();
     world.run(seconds(10), |_| false);
