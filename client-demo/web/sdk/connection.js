@@ -241,7 +241,9 @@ export class Connection {
     const { peer } = this.#path;
     clearTimeout(this.#securing);
     this.#securing = setTimeout(() => {
-      if (this.#path.peer !== peer || this.#path.isConnected) return;
+      if (!peer || this.#path.peer !== peer || this.#path.isConnected) return;
+      // What no check has reached is no handshake that is stuck.
+      if (!peer.isReached) return this.#awaitSecured();
       this.#patience_ms *= 2;
       if (this.#state === 'idle') this.#holdAgain();
       if (this.#state === 'joined') this.#path.renew();
