@@ -199,17 +199,19 @@ export class Connection {
     if (wish === null || this.#state !== 'idle' || this.#place?.fits(this.#path.peer, wish)) return;
     // An answer is good for one place.
     if (this.#path.isAnswered) this.#path.clear();
+    const peer = this.#path.prepare();
     const offered = await this.#path.offered().catch(() => null); // Whoever joins hears of it.
-    const { peer } = this.#path;
-    if (!offered || !peer || this.#state !== 'idle' || wish !== this.#wish || this.#place?.fits(peer, wish)) return;
+    if (!offered || peer !== this.#path.peer || this.#state !== 'idle' || wish !== this.#wish || this.#place?.fits(peer, wish)) return;
     const link = this.#openLink();
     this.#place?.stop(link);
     const place = new Place({ wish, peer, offered: { ...offered, history: this.#hooks.history() }, link, another: () => new Link(this.#url) });
     this.#place = place;
     const held = await place.held;
-    if (place !== this.#place) return;
+    // Another PeerConnection may have no place of its own yet; the answer is of no use to it.
+    const isOurs = () => place === this.#place && peer === this.#path.peer;
+    if (!isOurs()) return;
     held.answered = () => {
-      if (this.#state === 'idle' && place === this.#place) this.#accept(held);
+      if (this.#state === 'idle' && isOurs()) this.#accept(held);
     };
     held.answered();
     if (held.link === this.#link) return;
