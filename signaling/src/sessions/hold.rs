@@ -20,6 +20,9 @@ use super::connection::State;
 use super::join::{Asking, Newcomer, Seat, Wanted};
 use super::{ConnectionId, Output, Refused, Sessions, translate};
 
+/// A crowd before one door holds up nobody else: whoever is left out makes an ordinary join.
+const SEATS_AT_ONCE: usize = 100;
+
 /// A transport in the media plane that is nobody's yet.
 type Reserved = (PeerId, Seat);
 
@@ -89,7 +92,8 @@ impl Sessions {
     /// Somebody is in this room now: seats for those who look at its lobby already.
     pub(super) fn room_begins(&mut self, now: Instant, room: &str) {
         let waits = |held: &Held| held.seat.is_none() && held.wanted.room == room;
-        let waiting: Vec<_> = self.held.iter().filter(|(_, held)| waits(held)).map(|(c, _)| *c).collect();
+        let waiting = self.held.iter().filter(|(_, held)| waits(held)).map(|(connection, _)| *connection);
+        let waiting: Vec<_> = waiting.take(SEATS_AT_ONCE).collect();
         for connection in waiting {
             let Some(state) = self.connections.get(&connection) else { continue };
             let address = state.address;
