@@ -198,7 +198,12 @@ impl Media {
         datagram: &mut [u8],
     ) {
         match self.transport.handle_datagram(now, local, from, datagram) {
-            Ok(Incoming::Handled) => self.read_data(),
+            Ok(Incoming::Handled) => {
+                if let Some(round_trip) = self.transport.take_round_trip() {
+                    self.set_round_trip(now, round_trip);
+                }
+                self.read_data();
+            }
             Ok(Incoming::Rtp { packet, .. }) => self.handle_rtp(now, packet),
             Ok(Incoming::Rtcp(compound)) => self.handle_rtcp(now, compound),
             Err(reason) => self.drop(reason.name()),
@@ -272,12 +277,17 @@ impl Media {
             }
             let round_trip = report.round_trip(ntp);
             self.sender.report(report, round_trip);
-            if let Some(rtt) = round_trip {
-                self.round_trip = Some(rtt);
-                self.sender.controller.on_rtt(now, rtt);
-                self.reception.set_round_trip(rtt);
+            if let Some(round_trip) = round_trip {
+                self.set_round_trip(now, round_trip);
             }
         }
+    }
+
+    /// From a report about what we send, or from a check of the path, which is there sooner and also for who sends nothing.
+    fn set_round_trip(&mut self, now: Instant, round_trip: Duration) {
+        self.round_trip = Some(round_trip);
+        self.sender.controller.on_rtt(now, round_trip);
+        self.reception.set_round_trip(round_trip);
     }
 
     fn keyframe_wanted(&mut self, ssrc: Ssrc) {

@@ -26,6 +26,7 @@ pub struct Reception {
     deliver_sound: bool,
     participants: Participants,
     pairs: Pairs,
+    round_trip: Option<Duration>,
     now: Instant,
     /// When the next 10 ms of sound are played; None: nobody is heard.
     play_at: Option<Instant>,
@@ -55,6 +56,7 @@ impl Reception {
             deliver_sound: sound,
             participants: Participants::default(),
             pairs: Pairs::default(),
+            round_trip: None,
             now,
             play_at: None,
             first_audio: None,
@@ -71,7 +73,9 @@ impl Reception {
     /// Does nothing if the m-line is known.
     pub fn add_slot(&mut self, now: Instant, slot: Slot) {
         if self.index(slot.mid.as_str()).is_none() {
-            self.slots.push(Receive::new(slot, now, &self.listening));
+            let mut slot = Receive::new(slot, now, &self.listening);
+            self.round_trip.into_iter().for_each(|round_trip| slot.set_round_trip(round_trip));
+            self.slots.push(slot);
         }
     }
 
@@ -137,6 +141,7 @@ impl Reception {
     }
 
     pub fn set_round_trip(&mut self, round_trip: Duration) {
+        self.round_trip = Some(round_trip);
         self.slots.iter_mut().for_each(|slot| slot.set_round_trip(round_trip));
     }
 

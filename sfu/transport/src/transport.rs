@@ -448,6 +448,14 @@ impl Transport {
         self.path.map(|path| path.local)
     }
 
+    /// A round trip that a check of ours has measured since this was last asked; whoever only answers checks measures none.
+    pub fn take_round_trip(&mut self) -> Option<Duration> {
+        match &mut self.ice {
+            Ice::Full(full) => full.take_round_trip(),
+            Ice::Lite(_) | Ice::Unpaired(_) => None,
+        }
+    }
+
     fn outbound(&mut self) -> Result<&mut Outbound, ProtectError> {
         match (self.state, &mut self.srtp) {
             (State::Frozen | State::Closed, _) => Err(ProtectError::Frozen),

@@ -40,6 +40,26 @@ fn a_client_and_a_server_connect_and_media_flows_both_ways() {
 }
 
 #[test]
+fn who_checks_the_path_knows_its_round_trip() {
+    let mut world = World::new(DtlsConfig::default(), DtlsConfig::default());
+    world.connect();
+    assert_eq!(world.ends[CLIENT].take_round_trip(), Some(Duration::from_millis(20)));
+    assert_eq!(world.ends[CLIENT].take_round_trip(), None, "once");
+    // Half of the checks are lost, or their answers; what is measured is always one check and its own answer.
+    world.loss = 0.5;
+    let mut measured = 0;
+    for _ in 0..60 {
+        world.run(Duration::from_secs(1), |_| false);
+        if let Some(round_trip) = world.ends[CLIENT].take_round_trip() {
+            assert_eq!(round_trip, Duration::from_millis(20));
+            measured += 1;
+        }
+    }
+    assert!((8..50).contains(&measured), "{measured} of 60 checks");
+    assert_eq!(world.ends[SERVER].take_round_trip(), None, "it only answers");
+}
+
+#[test]
 fn every_role_and_version_connects() {
     use DtlsVersion::{Auto, V12, V13};
     for server_is_client in [false, true] {

@@ -4,6 +4,7 @@ use super::stun::{self, HmacSha1};
 use super::{CONSENT_TIME, Checked, Path};
 use crate::{Candidate, DropReason, IceCredentials, Transmit};
 use is::{IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ const LONELY: Duration = Duration::from_millis(200);
 const LONELY_REPEATS: usize = 120;
 /// Unanswered keepalives (sent more and more often) until a pair is given up, a little after the consent time.
 const KEEPALIVE_REPEATS: usize = 64;
+/// Checks whose answers are waited for: all of six seconds at the shortest interval on a path.
+const ASKED_MAX: usize = 32;
 
 pub(crate) struct Full {
     agent: IceAgent,
@@ -36,6 +39,9 @@ pub(crate) struct Full {
     path: Option<Path>,
     consent_until: Option<Instant>,
     lonely: bool,
+    /// Transaction of each check that was sent (each has one of its own) and when.
+    asked: VecDeque<([u8; 12], Instant)>,
+    round_trip: Option<Duration>,
 }
 
 impl Full {
@@ -55,6 +61,8 @@ impl Full {
             path: None,
             consent_until: None,
             lonely: false,
+            asked: VecDeque::new(),
+            round_trip: None,
         };
         full.add_addresses(addresses);
         full.hurry(true);
@@ -176,8 +184,10 @@ impl Full {
         if is_answer {
             self.consent_until = Some(now + CONSENT_TIME);
             self.look_up(now);
+            let asked = self.asked.iter().find(|(asked, _)| Some(asked) == stun::transaction(datagram));
+            self.round_trip = asked.map(|(_, at)| now.saturating_duration_since(*at)).or(self.round_trip);
         }
-        self.drain(transmits);
+        self.drain(now, transmits);
         Ok(())
     }
 
@@ -192,7 +202,7 @@ impl Full {
             self.agent.recreate_candidate_pairs();
             self.agent.handle_timeout(now);
         }
-        self.drain(transmits);
+        self.drain(now, transmits);
     }
 
     pub fn next_timeout(&mut self) -> Option<Instant> {
@@ -200,7 +210,7 @@ impl Full {
         self.agent.poll_timeout()
     }
 
-    fn drain(&mut self, transmits: &mut Vec<Transmit>) {
+    fn drain(&mut self, now: Instant, transmits: &mut Vec<Transmit>) {
         while let Some(event) = self.agent.poll_event() {
             if let IceAgentEvent::NominatedSend { source, destination, .. } = event {
                 self.hurry(false);
@@ -208,6 +218,10 @@ impl Full {
             }
         }
         while let Some(transmit) = self.agent.poll_transmit() {
+            if let Some(transaction) = stun::transaction(&transmit.contents) {
+                self.asked.truncate(ASKED_MAX - 1);
+                self.asked.push_front((*transaction, now));
+            }
             transmits.push(Transmit {
                 from: transmit.source,
                 to: transmit.destination,
@@ -218,6 +232,11 @@ impl Full {
 
     pub fn path(&self) -> Option<Path> {
         self.path
+    }
+
+    /// Of a check that was answered since this was last asked.
+    pub fn take_round_trip(&mut self) -> Option<Duration> {
+        self.round_trip.take()
     }
 
     pub fn is_checked(&self, remote: SocketAddr, now: Instant) -> bool {

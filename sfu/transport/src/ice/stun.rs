@@ -35,6 +35,11 @@ pub fn stun_ufrag(datagram: &[u8]) -> Option<&str> {
     None
 }
 
+/// What an answer repeats of its request. Of a datagram that was told to be STUN.
+pub fn transaction(datagram: &[u8]) -> Option<&[u8; 12]> {
+    datagram.get(8..HEADER_LEN)?.as_array()
+}
+
 pub fn parse(datagram: &[u8]) -> Result<StunMessage<'_>, DropReason> {
     StunMessage::parse(datagram).map_err(|_| DropReason::StunMalformed)
 }
@@ -78,7 +83,7 @@ pub fn binding_reply(
     more: impl Iterator<Item = (u16, Vec<u8>)>,
     key: &hmac::Key,
 ) -> Option<Vec<u8>> {
-    let transaction = request.get(8..HEADER_LEN)?.as_array()?;
+    let transaction = transaction(request)?;
     let attributes: Vec<_> =
         [(XOR_MAPPED_ADDRESS, xor(mapped, transaction))].into_iter().chain(more).collect();
     Some(write(BINDING_SUCCESS, transaction, &attributes, key))
