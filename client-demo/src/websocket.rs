@@ -74,9 +74,8 @@ pub async fn connect(url: &Url, insecure: bool) -> Result<Connection> {
         .await
         .with_context(|| format!("no server at {}:{}", url.host, url.port))?;
     stream.set_nodelay(true)?;
-    // Lost messages are repeated every few hundred milliseconds instead of after times that double.
     #[cfg(target_os = "linux")]
-    let _ = socket2::SockRef::from(&stream).set_tcp_thin_linear_timeouts(true);
+    repeat_soon(&stream);
     let local = stream.local_addr()?;
     if url.tls {
         let connector = tokio_rustls::TlsConnector::from(Arc::new(tls_config(insecure)?));
@@ -89,6 +88,28 @@ pub async fn connect(url: &Url, insecure: bool) -> Result<Connection> {
     } else {
         open(url, stream, local).await
     }
+}
+
+/// A name of Linux 6.15 that the crate `libc` does not have.
+#[cfg(target_os = "linux")]
+const TCP_RTO_MAX_MS: libc::c_int = 44;
+
+/// As the server does: what is lost is sent again every few hundred milliseconds, and then every second, for a minute.
+#[cfg(target_os = "linux")]
+fn repeat_soon(stream: &TcpStream) {
+    #[derive(Clone, Copy)]
+    struct RtoMaxMs;
+    nix::setsockopt_impl!(
+        RtoMaxMs,
+        libc::IPPROTO_TCP,
+        TCP_RTO_MAX_MS,
+        usize,
+        nix::sys::socket::sockopt::SetUsize
+    );
+    let socket = socket2::SockRef::from(stream);
+    let _ = socket.set_tcp_thin_linear_timeouts(true);
+    let _ = socket.set_tcp_user_timeout(Some(Duration::from_secs(60)));
+    let _ = nix::sys::socket::setsockopt(stream, RtoMaxMs, &1000);
 }
 
 async fn open<S>(url: &Url, stream: S, local: SocketAddr) -> Result<Connection>

@@ -26,6 +26,8 @@ const VARIATION_MIN: Duration = Duration::from_millis(200);
 /// Before a round trip is known (RFC 6298 section 2).
 const TIMEOUT_INITIAL: Duration = Duration::from_secs(1);
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// Where both is asked for, as our server and the native client do; Linux 6.15 or newer.
+const TIMEOUT_MAX_SHORT: Duration = Duration::from_secs(1);
 /// With linear timeouts, so many do not double while fewer segments than that are out.
 const LINEAR_TIMEOUTS: u32 = 6;
 const THIN: usize = 4;
@@ -59,7 +61,7 @@ pub struct Stream<T> {
     recovered_at: u64,
     round_trip: Option<(Duration, Duration)>,
     backoff: u32,
-    /// `TCP_THIN_LINEAR_TIMEOUTS`, and how many timeouts there were since something was acknowledged.
+    /// `TCP_THIN_LINEAR_TIMEOUTS` and `TCP_RTO_MAX_MS`, and how many timeouts there were since something was acknowledged.
     linear: bool,
     timeouts: u32,
     /// When the timeout or the probe is due.
@@ -119,7 +121,7 @@ impl<T> Stream<T> {
         Self { round_trip: Some((round_trip, round_trip / 8)), ..Self::default() }
     }
 
-    /// Timeouts of a thin stream that do not double.
+    /// Timeouts of a thin stream that do not double, and of none that double for long.
     pub fn linear(self) -> Self {
         Self { linear: true, ..self }
     }
@@ -316,7 +318,8 @@ impl<T> Stream<T> {
         let base = self
             .round_trip
             .map_or(TIMEOUT_INITIAL, |(smoothed, variation)| smoothed + (variation * 4).max(VARIATION_MIN));
-        (base * 2u32.saturating_pow(self.backoff)).min(TIMEOUT_MAX)
+        let most = if self.linear { TIMEOUT_MAX_SHORT } else { TIMEOUT_MAX };
+        (base * 2u32.saturating_pow(self.backoff)).min(most)
     }
 }
 

@@ -91,9 +91,8 @@ impl Accept {
     async fn serve(self: Arc<Self>, stream: TcpStream, admitted: Arc<Admitted>) {
         // Messages are small and wanted at once.
         let _ = stream.set_nodelay(true);
-        // On a bad network a lost answer is repeated every few hundred milliseconds instead of after times that double.
         #[cfg(target_os = "linux")]
-        let _ = socket2::SockRef::from(&stream).set_tcp_thin_linear_timeouts(true);
+        super::tcp::repeat_soon(&stream);
         let patience = self.shared.options.header_timeout;
         let Some(tls) = &self.tls else {
             return self.serve_http(stream, Via { admitted, is_tls: false }).await;

@@ -21,6 +21,8 @@ mod outbox;
 mod pages;
 mod start;
 pub mod store;
+#[cfg(target_os = "linux")]
+mod tcp;
 mod tls;
 mod websocket;
 mod whip;
