@@ -94,6 +94,8 @@ const AHEAD_RATE: Bitrate = Bitrate::kbps(100);
 const START_FACTORS: [u64; 2] = [3, 6];
 /// A cluster that got through is followed by one this much faster.
 const FURTHER_FACTOR: u64 = 2;
+/// From the start of a call on a link that was full in the lobby until more is tried.
+const NARROW_PAUSE: Duration = Duration::from_millis(1500);
 /// Above the next step by what a measurement errs, and never by less than this above the estimate.
 const GOAL_PERCENT: u64 = 115;
 const LEAST_TENTHS: u64 = 13;
@@ -287,8 +289,9 @@ impl Controller {
             return;
         }
         if self.narrow {
-            let further = Bitrate(self.aimd.rate().0 * FURTHER_FACTOR).min(self.probe_max());
-            return self.probes.plan(now, further, ProbeReason::Further);
+            // It was full just now. Whether it still is can wait until the first words and pictures are through.
+            self.next_probe = now.plus(NARROW_PAUSE);
+            return;
         }
         if self.ahead {
             // What got through, or did not, may be chance: only a link that was full is a reason to begin with less.
@@ -656,6 +659,7 @@ impl Controller {
         }
         let quiet = self.trendline.usage() == Usage::Normal && self.is_drained(now) && self.probes.idle();
         if !quiet
+            || !self.began
             || now < self.next_probe
             || self.rate >= self.wanted
             || self.presence.absent().is_some()
