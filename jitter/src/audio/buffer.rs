@@ -34,7 +34,7 @@ const CHOOSE_EVERY: u32 = 10;
 const PLAYOUT_MIN: Duration = Duration::from_millis(200);
 /// Where packets are missing before playing has begun, this is the delay until the network is known. Only who lacks the very first ones waits
 /// for all of it in silence.
-pub(super) const START_LOSSY: Duration = Duration::from_millis(240);
+pub(super) const START_LOSSY: Duration = Duration::from_millis(200);
 /// Choices over which a longer round trip is believed to be a longer way, and the shortest one is forgotten: a minute.
 const WAY_MEMORY: u32 = 600;
 
