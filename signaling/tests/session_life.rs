@@ -140,6 +140,7 @@ impl World {
             | ServerMessage::Permissions { .. }
             | ServerMessage::Stopped { .. }
             | ServerMessage::DataCut {}
+            | ServerMessage::SoundLost { .. }
             | ServerMessage::RoomChanged { .. }
             | ServerMessage::Registered { .. }
             | ServerMessage::Invited { .. }

@@ -459,6 +459,10 @@ fn the_media_plane_hears_who_may_send_data_and_only_of_those_who_agreed_on_chann
     world.clear();
     world.event(Event::DataCut { peer: PeerId(2) });
     assert_eq!(world.to(2), [&ServerMessage::DataCut {}]);
+
+    world.clear();
+    world.event(Event::SoundLost { publisher: PeerId(2), mid: Mid::new("0").unwrap(), tenths: 7 });
+    assert_eq!(world.to(2), [&ServerMessage::SoundLost { mid: "0".into(), lost_percent: 70 }]);
 }
 
 #[test]

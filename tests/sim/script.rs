@@ -102,8 +102,6 @@ pub enum Network {
 pub enum Check {
     /// After both clicked on Join, each heard and saw each other within these milliseconds.
     Met { audio_ms: u64, frame_ms: u64 },
-    /// ... one of them heard the others; a link may be too narrow for pictures.
-    Hears { who: &'static str, audio_ms: u64 },
     /// Of what was sent in the last `last_ms` (the newest 500 ms aside), at least these shares arrived within 400 ms.
     Arrives { last_ms: u64, audio_percent: f64, frames_percent: f64 },
     /// In the first second of each flow no sound was older than this when it arrived: what is old is not worth hearing.
@@ -300,13 +298,18 @@ fn examine(world: &World, check: Check) -> Result<(), String> {
     let back = |ms: u64| now - Duration::from_millis(ms);
     match check {
         Check::Met { audio_ms, frame_ms } => {
-            began(&mut wrong, world, flows(world, &present, audio_ms, frame_ms));
-        }
-        Check::Hears { who, audio_ms } => {
-            let who = find(world, who)?;
-            let mut flows = flows(world, &present, audio_ms, 0);
-            flows.retain(|(flow, ..)| usize::from(flow.receiver) == who.0 && flow.kind == MediaKind::Audio);
-            began(&mut wrong, world, flows);
+            for (flow, limit_ms, since) in flows(world, &present, audio_ms, frame_ms) {
+                let first = world.ledger.first(flow, since);
+                match first.map(|at| at - since) {
+                    Some(took) if took <= Duration::from_millis(limit_ms) => {}
+                    took => complain(
+                        &mut wrong,
+                        world,
+                        flow,
+                        format!("first after {took:?}, {limit_ms} ms allowed"),
+                    ),
+                }
+            }
         }
         Check::Arrives { last_ms, audio_percent, frames_percent } => {
             for (flow, ..) in flows(world, &present, 0, 0) {
@@ -443,15 +446,6 @@ fn flows(world: &World, present: &[PersonId], audio_ms: u64, frame_ms: u64) -> V
         }
     }
     flows
-}
-
-fn began(wrong: &mut String, world: &World, flows: Vec<(Flow, u64, Instant)>) {
-    for (flow, limit_ms, since) in flows {
-        match world.ledger.first(flow, since).map(|at| at - since) {
-            Some(took) if took <= Duration::from_millis(limit_ms) => {}
-            took => complain(wrong, world, flow, format!("first after {took:?}, {limit_ms} ms allowed")),
-        }
-    }
 }
 
 fn complain(wrong: &mut String, world: &World, flow: Flow, what: String) {

@@ -63,6 +63,20 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
+/// Without what its talker puts into the packets for it 18 and 25 % of a listener's sound was made up.
+#[test]
+fn a_listener_at_seventy_and_eighty_percent_loss_hears_words() {
+    let folder = folder("words");
+    let most = folder.join("most");
+    std::fs::write(&most, "S4_native_concealed_pct <= 7\nS5_native_concealed_pct <= 8\n").expect("written");
+    let (most, out) = (most.to_str().expect("a name"), folder.join("run"));
+    let out = out.to_str().expect("a name");
+    let run = "run S4 S5 --virtual --seconds 20 --seeds 3 --joins 0 --no-scores".split(' ');
+    let output = lab(&run.chain(["--thresholds", most, "--out", out]).collect::<Vec<_>>());
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
 #[test]
 fn a_virtual_run_is_the_same_byte_for_byte_gates_and_can_be_reported_and_compared() {
     let thresholds = folder("thresholds").join("limits.txt");

@@ -266,6 +266,9 @@ impl Client {
             }
             ServerMessage::Speakers { participants } => self.event(Event::Speakers(participants)),
             ServerMessage::Layers { mid, active } => self.event(Event::Layers { mid, active }),
+            ServerMessage::SoundLost { mid, lost_percent } => {
+                self.media.sender.sound_lost(&mid, f32::from(lost_percent) / 100.0);
+            }
             ServerMessage::Quality { .. }
             | ServerMessage::Pong { .. }
             | ServerMessage::Presence { .. }

@@ -139,6 +139,12 @@ impl Sender {
         }
     }
 
+    /// What those who hear a track lose of it beyond the server.
+    pub fn sound_lost(&mut self, mid: &str, lost: f32) {
+        let tracks = self.tracks.iter_mut().filter(|track| track.mid.as_str() == mid);
+        tracks.filter_map(|track| track.sound.as_mut()).for_each(|sound| sound.set_listeners_loss(lost));
+    }
+
     /// What the other end says it gets of one of our sources: `round_trip`, if that could be told.
     pub fn report(&mut self, report: &ReceptionReport, round_trip: Option<Duration>) {
         let Some((track, _)) = self.find(report.ssrc) else { return };

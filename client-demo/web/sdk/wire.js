@@ -179,6 +179,7 @@
  *   | {type: 'state', participant: string, key: string, value: string}
  *   | {type: 'stopped', sources: Source[]}
  *   | {type: 'data_cut'}
+ *   | {type: 'sound_lost', mid: string, lost_percent: number}
  *   | {type: 'room_changed', locked: boolean, waiting?: boolean, publish?: Source[], spotlight: string | null}
  *   | {type: 'waiting_room', people: Member[]}
  *   | {type: 'groups', groups: Group[]}
@@ -305,6 +306,7 @@ const SERVER = {
   messages: object({ log: text, messages: list(message), gap: optional(flag) }),
   state: object({ participant: text, key: text, value: text }),
   data_cut: object({}),
+  sound_lost: object({ mid: text, lost_percent: number }),
   stopped: object({ sources }),
   room_changed: object({ locked: flag, waiting: optional(flag), publish: optional(sources), spotlight: optional(text) }),
   permissions: object({ grants, role: optional(role) }),

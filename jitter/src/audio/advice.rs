@@ -31,6 +31,8 @@ const LOSS_TWICE: f32 = 0.02;
 const LOSS_THRICE: f32 = 0.45;
 /// From here on a round succeeds so seldom that a third answer costs more than it brings.
 const LOSS_HOPELESS: f32 = 0.75;
+/// From here on a listener behind a server misses more than copies and answers bring in time.
+const LOSS_HEARD: f32 = 0.1;
 /// From here on losses come in such runs that deep redundancy has to reach far.
 const LOSS_FAR: f32 = 0.4;
 /// What is expected then at least; below, and on a milder network. Measured with libopus 1.6.1, 20 ms, reach and what is left for the
@@ -59,6 +61,18 @@ pub struct Conditions {
     pub round_trip: Duration,
     /// The longest playout delay that the budget allows.
     pub playout_max: Duration,
+}
+
+impl SenderAdvice {
+    /// The same for who sends to a server that repeats for its listeners, and hears that they lose so much, 0.0-1.0.
+    pub fn for_listeners(self, lost: f32) -> Self {
+        if lost.is_nan() || lost < LOSS_HEARD {
+            return self;
+        }
+        let expected = if lost < LOSS_FAR { EXPECTED_MIN } else { EXPECTED_FAR };
+        let (expected_loss, bitrate) = (self.expected_loss.max(expected), self.bitrate.max(BITRATE_DEEP));
+        Self { deep: true, expected_loss, bitrate, ..self }
+    }
 }
 
 pub fn advise(conditions: &Conditions) -> SenderAdvice {
@@ -140,6 +154,23 @@ mod tests {
     fn heavy_loss_buys_depth() {
         let advice = advise(&at(0.7, 100, 500));
         assert_eq!((advice.deep, advice.bitrate, advice.answers), (true, BITRATE_DEEP, 3));
+    }
+
+    #[test]
+    fn what_listeners_behind_a_server_lose_is_made_up_for_inside_the_packets_alone() {
+        let own = advise(&at(0.0, 20, 500));
+        assert_eq!(own.for_listeners(0.05), own, "the server's answers and copies do it");
+        let (some, most) = (own.for_listeners(0.3), own.for_listeners(0.7));
+        assert_eq!((some.deep, some.bitrate, some.expected_loss), (true, BITRATE_DEEP, EXPECTED_MIN));
+        assert_eq!((most.deep, most.expected_loss), (true, EXPECTED_FAR));
+        assert_eq!(
+            (most.red_depth, most.answers),
+            (own.red_depth, own.answers),
+            "copies go no further than the server"
+        );
+        assert_eq!(own.for_listeners(f32::NAN), own);
+        let bad = advise(&at(0.5, 100, 500));
+        assert_eq!(bad.for_listeners(0.2), bad, "what its own way needs is more");
     }
 
     #[test]

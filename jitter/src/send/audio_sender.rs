@@ -92,6 +92,8 @@ pub struct AudioSender {
     history: History,
     observed: ObservedLoss,
     heard: Option<(Instant, SenderAdvice)>,
+    /// What is lost behind a server that repeats for its listeners, 0.0-1.0.
+    listeners_loss: f32,
     began: Option<Instant>,
     queue: VecDeque<Outgoing>,
     in_silence: bool,
@@ -106,6 +108,7 @@ impl AudioSender {
             history: History::default(),
             observed: ObservedLoss::default(),
             heard: None,
+            listeners_loss: 0.0,
             began: None,
             queue: VecDeque::new(),
             in_silence: true,
@@ -116,6 +119,12 @@ impl AudioSender {
     /// The receiver's own advice, where the application carries it.
     pub fn set_advice(&mut self, now: Instant, advice: &SenderAdvice) {
         self.heard = Some((now, *advice));
+    }
+
+    /// Behind the other end, a server, listeners lose this much, 0.0-1.0, and are repeated to by the server: only what is inside the packets
+    /// reaches them besides.
+    pub fn set_listeners_loss(&mut self, lost: f32) {
+        self.listeners_loss = lost;
     }
 
     pub fn set_round_trip(&mut self, round_trip: Duration) {
@@ -132,11 +141,12 @@ impl AudioSender {
     pub fn advice(&self, now: Instant) -> SenderAdvice {
         let began = self.began.unwrap_or(now);
         let unheard = self.heard.is_none() && !self.observed.heard();
-        match self.heard {
+        let advice = match self.heard {
             Some((at, advice)) if now.saturating_duration_since(at) <= ADVICE_HOLDS => advice,
             None if unheard && now.saturating_duration_since(began) < PESSIMISM_MAX => PESSIMISTIC,
             _ => self.observed.advice(BUDGET),
-        }
+        };
+        advice.for_listeners(self.listeners_loss)
     }
 
     /// Takes the next frame, in the order of time. Poll afterwards.

@@ -89,6 +89,9 @@ pub enum Event {
     /// Which streams of a published video somebody watches: the publisher should send those alone. `rid` is `None` for the
     /// one stream of a track without simulcast.
     LayersWanted { publisher: PeerId, mid: Mid, streams: Vec<(Option<Rid>, bool)> },
+    /// So many tenths of a published sound are lost on the way to those who hear it, to one in four of them at least: what an encoder puts
+    /// into the packets themselves is worth its bits. None are when a track begins.
+    SoundLost { publisher: PeerId, mid: Mid, tenths: u8 },
     /// A subscriber's shares changed, or its estimate did.
     Allocated { subscriber: PeerId, allocation: AllocationReport },
     /// The peer did not read its reliable data messages: its channels were closed.

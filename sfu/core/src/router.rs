@@ -4,6 +4,7 @@ mod allocate;
 mod bandwidth;
 mod control;
 mod data;
+mod heard;
 mod ingress;
 mod reports;
 mod rtcp;

@@ -5,6 +5,7 @@ mod cache;
 mod describe;
 mod fec;
 mod feedback;
+mod heard;
 mod keyframe;
 mod lateness;
 mod layer;
@@ -22,6 +23,7 @@ pub(crate) use cache::Stored;
 pub(crate) use cache::span;
 pub(crate) use describe::{CHAINS_MAX, Described, Scheme, Targets};
 pub(crate) use feedback::FeedbackRecorder;
+pub(crate) use heard::Heard;
 pub(crate) use layer::Layer;
 use layer::Via;
 pub(crate) use wants::Wants;
@@ -60,6 +62,8 @@ pub(crate) struct Track {
     /// Layers that arrive; while nothing does, those that did last: a muted camera comes back as what it was.
     pub alive: LayerSet,
     pub wants: Wants,
+    /// Of sound.
+    pub heard: Heard,
     /// Declared (source, its RTX), for layers whose source is known before its RTX is.
     declared: Vec<(Ssrc, Option<Ssrc>)>,
     /// Newest audio level, taken by the speaker choice.
@@ -401,6 +405,7 @@ impl Track {
             subscribers: Vec::new(),
             alive: LayerSet::default(),
             wants,
+            heard: Heard::default(),
             declared: Vec::new(),
             audio_level: None,
         }

@@ -80,6 +80,10 @@ impl Sessions {
                 let message = ServerMessage::Layers { mid: mid.to_string(), active: active.collect() };
                 self.tell(publisher, message);
             }
+            Event::SoundLost { publisher, mid, tenths } => {
+                let (mid, lost_percent) = (mid.to_string(), tenths * 10);
+                self.tell(publisher, ServerMessage::SoundLost { mid, lost_percent });
+            }
             Event::DataCut { peer } => self.tell(peer, ServerMessage::DataCut {}),
             Event::Allocated { subscriber, allocation } => {
                 self.tell(subscriber, translate::allocation_to_wire(&allocation));

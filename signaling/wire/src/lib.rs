@@ -385,6 +385,13 @@ pub enum ServerMessage {
         /// Every encoding, in the order of the offer; `rid` is left out for the one encoding of a track without simulcast.
         active: Vec<EncodingActive>,
     },
+    /// What is lost of one's own sound on the way to those who hear it, to one in four of them at least: an encoder that can make up for it inside
+    /// its packets should. Nothing is when a track begins.
+    SoundLost {
+        mid: String,
+        /// In tens.
+        lost_percent: u8,
+    },
     /// What this client gets over its link, and why: when that changes, and when the estimate moves.
     Quality {
         /// What the link to the client carries; null: it has sent no feedback yet.

@@ -430,6 +430,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
             },
         ),
         ("data_cut", ServerMessage::DataCut {}),
+        ("sound_lost", ServerMessage::SoundLost { mid: "0".into(), lost_percent: 70 }),
         ("stopped", ServerMessage::Stopped { sources: vec![Source::Microphone] }),
         (
             "room_changed",
@@ -654,6 +655,7 @@ fn server_type(message: &ServerMessage) -> &'static str {
         ServerMessage::Messages { .. } => "messages",
         ServerMessage::State { .. } => "state",
         ServerMessage::DataCut { .. } => "data_cut",
+        ServerMessage::SoundLost { .. } => "sound_lost",
         ServerMessage::Stopped { .. } => "stopped",
         ServerMessage::RoomChanged { .. } => "room_changed",
         ServerMessage::Permissions { .. } => "permissions",
@@ -677,7 +679,7 @@ fn fixtures_cover_every_message_and_the_document_describes_it() {
     let document = include_str!("../PROTOCOL.md");
     let client: BTreeSet<_> = client_messages().iter().map(|(_, m)| client_type(m)).collect();
     let server: BTreeSet<_> = server_messages().iter().map(|(_, m)| server_type(m)).collect();
-    assert_eq!((client.len(), server.len()), (19, 35), "one of the message types has no fixture");
+    assert_eq!((client.len(), server.len()), (19, 36), "one of the message types has no fixture");
     for (_, message) in client_messages() {
         assert_eq!(serde_json::to_value(&message).unwrap()["type"], client_type(&message));
     }

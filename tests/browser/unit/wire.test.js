@@ -8,7 +8,7 @@ const folder = new URL('../../../signaling/wire/fixtures/', import.meta.url);
 const fixtures = readdirSync(folder).filter((name) => name.endsWith('.json'));
 const read = (name) => readFileSync(new URL(name, folder), 'utf8');
 
-const SERVER = ['data_cut', 'held', 'waiting', 'waiting_room', 'moved', 'groups', 'value_set', 'attribute_changed', 'role_changed', 'stopped', 'room_changed', 'registered', 'invited', 'incoming', 'call_changed', 'posted', 'messages', 'state', 'done', 'permissions', 'joined', 'resumed', 'presence', 'answer', 'participant_joined', 'participant_left', 'track_changed', 'bindings', 'first_frame', 'need_slots', 'speakers', 'layers', 'quality', 'pong', 'error'];
+const SERVER = ['data_cut', 'sound_lost', 'held', 'waiting', 'waiting_room', 'moved', 'groups', 'value_set', 'attribute_changed', 'role_changed', 'stopped', 'room_changed', 'registered', 'invited', 'incoming', 'call_changed', 'posted', 'messages', 'state', 'done', 'permissions', 'joined', 'resumed', 'presence', 'answer', 'participant_joined', 'participant_left', 'track_changed', 'bindings', 'first_frame', 'need_slots', 'speakers', 'layers', 'quality', 'pong', 'error'];
 const CLIENT = ['history', 'set', 'register', 'invite', 'respond', 'post', 'received', 'state', 'moderate', 'join', 'hold', 'enter', 'resume', 'offer', 'track', 'prefer', 'stages', 'ping', 'leave'];
 
 test('every message has a fixture, and every fixture is one of client or server', () => {

@@ -40,6 +40,11 @@ impl Redundancy {
         self.lost = self.lost.max(lost.clamp(0.0, 1.0));
     }
 
+    /// 0.0-1.0, of late.
+    pub fn lost(self) -> f32 {
+        self.lost
+    }
+
     /// Copies of one packet. `now`: as many as there are at present.
     pub fn depth(self, now: u8) -> u8 {
         let reached =

@@ -28,6 +28,10 @@ impl Router {
         }
         self.agenda.stats.feedbacks_received += 1;
         self.repeat_lost(index, feedback);
+        // A report of reception comes once a second, if it comes.
+        if self.downlinks[index].bandwidth.lost() > WORTH_FROM {
+            self.hear_loss(index, |slot| slot.remote.is_none());
+        }
         self.update_rate(index);
     }
 

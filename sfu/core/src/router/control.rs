@@ -172,6 +172,8 @@ impl Router {
         self.downlinks[peer].slots[slot].bind(bound);
         if let Some(bound) = bound {
             self.uplinks[bound.index].tracks[usize::from(bound.track)].subscribers.push(to);
+            // What a link loses is known in the lobby, before the first word.
+            self.hear_loss(peer, |heard| heard.bound.is_some());
             self.allocate(peer);
             self.update_rate(peer);
         }

@@ -84,10 +84,7 @@ impl Router {
                 None => self.agenda.dropped.count(DropReason::FeedbackUnknownSsrc),
             }
         }
-        let Downlink { slots, bandwidth, .. } = &mut self.downlinks[index];
-        let lost = bandwidth.lost() as f32;
-        let sound = slots.iter_mut().filter(|slot| slot.kind == MediaKind::Audio);
-        sound.for_each(|slot| slot.redundancy.on_transport(lost));
+        self.hear_loss(index, |_| true);
     }
 
     fn on_nack(&mut self, index: usize, nack: &Nack, budget: &mut usize) {

@@ -8,6 +8,8 @@ use packet::media::{Codec, CodecConfig};
 use packet::rtcp::{Packet, ReceiverReport, ReceptionReport};
 use packet::rtp::Outgoing;
 use packet::{PayloadType, PeerId, RtpTime, SeqNo, Ssrc};
+use sfu_core::Event;
+use std::time::Instant;
 
 const RED: u8 = 63;
 
@@ -95,6 +97,40 @@ fn loss_that_answers_to_requests_hide_is_seen_in_transport_wide_feedback() {
     let last = heard.last().unwrap();
     assert_eq!(last.header.pt.0, RED);
     assert_eq!(red::split(&last.payload).unwrap().count(), 3, "two copies at 20 %");
+}
+
+/// What the publisher was told so far.
+fn told(world: &World) -> Vec<u8> {
+    let tenths = |(_, event): &(Instant, Event)| match event {
+        Event::SoundLost { publisher: PeerId(1), mid, tenths } => {
+            assert_eq!(mid.as_str(), "0");
+            Some(*tenths)
+        }
+        Event::SoundLost { publisher, .. } => panic!("{publisher:?} is heard by nobody"),
+        _ => None,
+    };
+    world.events.iter().filter_map(tenths).collect()
+}
+
+#[test]
+fn a_publisher_is_told_what_one_in_four_of_its_listeners_loses() {
+    let mut world = call();
+    let reports = |world: &mut World, lost: [f64; 3]| {
+        (2..=4).zip(lost).for_each(|(number, lost)| report(world, number, lost));
+        world.run(ms(1100));
+    };
+    assert_eq!(told(&world), [0u8; 0]);
+    reports(&mut world, [0.02, 0.0, 0.03]);
+    assert_eq!(told(&world), [0u8; 0], "what answers and copies repair is no news");
+    for _ in 0..3 {
+        reports(&mut world, [0.5, 0.0, 0.0]);
+    }
+    assert_eq!(told(&world), [5], "once; one of three is more than a quarter");
+    for _ in 0..20 {
+        reports(&mut world, [0.0, 0.0, 0.0]);
+    }
+    let told = told(&world);
+    assert!(told.is_sorted_by(|a, b| a > b) && told.last() == Some(&0), "{told:?}");
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! What those who hear a track lose of it: its publisher's encoder can put redundancy into the packets themselves, which costs everybody
+//! who hears it a little, so it is told what a quarter of them lose and not what the worst of them does.
+
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Heard {
+    /// Tenths of the packets.
+    told: u8,
+    looked: Option<Instant>,
+}
+
+/// Between two looks.
+const AGAIN: Duration = Duration::from_secs(1);
+/// One in so many loses that much.
+const ONE_IN: usize = 4;
+/// Less than a tenth more or less is nothing new.
+const NEWS: f32 = 0.75;
+
+impl Heard {
+    /// To be asked before [`Self::update`]: who hears it need not be looked at with every report of theirs.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.looked.is_none_or(|at| now.saturating_duration_since(at) >= AGAIN)
+    }
+
+    /// `lost`: of each who hears it, 0.0-1.0. What to tell, in tenths, if that is news.
+    pub fn update(&mut self, now: Instant, lost: impl Iterator<Item = f32>) -> Option<u8> {
+        self.looked = Some(now);
+        let (mut at_least, mut count) = ([0usize; 11], 0usize);
+        for lost in lost {
+            at_least[tenths(lost)] += 1;
+            count += 1;
+        }
+        let (mut worse, few) = (0, count.div_ceil(ONE_IN).max(1));
+        let shared = (0..=10).rev().find(|&tenth| {
+            worse += at_least[tenth];
+            worse >= few
+        });
+        let lost = shared.unwrap_or(0) as u8;
+        (std::mem::replace(&mut self.told, lost) != lost).then_some(lost)
+    }
+}
+
+fn tenths(lost: f32) -> usize {
+    (lost.clamp(0.0, 1.0) * 10.0 + 1.0 - NEWS).floor().min(10.0) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::start;
+
+    fn told(lost: &[f32]) -> Option<u8> {
+        Heard::default().update(start(), lost.iter().copied())
+    }
+
+    #[test]
+    fn what_one_alone_loses_is_told_and_of_many_what_a_quarter_of_them_loses() {
+        assert_eq!(told(&[0.7]), Some(7));
+        assert_eq!(told(&[0.0, 0.5]), Some(5));
+        let one_of_twenty: Vec<f32> = (0..20).map(|n| if n == 7 { 0.5 } else { 0.0 }).collect();
+        assert_eq!(told(&one_of_twenty), None);
+        let five_of_twenty: Vec<f32> =
+            (0..20).map(|n| if n % 4 == 0 { 0.3 + n as f32 * 0.02 } else { 0.01 }).collect();
+        assert_eq!(told(&five_of_twenty), Some(3));
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&[f32::NAN, 7.0, -1.0]), Some(10));
+    }
+
+    #[test]
+    fn only_news_is_told_and_looked_for_once_a_second() {
+        let mut heard = Heard::default();
+        let after = |ms| start() + Duration::from_millis(ms);
+        assert!(heard.is_due(after(0)));
+        assert_eq!(heard.update(after(0), [0.52].into_iter()), Some(5));
+        assert!(!heard.is_due(after(999)) && heard.is_due(after(1000)));
+        assert_eq!(heard.update(after(1000), [0.55].into_iter()), None);
+        assert_eq!(heard.update(after(2000), [0.05].into_iter()), Some(0));
+    }
+}
