@@ -9,6 +9,7 @@
 
 use packet::RtpTime;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Window of the minimum. Longer follows clock drift too slowly; shorter takes a burst of delay for the baseline.
@@ -24,6 +25,9 @@ const RESAMPLE: Duration = Duration::from_millis(500);
 /// Entries remembered: 20 s, as long as `repair` remembers. The newest weighs just less than what the quantile leaves out, so that one
 /// spike is not waited for and two are.
 const ENTRIES: usize = 40;
+/// One event lasts so many of them at most, and is over after so many without.
+const EVENT_MAX: usize = 8;
+const OVER: usize = 2;
 /// Half seconds over which the fastest packet is forgotten: a minute.
 const FLOOR_MEMORY: f64 = 120.0;
 /// Before anything is known.
@@ -126,10 +130,16 @@ impl DelayEstimator {
         self.largest.push_back(delay);
         let fastest_us = self.baseline.front().map_or(0, |&(_, transit_us)| transit_us);
         let mut weights = [0u32; BUCKETS];
+        // What by now every packet is late by is no jitter any more, but the way.
+        let delay_us =
+            |entry: &Largest| entry.relative_us.min(entry.transit_us.saturating_sub(fastest_us)).max(0);
+        let delays: Vec<i64> = self.largest.iter().map(delay_us).collect();
+        let once = happened_once(&delays);
         // The n-th weighs n: what a sender's first probes did to a narrow link is soon outvoted.
-        for (entry, weight) in self.largest.iter().zip(1..) {
-            // What by now every packet is late by is no jitter any more, but the way.
-            let us = entry.relative_us.min(entry.transit_us.saturating_sub(fastest_us)).max(0);
+        for ((at, us), weight) in delays.into_iter().enumerate().zip(1..) {
+            if once.contains(&at) {
+                continue;
+            }
             let step = (us as u128 / BUCKET.as_micros()).min(BUCKETS as u128 - 1);
             weights[step as usize] += weight;
         }
@@ -187,6 +197,16 @@ impl DelayEstimator {
     }
 }
 
+/// The half seconds of one event, a link that got narrower or stood still, if it is over and there was no other like it: it may not come again.
+fn happened_once(delays: &[i64]) -> Range<usize> {
+    let Some((peak, largest)) = delays.iter().enumerate().max_by_key(|(_, us)| **us) else { return 0..0 };
+    let is_part = |us: &i64| *us > largest / 2;
+    let from = peak - delays[..peak].iter().rev().take_while(|us| is_part(us)).count();
+    let to = peak + delays[peak..].iter().take_while(|us| is_part(us)).count();
+    let alone = delays.iter().filter(|us| is_part(us)).count() == to - from;
+    if alone && to - from <= EVENT_MAX && to + OVER <= delays.len() { from..to } else { 0..0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +252,22 @@ mod tests {
         assert_eq!(once.target(), Duration::from_millis(20));
         once.rebase();
         assert_eq!(once.recent_max(), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_happened_once_is_not_waited_for_once_it_is_over() {
+        // A queue that fills and drains within 2 s.
+        let event = |from: u32, n: u32| {
+            if (from..from + 100).contains(&n) {
+                Duration::from_millis(400) / 50 * n.abs_diff(from + 50).abs_diff(50)
+            } else {
+                Duration::ZERO
+            }
+        };
+        assert!(fed(0, 1100, |n| event(1000, n)).target() > PACKET * 10, "it may go on");
+        assert_eq!(fed(0, 1200, |n| event(1000, n)).target(), PACKET);
+        let twice = fed(0, 1200, |n| event(600, n) + event(1000, n)).target();
+        assert!(twice > PACKET * 10, "it comes again: {twice:?}");
     }
 
     #[test]

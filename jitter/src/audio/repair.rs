@@ -21,6 +21,12 @@ const REMEMBERED: usize = 1000;
 /// So many frames in a row without any delay or loss (8 s of 20 ms), and what was before is another network: who comes out of a bad
 /// place need not wait for the memory to run out.
 const CALM: usize = 400;
+/// So many in a row that are late or missing (0.5 to 4 s of 20 ms) are one event: a link that got narrower, a cut. What happened once may not come
+/// again. Once it is over for so many frames (1 s) ...
+const LONG: std::ops::Range<usize> = 25..200;
+const OVER: usize = 50;
+/// ... it counts like so many.
+const ONCE: usize = 5;
 /// Frames waiting for their copies: with 2.5 ms frames 640 ms are 256.
 const PENDING_MAX: usize = 256;
 
@@ -123,13 +129,53 @@ impl Repair {
             deep_from[usize::from(deep.min(exact))] += 1;
         }
         let (mut exact, mut heard) = (0, 0);
+        let forgiven = self.forgiven();
         for (index, outcome) in outcomes.iter_mut().enumerate() {
             exact += exact_from[index];
             heard += deep_from[index];
             outcome.deep = (heard - exact) as f32 * share;
-            outcome.missing = (self.settled.len() as u32 - heard) as f32 * share;
+            outcome.missing = (self.settled.len() as u32 - heard - forgiven[index]) as f32 * share;
         }
         outcomes
+    }
+
+    /// Of the frames that are missing at each delay those that do not count: all but [`ONCE`] of a long run that is over, if it is the only one.
+    fn forgiven(&self) -> [u32; STEPS] {
+        let mut runs = [Runs::default(); STEPS];
+        for (at, &(exact, deep)) in self.settled.iter().enumerate() {
+            runs.iter_mut().take(exact.min(deep).into()).for_each(|runs| runs.add(at));
+        }
+        runs.map(|runs| match runs.only {
+            Some((end, length)) if end + OVER < self.settled.len() && LONG.contains(&length) => {
+                (length - ONCE) as u32
+            }
+            _ => 0,
+        })
+    }
+}
+
+/// Frames in a row that are missing.
+#[derive(Clone, Copy, Debug, Default)]
+struct Runs {
+    /// Where the last one ends, and its length.
+    last: Option<(usize, usize)>,
+    /// The long one, if there is only one.
+    only: Option<(usize, usize)>,
+    long: usize,
+}
+
+impl Runs {
+    fn add(&mut self, at: usize) {
+        // A frame that was in time does not end it.
+        let length = match self.last {
+            Some((end, length)) if at - end <= 2 => length + 1,
+            _ => 1,
+        };
+        self.last = Some((at, length));
+        self.long += usize::from(length == LONG.start);
+        if length >= LONG.start {
+            self.only = Some((at, length)).filter(|_| self.long == 1);
+        }
     }
 }
 
@@ -191,6 +237,30 @@ mod tests {
         assert!(settle(600..990, 0) > 0.2, "it may be a pause of the losses");
         assert_eq!(settle(990..1001, 0), 0.0);
         assert!(settle(1001..2000, 300) > 0.0, "one loss in six seconds is remembered");
+    }
+
+    /// What counts as missing after 300 frames, of which these were lost, and `calm` more.
+    fn missing_after(lost: &[(i64, i64)], calm: i64) -> f32 {
+        let mut repair = Repair::default();
+        for n in 0..300 + calm {
+            repair.expect(n * FRAME);
+            if !lost.iter().any(|(from, to)| (*from..*to).contains(&n)) {
+                repair.exact(n * FRAME, MS);
+            }
+        }
+        repair.settle_before(i64::MAX);
+        repair.outcomes()[0].missing * (300 + calm) as f32
+    }
+
+    #[test]
+    fn what_happened_once_is_not_waited_for_once_it_is_over() {
+        let counts = |lost: &[(i64, i64)], calm| missing_after(lost, calm).round();
+        assert_eq!(counts(&[(240, 300)], 40), 60.0, "it may go on");
+        assert_eq!(counts(&[(240, 300)], 60), 5.0);
+        assert_eq!(counts(&[(100, 160), (240, 300)], 60), 120.0, "it comes again");
+        assert_eq!(counts(&[(280, 300)], 60), 20.0, "a burst is no event");
+        assert_eq!(counts(&[(50, 300)], 60), 250.0, "this is what the network is like");
+        assert_eq!(counts(&[(20, 21), (60, 63), (240, 300)], 60), 9.0, "single losses are what they are");
     }
 
     #[test]
