@@ -14,8 +14,9 @@ pub(crate) struct Heard {
 const AGAIN: Duration = Duration::from_secs(1);
 /// One in so many loses that much.
 const ONE_IN: usize = 4;
-/// Less than a tenth more or less is nothing new.
-const NEWS: f32 = 0.75;
+/// Less than so many hundredths more or less than was told is nothing new: a network between two tenths would make an encoder change its mind
+/// every second.
+const NEWS: usize = 8;
 
 impl Heard {
     /// To be asked before [`Self::update`]: who hears it need not be looked at with every report of theirs.
@@ -26,23 +27,24 @@ impl Heard {
     /// `lost`: of each who hears it, 0.0-1.0. What to tell, in tenths, if that is news.
     pub fn update(&mut self, now: Instant, lost: impl Iterator<Item = f32>) -> Option<u8> {
         self.looked = Some(now);
-        let (mut at_least, mut count) = ([0usize; 11], 0usize);
+        // How many lose so many hundredths.
+        let (mut by_percent, mut count) = ([0usize; 101], 0usize);
         for lost in lost {
-            at_least[tenths(lost)] += 1;
+            by_percent[(lost.clamp(0.0, 1.0) * 100.0).round() as usize] += 1;
             count += 1;
         }
         let (mut worse, few) = (0, count.div_ceil(ONE_IN).max(1));
-        let shared = (0..=10).rev().find(|&tenth| {
-            worse += at_least[tenth];
+        let shared = (0..=100).rev().find(|&percent| {
+            worse += by_percent[percent];
             worse >= few
         });
-        let lost = shared.unwrap_or(0) as u8;
-        (std::mem::replace(&mut self.told, lost) != lost).then_some(lost)
+        let percent = shared.unwrap_or(0);
+        if percent.abs_diff(usize::from(self.told) * 10) < NEWS {
+            return None;
+        }
+        self.told = ((percent + 5) / 10) as u8;
+        Some(self.told)
     }
-}
-
-fn tenths(lost: f32) -> usize {
-    (lost.clamp(0.0, 1.0) * 10.0 + 1.0 - NEWS).floor().min(10.0) as usize
 }
 
 #[cfg(test)]
@@ -75,6 +77,10 @@ mod tests {
         assert_eq!(heard.update(after(0), [0.52].into_iter()), Some(5));
         assert!(!heard.is_due(after(999)) && heard.is_due(after(1000)));
         assert_eq!(heard.update(after(1000), [0.55].into_iter()), None);
-        assert_eq!(heard.update(after(2000), [0.05].into_iter()), Some(0));
+        assert_eq!(heard.update(after(2000), [0.02].into_iter()), Some(0));
+        // A network between two tenths, and what is reported of it.
+        let wavering =
+            (3..60).filter_map(|n| heard.update(after(n * 1000), [0.07 + 0.01 * (n % 3) as f32].into_iter()));
+        assert_eq!(wavering.collect::<Vec<_>>(), [1]);
     }
 }
