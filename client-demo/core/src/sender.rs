@@ -11,10 +11,11 @@
 
 use crate::SendError;
 use crate::publish::{Frame, Track};
-use crate::stream::{Leaves, Stored, Unprotected};
+use crate::stream::{Leaves, Stored, Stream, Unprotected};
 use bwe::pacing::{Budget, ProbeBudget};
 use bwe::{Controller, Kind, ProbeId, Sent};
 use packet::ext::{AudioLevel, ExtensionMap};
+use packet::fec::ahead::{Ahead, COPY_AFTER};
 use packet::media::MediaKind;
 use packet::rtcp::{Nack, ReceptionReport, TransportFeedback};
 use packet::{Bitrate, Mid, NtpTime, SeqNo, Ssrc};
@@ -31,8 +32,14 @@ pub(crate) struct Sender {
     budget: Budget,
     /// What may be sent again.
     repeats: Budget,
-    /// Bits a second that were, smoothed over a second; and as of when.
-    repeated: (f64, Instant),
+    /// What was.
+    repeated: Rate,
+    /// Pictures, sent for the first time.
+    pictures: Rate,
+    /// When it was last known what the path carries, since it was full: what it loses may then follow the rate.
+    full: Option<Instant>,
+    /// Copies of what nobody has missed yet: when the next one may leave, and how many in all.
+    ahead: VecDeque<(Instant, Waiting, usize)>,
     probe: Option<ProbeBudget>,
 }
 
@@ -51,8 +58,6 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 /// Of the estimate, what may be sent again: where the loss is more than that, repetitions are lost as well, and what is sent
 /// beyond the estimate may be what is lost.
 const REPEATED_SHARE: f64 = 0.5;
-/// What was sent again is a rate over this time.
-const REPEATED_OVER: Duration = Duration::from_secs(1);
 /// Saved up of it: a picture that was lost as a whole is asked for at once.
 const REPEATED_BURST: Duration = Duration::from_millis(500);
 /// IPv4, UDP and the SRTP tag: what a packet takes on the wire besides what is written here.
@@ -62,11 +67,33 @@ const VIDEO_SHARE: f64 = 0.93;
 /// Opus at 32 kb/s in packets of 20 ms, with all headers.
 const AUDIO_RATE: Bitrate = Bitrate::kbps(62);
 
+/// After a path was full nothing goes ahead on it for so long.
+const FULL_FOR: Duration = Duration::from_secs(20);
+
+#[derive(Clone)]
 struct Waiting {
     track: usize,
     stream: usize,
     kind: Kind,
     stored: Stored,
+}
+
+/// Bits a second, smoothed over a second; and as of when.
+#[derive(Clone, Copy)]
+struct Rate {
+    bits: f64,
+    at: Instant,
+}
+
+impl Rate {
+    fn add(&mut self, bytes: usize) {
+        self.bits += bytes as f64 * 8.0;
+    }
+
+    fn forget(&mut self, now: Instant) {
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        *self = Self { bits: self.bits * (-since).exp(), at: now };
+    }
 }
 
 impl Sender {
@@ -81,7 +108,10 @@ impl Sender {
             wanted: None,
             budget: Budget::new(now, rate, BURST),
             repeats: Budget::new(now, rate, REPEATED_BURST),
-            repeated: (0.0, now),
+            repeated: Rate { bits: 0.0, at: now },
+            pictures: Rate { bits: 0.0, at: now },
+            full: None,
+            ahead: VecDeque::new(),
             probe: None,
         }
     }
@@ -133,7 +163,7 @@ impl Sender {
             if may && !waits.iter().any(is_there) {
                 let bytes = stored.payload.len() + WIRE_OVERHEAD;
                 self.repeats.spend(bytes);
-                self.repeated.0 += bytes as f64 * 8.0 / REPEATED_OVER.as_secs_f64();
+                self.repeated.add(bytes);
                 waits.push_back(Waiting { track: index, stream, kind: Kind::Rtx, stored: stored.clone() });
             }
         }
@@ -147,7 +177,8 @@ impl Sender {
 
     /// What the other end says it gets of one of our sources: `round_trip`, if that could be told.
     pub fn report(&mut self, report: &ReceptionReport, round_trip: Option<Duration>) {
-        let Some((track, _)) = self.find(report.ssrc) else { return };
+        let Some((track, layer)) = self.find(report.ssrc) else { return };
+        track.streams[layer].on_report(report.fraction_lost);
         if let Some(sound) = &mut track.sound {
             sound.on_report(report.fraction_lost);
             round_trip.into_iter().for_each(|rtt| sound.set_round_trip(rtt));
@@ -156,19 +187,26 @@ impl Sender {
 
     pub fn feedback(&mut self, now: Instant, feedback: &TransportFeedback) {
         self.controller.on_transport_feedback(now, feedback);
+        if self.controller.estimate().knows_capacity {
+            self.full = Some(now);
+        }
     }
 
     /// What the encoders, which follow the estimate from now on, could use for video; nothing above it is probed for.
     pub fn set_video_wanted(&mut self, now: Instant, video: Bitrate) {
         let wire = (video.0 as f64 / VIDEO_SHARE) as u64;
-        let wanted = Bitrate(wire + AUDIO_RATE.0 + self.repeated.0 as u64);
+        let streams = self.tracks.iter().flat_map(|track| &track.streams);
+        let ahead =
+            streams.filter_map(|stream| self.ahead_of(now, stream)).map(Ahead::wants).fold(1.0, f64::max);
+        let repairs = self.repeated.bits.max(wire as f64 * (ahead - 1.0));
+        let wanted = Bitrate(wire + AUDIO_RATE.0 + repairs as u64);
         self.wanted = Some(wanted);
         self.controller.set_wanted(now, wanted);
     }
 
     /// What the estimate leaves for video, without headers.
     pub fn video_budget(&self) -> Bitrate {
-        let taken = AUDIO_RATE.0 + self.repeated.0 as u64;
+        let taken = AUDIO_RATE.0 + self.repeated.bits as u64;
         let rate = self.controller.rate().0.saturating_sub(taken);
         Bitrate((rate as f64 * VIDEO_SHARE) as u64)
     }
@@ -195,7 +233,8 @@ impl Sender {
         let waits = self.waiting.iter().skip(REPEATED).any(|line| !line.is_empty());
         let paced = self.budget.next().filter(|_| waits);
         let probe = self.probe.as_ref().and_then(ProbeBudget::next);
-        [paced, probe, self.controller.poll_timeout()].into_iter().flatten().min()
+        let ahead = self.ahead.front().map(|(at, ..)| self.budget.next().map_or(*at, |paced| paced.max(*at)));
+        [paced, probe, ahead, self.controller.poll_timeout()].into_iter().flatten().min()
     }
 
     /// The next packet that may leave.
@@ -215,8 +254,7 @@ impl Sender {
         let drain = bytes as f64 * 8.0 / WAIT_MAX.as_secs_f64();
         self.budget.set_rate(now, self.controller.pacing_rate(now).max(Bitrate(drain as u64)));
         self.repeats.set_rate(now, Bitrate((self.controller.rate().0 as f64 * REPEATED_SHARE) as u64));
-        let since = now.saturating_duration_since(self.repeated.1).as_secs_f64();
-        self.repeated = (self.repeated.0 * (-since / REPEATED_OVER.as_secs_f64()).exp(), now);
+        [&mut self.repeated, &mut self.pictures].into_iter().for_each(|rate| rate.forget(now));
         let wants_more = self.wanted.is_some_and(|wanted| wanted > self.controller.estimate().rate);
         if wants_more && self.probe.is_none() && self.padding().is_some() {
             self.probe = self.controller.poll_probe(now).map(ProbeBudget::new);
@@ -237,11 +275,30 @@ impl Sender {
                 self.probe = None;
             }
         }
-        let media = self.waiting.iter_mut().skip(REPEATED).find(|line| !line.is_empty())?;
-        if self.wanted.is_some() && !self.budget.allows(now) {
-            return None;
+        let paced = self.wanted.is_some() && !self.budget.allows(now);
+        let media = self.waiting.iter_mut().skip(REPEATED).find(|line| !line.is_empty());
+        match media {
+            _ if paced => None,
+            Some(line) => Some((line.pop_front()?, None)),
+            None => Some((self.next_copy(now)?, None)),
         }
-        Some((media.pop_front()?, None))
+    }
+
+    fn next_copy(&mut self, now: Instant) -> Option<Waiting> {
+        while self.ahead.pop_front_if(|(at, ..)| *at + COPY_AFTER < now).is_some() {}
+        let (_, copy, copies) = self.ahead.pop_front_if(|(at, ..)| *at <= now)?;
+        if copies > 1 {
+            self.ahead.push_back((now + COPY_AFTER, copy.clone(), copies - 1));
+        }
+        self.repeated.add(copy.stored.payload.len() + WIRE_OVERHEAD);
+        Some(copy)
+    }
+
+    /// What goes ahead of loss of a stream, if anything does. Not where loss may follow the rate, nor for whose encoder follows nothing.
+    fn ahead_of(&self, now: Instant, stream: &Stream) -> Option<Ahead> {
+        self.wanted?;
+        let full = self.full.is_some_and(|at| now.saturating_duration_since(at) < FULL_FOR);
+        Ahead::new(stream.lost().into(), self.controller.estimate().rtt).filter(|_| !full)
     }
 
     /// A repetition of the newest video packet of the highest layer: fills a probe, and may even repair something.
@@ -266,24 +323,39 @@ impl Sender {
         leaves: Leaves<'_>,
         probe: Option<ProbeId>,
     ) -> Option<Unprotected> {
+        if waiting.kind == Kind::Media {
+            let ahead = self.ahead_of(now, &self.tracks[waiting.track].streams[waiting.stream]);
+            let copies =
+                ahead.map_or(0, |ahead| ahead.copies(self.pictures.bits as u64, self.controller.rate().0));
+            if copies > 0 {
+                self.ahead.push_back((
+                    now + COPY_AFTER,
+                    Waiting { kind: Kind::Fec, ..waiting.clone() },
+                    copies,
+                ));
+            }
+        }
         let Waiting { track: index, stream, kind, stored } = waiting;
         let track = &mut self.tracks[index];
         let (mid, codec) = (track.mid, &track.codec);
         let source = &mut track.streams[stream];
         let packet = match kind {
-            Kind::Rtx | Kind::Padding => {
+            Kind::Rtx | Kind::Padding | Kind::Fec => {
                 source.rtx_ssrc.and(codec.rtx)?;
                 let again = kind == Kind::Rtx && track.kind == MediaKind::Video;
                 track.sent.retransmitted += u64::from(again);
                 source.repeat(mid, codec, &stored, leaves).ok()?
             }
-            Kind::Audio | Kind::Media | Kind::Fec => source.send(mid, codec, stored, leaves).ok()?,
+            Kind::Audio | Kind::Media => source.send(mid, codec, stored, leaves).ok()?,
         };
         let size = packet.len + WIRE_OVERHEAD;
         let seq = SeqNo(leaves.transport_sequence);
         self.transport_sequence = leaves.transport_sequence.wrapping_add(1);
         self.controller.packet_sent(now, Sent { seq, size, kind, probe });
         self.budget.spend(size);
+        if kind == Kind::Media {
+            self.pictures.add(size);
+        }
         if let Some(running) = self.probe.as_mut().filter(|_| probe.is_some()) {
             running.sent(size);
         }

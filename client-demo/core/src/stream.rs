@@ -13,6 +13,8 @@ use std::time::Instant;
 
 /// Packets kept for retransmission: a second at 5 Mbit/s.
 const HISTORY: usize = 512;
+/// Of the smoothed share of lost packets, what is kept with each better report.
+const LOST_KEPT: f32 = 0.7;
 /// A whole packet with all extensions and the SRTP tag.
 const BUFFER: usize = 1500;
 
@@ -30,6 +32,9 @@ pub(crate) struct Stream {
     last: Option<(RtpTime, Instant)>,
     packets: u32,
     octets: u32,
+    /// Share of its packets that the other end says were lost, at least in two reports in a row; down slowly. And in the last report.
+    lost: f32,
+    last_lost: f32,
 }
 
 /// A packet without the numbers that it gets when it leaves.
@@ -87,7 +92,20 @@ impl Stream {
             last: None,
             packets: 0,
             octets: 0,
+            lost: 0.0,
+            last_lost: 0.0,
         }
+    }
+
+    /// As the other end counts it (RFC 3550), 1/256.
+    pub fn on_report(&mut self, fraction_lost: u8) {
+        let reported = f32::from(fraction_lost) / 256.0;
+        let lost = reported.min(std::mem::replace(&mut self.last_lost, reported));
+        self.lost = lost.max(self.lost * LOST_KEPT + lost * (1.0 - LOST_KEPT));
+    }
+
+    pub fn lost(&self) -> f32 {
+        self.lost
     }
 
     /// The next packet's number.

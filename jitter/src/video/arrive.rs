@@ -202,7 +202,6 @@ impl VideoBuffer {
             self.given_up = self.given_up.max(Some(last));
         }
         for frame in outcome.frames {
-            self.timing.repair.frame(self.timing.timeline.lateness(now, frame.timestamp));
             if !frame.repaired {
                 let media_us = frame.timestamp.saturating_mul(100) / 9;
                 self.timing.jitter.frame(now, media_us, frame.len);
@@ -243,6 +242,7 @@ impl VideoBuffer {
         self.frame_bytes = 0;
         self.references.reset();
         (self.frontier, self.open, self.given_up, self.first_arrival) = (None, None, None, None);
+        self.whole_since = None;
         self.nack.clear();
         self.overdue.restart();
         if let Some(fec) = &mut self.fec {

@@ -88,6 +88,8 @@ pub struct VideoBuffer {
     pub(super) rhythm: Rhythm,
     pub(super) first_arrival: Option<Instant>,
     pub(super) last_shown: Option<(RtpTime, Instant)>,
+    /// When the last picture handed on could be decoded.
+    pub(super) whole_since: Option<Instant>,
     pub(super) stats: Stats,
 }
 
@@ -115,6 +117,7 @@ impl VideoBuffer {
             rhythm: Rhythm::default(),
             first_arrival: None,
             last_shown: None,
+            whole_since: None,
             stats: Stats::default(),
             config,
         }

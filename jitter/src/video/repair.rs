@@ -1,4 +1,5 @@
-//! How long frames take to be whole, retransmissions and FEC included: a histogram that forgets, and its quantile.
+//! How long frames take to be whole, with all before them, retransmissions and FEC included: a histogram that forgets, and its
+//! quantile.
 //!
 //! Nothing is modelled: bursts, the round trip, doubled retransmissions and FEC all show in when frames are complete.
 
@@ -27,7 +28,7 @@ impl Default for Repair {
 }
 
 impl Repair {
-    /// A frame was whole so much later than its media time.
+    /// A frame could be decoded so much later than its media time.
     pub fn frame(&mut self, lateness: Duration) {
         let bucket = (lateness.as_micros() / BUCKET.as_micros()) as usize;
         // At the start each frame weighs as much as those before it.

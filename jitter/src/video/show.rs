@@ -63,6 +63,11 @@ impl VideoBuffer {
         }
         self.skip_to(last);
         let top = &taken[taken.len() - 1];
+        // It could not be decoded before what it refers to: a late picture makes those behind it late.
+        let refers = self.whole_since.filter(|_| !taken[0].keyframe);
+        let whole = refers.map_or(top.completed, |before| before.max(top.completed));
+        self.whole_since = Some(whole);
+        self.timing.repair.frame(self.timing.timeline.lateness(whole, top.timestamp));
         let (timestamp, render) = (top.timestamp, self.timing.render_at(top.timestamp));
         self.open = (!top.ends_picture && !left_out).then_some(timestamp);
         let render_at = render.map_or(now, |at| at.max(now + self.timing.ahead()));

@@ -384,6 +384,7 @@ impl Controller {
             rate: self.rate,
             source: self.source,
             usage: self.trendline.usage(),
+            knows_capacity: self.aimd.knows_capacity(),
             loss: self.loss.loss(),
             inherent_loss: self.loss.inherent(),
             loss_limit: self.loss.limit(),

@@ -44,6 +44,8 @@ pub struct Estimate {
     pub rate: Bitrate,
     pub source: Source,
     pub usage: Usage,
+    /// It was seen of late what the link carries: more would be lost, or wait.
+    pub knows_capacity: bool,
     /// Share of the packets sent lately that were reported lost, 0 to 1; settled some 100 ms after sending.
     pub loss: f64,
     /// The part of it that does not follow the rate, 0 to 1.

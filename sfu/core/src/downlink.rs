@@ -189,6 +189,6 @@ impl Downlink {
         let possible = self.session.fec_types().is_some();
         self.session.fec_overhead =
             if possible { self.protection.overhead(now, self.session.rtt) } else { 0.0 };
-        self.queue.repair.set_ahead(self.session.fec_overhead);
+        self.queue.repair.set_fec(self.session.fec_overhead);
     }
 }

@@ -53,6 +53,8 @@ drop_reasons! {
     NotConnected = "not_connected",
     /// A layer this subscriber does not receive.
     OtherLayer = "other_layer",
+    /// A copy ahead of loss: more important packets wait.
+    NoRoomAhead = "no_room_ahead",
     /// The subscriber is sent nothing of this source for now: hidden, no bandwidth, beyond last-N, not loud.
     Paused = "paused",
     /// Video before the keyframe that a subscriber waits for.

@@ -356,7 +356,8 @@ impl Router {
             |departed| {
                 match departed.class {
                     crate::downlink::Class::Padding => stats.padding_bytes += departed.len as u64,
-                    crate::downlink::Class::Fec => stats.fec_sent += 1,
+                    crate::downlink::Class::Ahead if departed.media.is_some() => stats.copies_ahead += 1,
+                    crate::downlink::Class::Ahead => stats.fec_sent += 1,
                     _ => {}
                 }
                 if remembers {

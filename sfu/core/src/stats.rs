@@ -31,6 +31,8 @@ pub struct Stats {
     pub fec_recovered: u64,
     /// Repair packets sent to subscribers.
     pub fec_sent: u64,
+    /// Packets of pictures sent once more before anybody missed them.
+    pub copies_ahead: u64,
     /// Transport-wide feedback of subscribers that was read.
     pub feedbacks_received: u64,
     /// Probe clusters that were begun.

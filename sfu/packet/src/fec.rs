@@ -7,6 +7,7 @@
 //!  byte 0 (P X CC)   byte 1 (M PT)   timestamp (4)   length of the rest (2)   the rest: CSRCs, extension, payload, padding
 //! ```
 
+pub mod ahead;
 pub mod flexfec;
 pub mod red;
 pub mod ulpfec;

@@ -126,7 +126,7 @@ fn signaling(page: &mut Page, sessions: &Stats, cap: &ConnectionCap) {
 
 type RouterCounter = (&'static str, &'static str, fn(&sfu_core::Stats) -> u64);
 
-const ROUTER_COUNTERS: [RouterCounter; 22] = [
+const ROUTER_COUNTERS: [RouterCounter; 23] = [
     ("sampan_sfu_datagrams_in_total", "Datagrams that reached the forwarder.", |s| s.datagrams_in),
     ("sampan_sfu_bytes_in_total", "Bytes that reached the forwarder.", |s| s.bytes_in),
     ("sampan_sfu_packets_in_total", "RTP packets taken in.", |s| s.packets_in),
@@ -143,6 +143,9 @@ const ROUTER_COUNTERS: [RouterCounter; 22] = [
         s.fec_recovered
     }),
     ("sampan_sfu_fec_sent_total", "Repair packets (FEC) sent to subscribers.", |s| s.fec_sent),
+    ("sampan_sfu_copies_ahead_total", "Packets sent once more before anybody missed them.", |s| {
+        s.copies_ahead
+    }),
     ("sampan_sfu_nacks_received_total", "Packets that subscribers asked for again.", |s| s.nacks_received),
     ("sampan_sfu_retransmissions_total", "Packets sent again to subscribers.", |s| s.retransmissions),
     ("sampan_sfu_subscriber_feedbacks_total", "Transport-wide feedback of subscribers.", |s| {

@@ -45,6 +45,7 @@ pub const ROWS: &[Row] = &[
     loss::LOSS_2,
     loss::LOSS_10,
     loss::LOSS_30,
+    loss::LOSS_50,
     outage::SHORT,
     outage::LONG,
     outage::LONGER,

@@ -77,7 +77,7 @@ impl Bandwidth {
             Class::Audio => Kind::Audio,
             Class::Rtcp | Class::Base | Class::Enhancement => Kind::Media,
             Class::Rtx => Kind::Rtx,
-            Class::Fec => Kind::Fec,
+            Class::Ahead => Kind::Fec,
             // Feedback never speaks of data channels.
             Class::Padding | Class::Data => Kind::Padding,
         };
@@ -169,6 +169,12 @@ impl Bandwidth {
     /// Share of packets lost of late, 0.0-1.0.
     pub fn lost(&self) -> f64 {
         self.controller.lost()
+    }
+
+    /// What is lost is not known to follow the rate.
+    pub fn loses_by_chance(&self) -> bool {
+        let estimate = self.controller.estimate();
+        estimate.inherent_loss > estimate.loss / 2.0
     }
 
     /// For how long the path has not answered, if it does not.

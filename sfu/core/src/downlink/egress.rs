@@ -324,7 +324,7 @@ impl Queue {
         mut departed: impl FnMut(Departed),
         mut dropped: impl FnMut(DropReason),
     ) -> Option<Batch> {
-        self.pacer.release(now, &mut self.waiting);
+        self.pacer.release(now, &mut self.waiting, &mut dropped);
         loop {
             if self.waiting.is_empty() {
                 return None;
@@ -344,7 +344,7 @@ impl Queue {
                 let Queued { stream, class, probe, .. } = self.waiting[i];
                 let item = std::mem::replace(&mut self.waiting[i].item, Item::Taken);
                 // It waits with the pictures whose numbers it shares, and counts as what it is.
-                let class = if matches!(item, Item::Fec(_)) { Class::Fec } else { class };
+                let class = if matches!(item, Item::Fec(_)) { Class::Ahead } else { class };
                 let out = &mut buffer[batch.len..];
                 let number = self.transport_sequence;
                 let slot = slots.get(usize::from(stream / 2));

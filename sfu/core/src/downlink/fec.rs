@@ -7,6 +7,7 @@
 //! ```
 //! Repair packets take numbers of the slot's own stream: what comes after them is counted on.
 
+use packet::fec::ahead::leaves_rounds;
 use packet::fec::ulpfec;
 use packet::{PayloadType, RtpTime, SeqNo};
 use std::time::{Duration, Instant};
@@ -21,11 +22,6 @@ pub(crate) struct Protection {
     held_until: Option<Instant>,
 }
 
-/// From capture to the screen, and what of it rendering takes: pictures that come later are not waited for.
-const LATENCY_BUDGET: Duration = Duration::from_millis(400);
-const RENDER: Duration = Duration::from_millis(20);
-/// Rounds of requests that make FEC unnecessary: what two of them leave at 30 % loss, one repair packet in three would.
-const ROUNDS: u32 = 2;
 /// Share of loss from which on there is FEC, and below which no longer.
 const LOST: (f32, f32) = (0.02, 0.01);
 /// Of the smoothed share that is kept with each better report.
@@ -55,17 +51,10 @@ impl Protection {
         if self.held_until.is_some_and(|until| now < until) {
             return 0.0;
         }
-        let enough_rounds = rtt.is_none_or(|rtt| rounds(rtt) >= ROUNDS);
         let limit = if self.is_on { LOST.1 } else { LOST.0 };
-        self.is_on = self.lost >= limit && !enough_rounds;
+        self.is_on = self.lost >= limit && !leaves_rounds(rtt);
         if self.is_on { (self.lost * PER_LOSS).min(OVERHEAD_MAX) } else { 0.0 }
     }
-}
-
-/// Rounds of asking and answering that fit the budget beside the way here itself.
-fn rounds(rtt: Duration) -> u32 {
-    let left = LATENCY_BUDGET.saturating_sub(RENDER + rtt / 2);
-    left.as_micros().checked_div(rtt.as_micros()).map_or(u32::MAX, |rounds| rounds as u32)
 }
 
 /// Payload types of a subscriber that takes ULPFEC.

@@ -1,7 +1,7 @@
 //! When what waits for one destination leaves: as fast as its link takes it, what matters most first.
 //!
 //! ```text
-//!  push ─► lines, one a class:  RTCP │ audio │ RTX │ base │ enhancement │ FEC │ padding
+//!  push ─► lines, one a class:  RTCP │ audio │ RTX │ base │ enhancement │ ahead │ padding
 //!                                 │     │      └── while the modelled queue of the link is short ──┐
 //!  release, once a drain:         └─ always ─┘                                                     └─► batch
 //! ```
@@ -21,6 +21,7 @@ use super::egress::{Queued, is_rtx};
 use crate::DropReason;
 use bwe::{Probe, ProbeId, ProbeReason};
 use packet::Bitrate;
+use packet::fec::ahead::COPY_AFTER;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,8 @@ pub(crate) enum Class {
     Base,
     /// Video that nothing in the base layer refers to.
     Enhancement,
-    Fec,
+    /// FEC, and copies of what nobody misses yet.
+    Ahead,
     /// Fills a probe.
     Padding,
     /// Of data channels.
@@ -44,7 +46,7 @@ pub(crate) enum Class {
 
 impl Class {
     const COUNT: usize = Self::Data as usize + 1;
-    const WAITING: [Self; 5] = [Self::Rtx, Self::Base, Self::Enhancement, Self::Fec, Self::Padding];
+    const WAITING: [Self; 5] = [Self::Rtx, Self::Base, Self::Enhancement, Self::Ahead, Self::Padding];
 }
 
 /// How full the lines are: slots decide by it what they still send. Nothing is dropped here, where it has a sequence
@@ -86,8 +88,8 @@ struct Line {
 #[derive(Debug, Default)]
 pub(crate) struct Pacer {
     lines: [VecDeque<Queued>; Class::COUNT],
-    /// Second copies, by the time from which they may leave.
-    later: VecDeque<(Instant, Queued)>,
+    /// Copies yet to come: when the next one may leave, and how many in all.
+    later: VecDeque<(Instant, Queued, u8)>,
     /// Of whoever uses data channels.
     data: Option<Box<DataLine>>,
     /// Of packets that may have to wait.
@@ -108,6 +110,8 @@ pub(crate) struct Pacer {
 
 /// Between two releases of what waits: the packets of one tick for one address are one batch.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
+/// Copies ahead of loss are left out while more than this waits: those of a key frame may take a moment.
+const AHEAD_BEHIND: Duration = Duration::from_millis(80);
 /// What may stand in the link's queue because of us, as time at the estimate. Three frames of a 600 kb/s camera, and
 /// less than what an audio buffer absorbs.
 const LINK_QUEUE: Duration = Duration::from_millis(40);
@@ -140,12 +144,14 @@ impl Pacer {
         Ok(())
     }
 
-    /// A packet that is not to leave before `at`; times never go back from one call to the next.
-    pub fn push_later(&mut self, at: Instant, queued: Queued) -> Result<(), DropReason> {
+    /// So many copies, one after the other, some time from now.
+    pub fn push_copies(&mut self, now: Instant, queued: Queued, copies: usize) -> Result<(), DropReason> {
         if self.packets + self.later.len() >= PACKETS_MAX {
             return Err(DropReason::QueueFull);
         }
-        self.later.push_back((at, queued));
+        if copies > 0 {
+            self.later.push_back((now + COPY_AFTER, queued, copies as u8));
+        }
         Ok(())
     }
 
@@ -261,13 +267,20 @@ impl Pacer {
     }
 
     /// Moves to `out` what may leave now.
-    pub fn release(&mut self, now: Instant, out: &mut Vec<Queued>) {
+    pub fn release(&mut self, now: Instant, out: &mut Vec<Queued>, mut dropped: impl FnMut(DropReason)) {
         if let Some(pace) = self.pace() {
             self.link.leak(now, pace);
         }
-        while let Some((_, queued)) = self.later.pop_front_if(|(at, _)| *at <= now) {
+        while let Some((_, queued, copies)) = self.later.pop_front_if(|(at, ..)| *at <= now) {
+            if queued.class == Class::Ahead && self.delay() > AHEAD_BEHIND {
+                dropped(DropReason::NoRoomAhead);
+                continue;
+            }
             // There was room for it when it was put here.
             let _ = self.push(queued);
+            if copies > 1 {
+                self.later.push_back((now + COPY_AFTER, queued, copies - 1));
+            }
         }
         if self.packets > 0 {
             for class in [Class::Rtcp, Class::Audio] {
@@ -345,7 +358,7 @@ impl Pacer {
             .then(|| now + self.pace().map_or(Duration::ZERO, |pace| self.link.below_in(self.depth(), pace)));
         [
             paced,
-            self.later.front().map(|(at, _)| *at),
+            self.later.front().map(|(at, ..)| *at),
             self.data.as_ref().and_then(|data| data.next_release(now)),
         ]
         .into_iter()
@@ -372,6 +385,10 @@ mod tests {
         made.id
     }
 
+    fn no_drop(reason: DropReason) {
+        panic!("{reason:?}");
+    }
+
     fn ms(n: u64) -> Instant {
         start() + Duration::from_millis(n)
     }
@@ -382,7 +399,7 @@ mod tests {
         let mut at = from_ms;
         loop {
             let mut out = Vec::new();
-            pacer.release(ms(at), &mut out);
+            pacer.release(ms(at), &mut out, no_drop);
             all.extend(out.iter().map(|q| (at, q.stream, q.len)));
             let Some(next) = pacer.next_release(ms(at)) else { return all };
             assert!(next > ms(at));
@@ -401,7 +418,7 @@ mod tests {
                 for _ in 0..3 {
                     pacer.push(packet(1, Class::Base, 1000)).unwrap();
                 }
-                pacer.release(ms(frame * 40), &mut out);
+                pacer.release(ms(frame * 40), &mut out, no_drop);
                 assert!(!pacer.has_work(), "frame {frame} waits at {rate:?}");
             }
         }
@@ -416,13 +433,13 @@ mod tests {
         }
         assert_eq!(pacer.pressure(), Pressure::High);
         let mut out = Vec::new();
-        pacer.release(ms(0), &mut out);
+        pacer.release(ms(0), &mut out, no_drop);
         // 40 ms of 550 kb/s, and the packet that reaches it.
         assert_eq!(out.len(), 3);
         for at in [1, 7, 113] {
             pacer.push(packet(0, Class::Audio, 100)).unwrap();
             let mut out = Vec::new();
-            pacer.release(ms(at), &mut out);
+            pacer.release(ms(at), &mut out, no_drop);
             assert_eq!(out[0].stream, 0, "audio leaves at once, first");
         }
         let sent = drain(&mut pacer, 115);
@@ -441,7 +458,7 @@ mod tests {
         pacer.link.leak(ms(0), Bitrate::kbps(330));
         pacer.link.add(10_000);
         for (stream, class) in [
-            (10, Class::Fec),
+            (10, Class::Ahead),
             (2, Class::Enhancement),
             (4, Class::Enhancement),
             (6, Class::Base),
@@ -489,10 +506,10 @@ mod tests {
         while pacer.is_probing() {
             let mut out = Vec::new();
             let mut portion = 0;
-            pacer.release(ms(at), &mut out);
+            pacer.release(ms(at), &mut out, no_drop);
             while pacer.padding_wanted() > 0 {
                 pacer.push(packet(2, Class::Padding, 500)).unwrap();
-                pacer.release(ms(at), &mut out);
+                pacer.release(ms(at), &mut out, no_drop);
                 portion += 1;
             }
             assert!(portion <= 4, "{portion} at {at} ms");

@@ -2,6 +2,7 @@
 
 use super::bucket::Bucket;
 use packet::Bitrate;
+use packet::fec::ahead::Ahead;
 use std::time::{Duration, Instant};
 
 /// A leg that loses is repaired for what it loses; beyond that, a quarter of what it is sent is all that requests can
@@ -16,7 +17,9 @@ pub(crate) struct Repair {
     /// Share of the packets of this leg that feedback reports lost.
     loss: f64,
     /// FEC for each byte of media: then losses are asked for only so that later pictures have what they refer to.
-    ahead: f64,
+    fec: f64,
+    /// Packets of pictures are sent again before anybody misses them.
+    ahead: Option<Ahead>,
     /// Nothing is known of the link yet, and so many bytes may still be sent twice.
     pub starting: bool,
     first_bytes: usize,
@@ -37,6 +40,8 @@ const MARGIN: f64 = 1.25;
 /// the leg has room for it beside the media; a second one earlier where there is room.
 const DOUBLED_FROM: f64 = 0.4;
 const DOUBLED_WITH_ROOM_FROM: f64 = 0.1;
+/// Beyond what copies ahead of loss take: rates vary, and the estimate does.
+const TO_SPARE: f64 = 1.1;
 /// Less is noise of the measurement.
 const NOTICED_FROM: f64 = 0.02;
 /// The key frame of a small layer, sent twice: whoever loses a packet of it would see nothing for a round trip more.
@@ -55,7 +60,8 @@ impl Default for Repair {
             rate: Bitrate::kbps(300),
             media: MEDIA_MIN,
             loss: 0.0,
-            ahead: 0.0,
+            fec: 0.0,
+            ahead: None,
             starting: false,
             first_bytes: FIRST_BYTES,
             young: false,
@@ -65,19 +71,28 @@ impl Default for Repair {
 }
 
 impl Repair {
-    pub fn set(&mut self, now: Instant, rate: Bitrate, media: Bitrate, loss: f64) {
+    /// `by_chance`: what is lost does not follow the rate, so sending more of it is an answer. `rtt`: without queues.
+    pub fn set(
+        &mut self,
+        now: Instant,
+        rate: Bitrate,
+        media: Bitrate,
+        (loss, by_chance): (f64, bool),
+        rtt: Option<Duration>,
+    ) {
         self.spent.leak(now, self.budget());
         (self.rate, self.media, self.loss) = (rate, media.max(MEDIA_MIN), loss.clamp(0.0, 1.0));
+        self.ahead = Ahead::new(loss, rtt).filter(|_| by_chance);
     }
 
     /// So much FEC for each byte of media from now on.
-    pub fn set_ahead(&mut self, overhead: f32) {
-        self.ahead = overhead.into();
+    pub fn set_fec(&mut self, overhead: f32) {
+        self.fec = overhead.into();
     }
 
     /// How often each packet that is asked for is sent.
     pub fn copies(&self) -> usize {
-        if self.ahead > 0.0 {
+        if self.fec > 0.0 {
             return 1;
         }
         let room = |copies| self.rate.0 as f64 > self.media.0 as f64 * (1.0 + self.expected(copies));
@@ -91,26 +106,34 @@ impl Repair {
 
     /// Repairs as a multiple of the media, with so many copies of each.
     fn expected(&self, copies: usize) -> f64 {
-        self.loss / (1.0 - self.loss.min(0.9)) * copies as f64 * MARGIN + self.ahead * MARGIN
+        self.loss / (1.0 - self.loss.min(0.9)) * copies as f64 * MARGIN + self.fec * MARGIN
     }
 
     /// What a leg has to carry so that `media` arrives on it, repairs sent twice included.
     pub fn with_repairs(&self, media: Bitrate) -> Bitrate {
         let share = if self.loss > NOTICED_FROM {
-            self.expected(if self.ahead > 0.0 { 1 } else { 2 }).min(SHARE_MAX)
+            self.expected(if self.fec > 0.0 { 1 } else { 2 }).min(SHARE_MAX)
         } else {
             0.0
         };
-        Bitrate((media.0 as f64 * (1.0 + share)) as u64)
+        let ahead = self.ahead.filter(|_| self.fec == 0.0).map_or(0.0, |ahead| ahead.wants() * TO_SPARE);
+        Bitrate((media.0 as f64 * (1.0 + share).max(ahead)) as u64)
     }
 
-    /// May `len` bytes be sent a second time before anybody misses them? Then they are spent.
-    pub fn spend_first(&mut self, len: usize) -> bool {
-        let may = self.starting && self.first_bytes >= len;
-        if may {
+    /// Anything is sent again before somebody misses it.
+    pub fn is_ahead(&self) -> bool {
+        self.ahead.is_some() || self.starting && self.first_bytes > 0
+    }
+
+    /// How often `len` bytes may be sent again before anybody misses them: then they are spent.
+    pub fn spend_ahead(&mut self, len: usize) -> usize {
+        let first = self.starting && self.first_bytes >= len;
+        if first {
             self.first_bytes -= len;
         }
-        may
+        // FEC goes ahead already.
+        let ahead = self.ahead.filter(|_| self.fec == 0.0);
+        ahead.map_or(0, |ahead| ahead.copies(self.media.0, self.rate.0)).max(usize::from(first))
     }
 
     pub fn budget(&self) -> Bitrate {
@@ -143,7 +166,7 @@ mod tests {
     /// kb/s granted to somebody who asks all the time, after the first burst.
     fn granted(rate: Bitrate, media: Bitrate, loss: f64) -> u64 {
         let mut repair = Repair::default();
-        repair.set(start(), rate, media, loss);
+        repair.set(start(), rate, media, (loss, true), None);
         let mut bytes = 0;
         for i in 0..12_000u64 {
             let now = start() + Duration::from_millis(i);
@@ -173,14 +196,27 @@ mod tests {
     #[test]
     fn the_first_bytes_are_sent_twice_until_something_is_known() {
         let mut repair = Repair::default();
-        assert!(!repair.spend_first(1000), "not even begun");
+        assert_eq!(repair.spend_ahead(1000), 0, "not even begun");
         repair.starting = true;
-        let twice = (0..100).filter(|_| repair.spend_first(1000)).count();
+        let twice: usize = (0..100).map(|_| repair.spend_ahead(1000)).sum();
         assert_eq!(twice, FIRST_BYTES / 1000);
         let mut known = Repair { starting: true, ..Repair::default() };
-        assert!(known.spend_first(1000));
+        assert_eq!(known.spend_ahead(1000), 1);
         known.starting = false;
-        assert!(!known.spend_first(1000));
+        assert_eq!((known.spend_ahead(1000), known.is_ahead()), (0, false));
+    }
+
+    #[test]
+    fn copies_go_ahead_of_loss_by_chance_unless_fec_does() {
+        let mut repair = Repair::default();
+        let mut ahead = |by_chance, fec| {
+            repair.set_fec(fec);
+            repair.set(start(), Bitrate::kbps(9000), Bitrate::kbps(1000), (0.3, by_chance), None);
+            repair.spend_ahead(1000)
+        };
+        assert_eq!([ahead(true, 0.0), ahead(false, 0.0), ahead(true, 0.9)], [1, 0, 0]);
+        repair.set_fec(0.0);
+        assert!(repair.with_repairs(Bitrate::kbps(1000)) > Bitrate::kbps(2500), "it is probed for");
     }
 
     #[test]
@@ -195,7 +231,7 @@ mod tests {
             (9000, 0.05, 1),
             (9000, 0.15, 2),
         ] {
-            repair.set(start(), Bitrate::kbps(rate), Bitrate::kbps(1000), loss);
+            repair.set(start(), Bitrate::kbps(rate), Bitrate::kbps(1000), (loss, true), None);
             assert_eq!(repair.copies(), copies, "{rate} {loss}");
         }
     }

@@ -413,9 +413,8 @@ impl Slot {
         self.octets = self.octets.wrapping_add(payload_len as u32);
         self.meter.add(now, len);
         self.last_sent = Some(nanos);
-        let has_rtx = self.rtx.is_some() && mapped.rtx.is_some();
-        if self.kind == MediaKind::Video && has_rtx && queue.repair.spend_first(len) {
-            self.send_twice(now, &sent, (stored, source.payloads, clock_offset), session, queue);
+        if self.kind == MediaKind::Video && queue.repair.is_ahead() {
+            self.send_ahead(now, &sent, (stored, source.payloads, clock_offset), session, queue);
         }
         if let Some(inner) = red {
             let (_, packet) = source.layer(layer).cache.get(stored.ext_seq).ok_or(DropReason::CacheMiss)?;

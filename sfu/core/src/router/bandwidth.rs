@@ -55,11 +55,12 @@ impl Router {
         let used = bandwidth.sent_rate(self.now).0 + bandwidth.repair_rate(self.now).0;
         let room = used * ROOM_TENTHS / 10 <= bandwidth.rate(self.now).0;
         // And only of loss by chance: as long as it may follow the rate, more of it is no answer.
-        let by_chance = bandwidth.estimate().inherent_loss > bandwidth.estimate().loss / 2.0;
-        let unasked = room && by_chance;
+        let unasked = room && bandwidth.loses_by_chance();
         for (slot, seq) in lost {
             let Some(slot) = slots.get_mut(usize::from(slot)) else { continue };
-            if !(unasked || young && slot.kind == MediaKind::Video) {
+            // Another copy of it is there.
+            let arrived = slot.has_arrived(seq);
+            if arrived || !(unasked || young && slot.kind == MediaKind::Video) {
                 continue;
             }
             let found = |from, seq| cached(uplinks, from, seq);
@@ -104,7 +105,8 @@ impl Router {
         bandwidth.set_goal(next_step.map(|step| queue.repair.with_repairs(step)));
         let rate = bandwidth.rate(self.now);
         queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)), Some(rate));
-        queue.repair.set(self.now, rate, bandwidth.sent_rate(self.now), bandwidth.lost());
+        let loss = (bandwidth.lost(), bandwidth.loses_by_chance());
+        queue.repair.set(self.now, rate, bandwidth.sent_rate(self.now), loss, bandwidth.estimate().rtt);
         let was_first = std::mem::replace(&mut queue.repair.starting, bandwidth.is_first(self.now));
         let first_ended = was_first && !queue.repair.starting;
         queue.repair.young = bandwidth.is_young(self.now);

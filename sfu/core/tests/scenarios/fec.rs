@@ -167,7 +167,7 @@ impl Watched {
 }
 
 #[test]
-fn at_300_ms_and_30_percent_loss_most_pictures_are_whole_in_time_with_fec_and_few_without() {
+fn at_300_ms_and_30_percent_loss_most_pictures_are_whole_in_time_with_fec_or_with_copies() {
     let delay = ms(150);
     let shares = [true, false].map(|takes_fec| {
         let mut world = call(delay, takes_fec);
@@ -180,7 +180,7 @@ fn at_300_ms_and_30_percent_loss_most_pictures_are_whole_in_time_with_fec_and_fe
         seen.in_time(&world, ms(400))
     });
     assert!(shares[0] > 0.8, "with FEC: {shares:?}");
-    assert!(shares[1] < 0.45, "without: {shares:?}");
+    assert!(shares[1] > 0.7, "with copies: {shares:?}");
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn at_half_loss_repairs_are_sent_twice_each_with_a_number_of_its_own() {
         let slot = &world.router.peer_stats(PeerId(2)).unwrap().slots[1];
         let refused: u64 =
             ["nack_repeated", "nack_over_budget"].iter().map(|reason| world.dropped(reason)).sum();
-        (slot.nacked.saturating_sub(refused), slot.retransmitted)
+        (slot.nacked as i64 - refused as i64, slot.retransmitted as i64)
     };
     let before = counts(&world);
     world.run(ms(4000));

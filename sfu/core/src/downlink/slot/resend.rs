@@ -14,9 +14,6 @@ use std::time::{Duration, Instant};
 /// With no round trip known: shorter than any path on which a second request makes sense.
 const RESEND_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Between two copies: longer than a burst of loss on a radio link, shorter than a round trip.
-const COPY_AFTER: Duration = Duration::from_millis(10);
-
 /// Finds a stored packet by its source and number there: what it is, what its publisher's payload types mean, and the
 /// publisher's clock offset.
 pub(crate) type Found<'a> = Option<(&'a Stored, &'a Payloads, Option<i64>)>;
@@ -39,6 +36,10 @@ impl Slot {
     /// Feedback says that this packet, or a copy of it, arrived.
     pub fn on_arrived(&mut self, seq: SeqNo) {
         self.history.arrived(seq);
+    }
+
+    pub fn has_arrived(&self, seq: SeqNo) -> bool {
+        self.history.find(seq).is_some_and(|sent| sent.arrived)
     }
 
     /// Sends a packet again that is known to be lost, unless it was just now.
@@ -82,10 +83,7 @@ impl Slot {
                 return Err(DropReason::NackOverBudget);
             }
             queue.push(again)?;
-            for copy in 1..copies {
-                let at = now + COPY_AFTER * copy as u32;
-                queue.pacer.push_later(at, again)?;
-            }
+            queue.pacer.push_copies(now, again, copies - 1)?;
             self.meter.add(now, again.len * copies);
         }
         self.history.resent(lost, now);
@@ -93,9 +91,9 @@ impl Slot {
         Ok(copies)
     }
 
-    /// A second copy of what was just sent, once everything else that waits is out. Where there is no RTX for it, or no room, the one
-    /// that was sent has to do.
-    pub(super) fn send_twice(
+    /// Copies of what was just sent, once everything else that waits is out. Where there is no RTX for it, or no room, the one that was
+    /// sent has to do.
+    pub(super) fn send_ahead(
         &mut self,
         now: Instant,
         sent: &Sent,
@@ -103,8 +101,12 @@ impl Slot {
         session: &Session,
         queue: &mut Queue,
     ) {
-        if let Ok(again) = self.again(sent, found, session, Class::Padding) {
-            let _ = queue.pacer.push_later(now + COPY_AFTER, again);
+        // The first ones of a call wait for their turn, whatever else does.
+        let class = if queue.repair.starting { Class::Padding } else { Class::Ahead };
+        let Ok(again) = self.again(sent, found, session, class) else { return };
+        let copies = queue.repair.spend_ahead(again.len);
+        if queue.pacer.push_copies(now, again, copies).is_ok() {
+            self.meter.add(now, again.len * copies);
         }
     }
 

@@ -1,0 +1,119 @@
+//! Copies of a picture's packets that go out before anybody misses one. Where a lot is lost a request and its answer are lost too, and
+//! a picture that is a round trip late holds up all that refer to it; a copy costs what it weighs.
+//!
+//! ```text
+//!   30 % lost, room for twice the media:   packet ─10 ms─ copy        9 % are left to be asked for
+//! ```
+
+use std::time::Duration;
+
+/// From capture to the screen, and what of it rendering takes: pictures that come later are not waited for.
+const LATENCY_BUDGET: Duration = Duration::from_millis(400);
+const RENDER: Duration = Duration::from_millis(20);
+/// Rounds of requests that bring back enough of what is lost.
+const ROUNDS: u32 = 2;
+/// Share of the packets that may be left to requests, and where those come too late: to nobody.
+const LEFT: f64 = 0.1;
+const LEFT_UNASKED: f64 = 0.03;
+const COPIES_MAX: usize = 6;
+/// Of the rate of a path, what media and all that repairs it may take: beyond, there is one copy less.
+const FILLED: f64 = 0.85;
+/// A request is answered so often, and answers are lost too.
+const ANSWERS: f64 = 2.5;
+
+/// Between two copies: longer than a burst of loss on a radio link, shorter than a round trip.
+pub const COPY_AFTER: Duration = Duration::from_millis(10);
+
+/// What is lost can be asked for, and once more, and is still in time. `rtt`: without queues.
+pub fn leaves_rounds(rtt: Option<Duration>) -> bool {
+    rtt.is_none_or(|rtt| {
+        let left = LATENCY_BUDGET.saturating_sub(RENDER + rtt / 2);
+        left.as_micros().checked_div(rtt.as_micros()).is_none_or(|rounds| rounds >= u128::from(ROUNDS))
+    })
+}
+
+/// How many copies a path should have that loses packets by chance.
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead {
+    /// 0.0-1.0.
+    lost: f64,
+    wanted: usize,
+}
+
+impl Ahead {
+    /// `None`: so little is lost that requests do.
+    pub fn new(lost: f64, rtt: Option<Duration>) -> Option<Self> {
+        if lost <= LEFT {
+            return None;
+        }
+        let lost = lost.min(1.0);
+        let goal = if leaves_rounds(rtt) { LEFT } else { LEFT_UNASKED };
+        let wanted = (1..COPIES_MAX).find(|&copies| left(lost, copies) <= goal).unwrap_or(COPIES_MAX);
+        Some(Self { lost, wanted })
+    }
+
+    /// What each byte of media takes in all with so many copies of it, requests for what is left answered.
+    fn weight(self, copies: usize) -> f64 {
+        1.0 + copies as f64 + left(self.lost, copies) / (1.0 - self.lost.min(0.9)) * ANSWERS
+    }
+
+    /// For each byte of media, what a path has to carry that is to take all copies.
+    pub fn wants(self) -> f64 {
+        self.weight(self.wanted) / FILLED
+    }
+
+    /// Copies beside each packet: as many as there is room for where media takes so much of a path's rate.
+    pub fn copies(self, media: u64, rate: u64) -> usize {
+        let fits = |copies: &usize| media as f64 * self.weight(*copies) <= rate as f64 * FILLED;
+        (1..=self.wanted).rev().find(fits).unwrap_or(0)
+    }
+}
+
+/// Share of the packets of which neither they nor any copy arrive.
+fn left(lost: f64, copies: usize) -> f64 {
+    lost.powi(copies as i32 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn copies_follow_the_loss_as_far_as_there_is_room() {
+        for (lost, rate, copies) in [
+            (0.0, 9000, 0),
+            (0.1, 9000, 0),
+            (0.3, 9000, 1),
+            (0.3, 3000, 1),
+            (0.3, 2000, 0),
+            (0.5, 9000, 3),
+            (0.5, 5000, 2),
+            (0.5, 3000, 0),
+            (0.7, 12_000, 6),
+            (0.7, 5000, 0),
+            (1.0, 9000, 0),
+        ] {
+            let ahead = Ahead::new(lost, Some(MS * 100));
+            assert_eq!(ahead.map_or(0, |ahead| ahead.copies(1000, rate)), copies, "{lost} {rate}");
+        }
+    }
+
+    #[test]
+    fn more_of_them_where_nothing_can_be_asked_for_in_time() {
+        assert!(leaves_rounds(None) && leaves_rounds(Some(Duration::ZERO)) && leaves_rounds(Some(MS * 150)));
+        assert!(!leaves_rounds(Some(MS * 160)));
+        let copies = |rtt: u32| Ahead::new(0.3, Some(MS * rtt)).unwrap().copies(1000, 9000);
+        assert_eq!((copies(100), copies(300)), (1, 2));
+    }
+
+    #[test]
+    fn a_path_that_carries_what_is_wanted_gets_every_copy() {
+        for percent in 11..=99 {
+            let ahead = Ahead::new(f64::from(percent) / 100.0, None).unwrap();
+            let rate = (1_000_000.0 * ahead.wants()).ceil() as u64;
+            assert_eq!(ahead.copies(1_000_000, rate), ahead.wanted, "{percent} %");
+        }
+    }
+}
