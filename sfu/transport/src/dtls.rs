@@ -71,7 +71,6 @@ pub(crate) struct Dtls {
     exhausted: bool,
     repeat_at: Option<Instant>,
     deadline: Option<Instant>,
-    buffer: Vec<u8>,
 }
 
 /// The last flight of a 1.2 server. Nobody acknowledges it, and whoever missed it says so only when a timer that doubles
@@ -173,7 +172,6 @@ impl Dtls {
             exhausted: false,
             repeat_at: None,
             deadline: None,
-            buffer: vec![0; BUFFER_LEN],
         })
     }
 
@@ -281,9 +279,10 @@ impl Dtls {
     fn drain(&mut self, now: Instant, steps: &mut Vec<Step>) {
         let mut forged_goodbye = false;
         let mut begun = false;
+        let (mut buffer, mut larger) = ([0; BUFFER_LEN], Vec::new());
         loop {
             let Some(inner) = self.inner.as_mut() else { return };
-            match inner.poll_output(&mut self.buffer) {
+            match inner.poll_output(if larger.is_empty() { &mut buffer } else { &mut larger }) {
                 dimpl::Output::Packet(bytes) => {
                     // The wait for an answer counts from the last transmission.
                     self.repeat_at = None;
@@ -300,7 +299,7 @@ impl Dtls {
                     }
                     steps.push(Step::Send(bytes));
                 }
-                dimpl::Output::BufferTooSmall { needed } => self.buffer.resize(needed, 0),
+                dimpl::Output::BufferTooSmall { needed } => larger.resize(needed, 0),
                 dimpl::Output::Timeout(at) => {
                     if forged_goodbye {
                         return self.begin_anew(now, steps);

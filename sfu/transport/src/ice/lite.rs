@@ -22,7 +22,7 @@ const SILENT_TIME: Duration = Duration::from_secs(6);
 pub(crate) struct Lite {
     local: Credentials,
     /// Still valid while an ICE restart is under way, until the peer nominates under the new ones.
-    previous: Option<Credentials>,
+    previous: Option<Box<Credentials>>,
     remote: IceCredentials,
     checked: Checked,
     path: Option<Path>,
@@ -66,7 +66,7 @@ impl Lite {
     pub fn restart(&mut self, local: IceCredentials, remote: IceCredentials) {
         if local != self.local.values {
             let old = std::mem::replace(&mut self.local, Credentials::new(local, &remote.ufrag));
-            self.previous = Some(old);
+            self.previous = Some(Box::new(old));
         }
         self.local.remote_ufrag.clone_from(&remote.ufrag);
         self.remote = remote;
@@ -100,7 +100,7 @@ impl Lite {
         }
         let (local_ufrag, remote_ufrag) = message.split_username().ok_or(DropReason::StunMalformed)?;
         let current = self.local.values.ufrag == local_ufrag;
-        let credentials = if current { Some(&self.local) } else { self.previous.as_ref() }
+        let credentials = if current { Some(&self.local) } else { self.previous.as_deref() }
             .filter(|it| it.values.ufrag == local_ufrag && it.remote_ufrag == remote_ufrag)
             .ok_or(DropReason::StunOtherUser)?;
         if !message.verify(&[], |_, parts| sign(&credentials.key, parts)) {

@@ -16,11 +16,19 @@ const SHA1_KEY_LEN: usize = 20;
 /// `E`: the packet is encrypted. We never send or accept any other.
 const ENCRYPTED: u32 = 0x8000_0000;
 
-/// The large variant is the one that is used: a box would cost the hot path a step.
-#[expect(clippy::large_enum_variant)]
 pub enum Cipher {
-    Gcm { key: LessSafeKey, salt: [u8; 12] },
-    CounterMode { key: EncryptingKey, salt: [u8; 14], authentication: hmac::Key },
+    Gcm {
+        key: LessSafeKey,
+        salt: [u8; 12],
+    },
+    /// Its keys take 1.7 KiB, and few peers choose it.
+    CounterMode(Box<CounterMode>),
+}
+
+pub struct CounterMode {
+    key: EncryptingKey,
+    salt: [u8; 14],
+    authentication: hmac::Key,
 }
 
 impl Cipher {
@@ -50,11 +58,11 @@ impl Cipher {
             Profile::AeadAes256Gcm => &AES_256_GCM,
             Profile::AeadAes128Gcm => &AES_128_GCM,
             Profile::Aes128CmHmacSha1_80 => {
-                return Ok(Self::CounterMode {
+                return Ok(Self::CounterMode(Box::new(CounterMode {
                     key: EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, key)?)?,
                     salt,
                     authentication: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, authentication),
-                });
+                })));
             }
         };
         let mut short = [0; 12];
@@ -65,7 +73,7 @@ impl Cipher {
     pub fn tag_len(&self) -> usize {
         match self {
             Self::Gcm { .. } => GCM_TAG_LEN,
-            Self::CounterMode { .. } => SHA1_TAG_LEN,
+            Self::CounterMode(_) => SHA1_TAG_LEN,
         }
     }
 
@@ -86,7 +94,8 @@ impl Cipher {
                 let sealed = key.seal_in_place_separate_tag(nonce, Aad::from(&clear[..]), payload)?;
                 tag[..GCM_TAG_LEN].copy_from_slice(sealed.as_ref());
             }
-            Self::CounterMode { key, salt, authentication } => {
+            Self::CounterMode(keys) => {
+                let CounterMode { key, salt, authentication } = &**keys;
                 apply_keystream(key, salt, ssrc, index, payload)?;
                 let computed = rtp_tag(authentication, packet, index);
                 tag[..SHA1_TAG_LEN].copy_from_slice(&computed);
@@ -112,7 +121,8 @@ impl Cipher {
                 let (clear, payload) = body.split_at_mut(header);
                 key.open_in_place_separate_tag(nonce, Aad::from(&clear[..]), tag, payload)?;
             }
-            Self::CounterMode { key, salt, authentication } => {
+            Self::CounterMode(keys) => {
+                let CounterMode { key, salt, authentication } = &**keys;
                 verify_slices_are_equal(&rtp_tag(authentication, body, index), tag)?;
                 apply_keystream(key, salt, ssrc, index, &mut body[header..])?;
             }
@@ -143,7 +153,8 @@ impl Cipher {
                 buffer[len..len + GCM_TAG_LEN].copy_from_slice(tag.as_ref());
                 buffer[len + GCM_TAG_LEN..][..SRTCP_INDEX_LEN].copy_from_slice(&trailer);
             }
-            Self::CounterMode { key, salt, authentication } => {
+            Self::CounterMode(keys) => {
+                let CounterMode { key, salt, authentication } = &**keys;
                 apply_keystream(key, salt, ssrc, u64::from(index), &mut buffer[RTCP_CLEAR_LEN..len])?;
                 buffer[len..len + SRTCP_INDEX_LEN].copy_from_slice(&trailer);
                 let (signed, tag) = buffer.split_at_mut(len + SRTCP_INDEX_LEN);
@@ -162,7 +173,7 @@ impl Cipher {
         }
         let at = match self {
             Self::Gcm { .. } => packet.len() - SRTCP_INDEX_LEN,
-            Self::CounterMode { .. } => rest,
+            Self::CounterMode(_) => rest,
         };
         let word = super::be32(packet, at);
         (word & ENCRYPTED != 0).then_some(word & !ENCRYPTED)
@@ -179,7 +190,8 @@ impl Cipher {
                 let payload = &mut body[RTCP_CLEAR_LEN..];
                 key.open_in_place_separate_tag(nonce, Aad::from(aad), &trailer[..GCM_TAG_LEN], payload)?;
             }
-            Self::CounterMode { key, salt, authentication } => {
+            Self::CounterMode(keys) => {
+                let CounterMode { key, salt, authentication } = &**keys;
                 let (signed, tag) = packet.split_at_mut(len + SRTCP_INDEX_LEN);
                 let computed = hmac::sign(authentication, signed);
                 verify_slices_are_equal(&computed.as_ref()[..SHA1_TAG_LEN], tag)?;
@@ -330,7 +342,8 @@ mod tests {
         salt.copy_from_slice(&hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD"));
         let key = hex("2B7E151628AED2A6ABF7158809CF4F3C");
         let cipher = Cipher::from_session_keys(Profile::Aes128CmHmacSha1_80, &key, salt, &[0; 20]).unwrap();
-        let Cipher::CounterMode { key, .. } = &cipher else { panic!("counter mode asked for") };
+        let Cipher::CounterMode(keys) = &cipher else { panic!("counter mode asked for") };
+        let key = &keys.key;
         let mut zeroes = [0; 48];
         apply_keystream(key, &salt, 0, 0, &mut zeroes).unwrap();
         let expected = "E03EAD0935C95E80E166B16DD92B4EB4 D23513162B02D0F72A43A2FE4A5F97AB \

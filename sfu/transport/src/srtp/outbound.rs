@@ -227,6 +227,12 @@ impl Outbound {
         if self.ssrcs.len() >= SSRCS_MAX {
             return Err(ProtectError::TooManySsrcs);
         }
+        if self.streams.len() == self.streams.capacity() {
+            // As many come as there are slots, and not twice as many.
+            let more = (self.streams.len() / 4).max(4);
+            self.ssrcs.reserve_exact(more);
+            self.streams.reserve_exact(more);
+        }
         self.ssrcs.insert(at, ssrc);
         self.streams.insert(at, Stream { window: None, counter: Counter::starting_at(first) });
         Ok(at)
