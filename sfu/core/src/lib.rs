@@ -23,13 +23,13 @@ mod drop_reason;
 mod event;
 mod meter;
 mod payloads;
-mod pieces;
 mod random;
 mod router;
 mod speakers;
 mod stats;
 mod timers;
 mod uplink;
+mod window;
 
 pub use command::Command;
 pub use config::{Config, Shedding};

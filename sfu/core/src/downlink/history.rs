@@ -2,7 +2,7 @@
 
 use super::munger::ActiveTargets;
 use super::{Ids, SourceRef};
-use crate::pieces::Pieces;
+use crate::window::Window;
 use packet::media::MediaKind;
 use packet::{ExtSeq, RtpTime, SeqNo};
 use std::collections::VecDeque;
@@ -24,11 +24,13 @@ pub(crate) struct Sent {
 
 #[derive(Clone, Debug)]
 pub(crate) struct History {
-    entries: Pieces<Entry>,
+    entries: Window<Entry>,
+    /// Milliseconds that an entry is kept.
+    keep: u16,
     highest: u64,
     /// What the entries' times count from, and when the newest was sent.
     start: Option<Instant>,
-    newest: Option<(Instant, u16)>,
+    newest: Option<Instant>,
     /// Where the entries' packets came from, with the newest number of each; newest last.
     sources: Vec<Known>,
     /// The number of the last source that was new.
@@ -86,13 +88,14 @@ const RECENT: u64 = 64;
 
 impl History {
     pub fn new(kind: MediaKind) -> Self {
-        let entries = match kind {
-            MediaKind::Audio => Pieces::new(256, AUDIO_DEADLINE),
+        let (entries_max, keep) = match kind {
+            MediaKind::Audio => (256, AUDIO_DEADLINE),
             // One second of 8 Mb/s in 1000-byte packets.
-            MediaKind::Video => Pieces::new(1024, KEEP_VIDEO),
+            MediaKind::Video => (1024, KEEP_VIDEO),
         };
         Self {
-            entries,
+            entries: Window::new(entries_max),
+            keep: keep.as_millis() as u16,
             highest: 0,
             start: None,
             newest: None,
@@ -114,7 +117,9 @@ impl History {
         let ids = sent.ids;
         let flag = |set: bool, flag: u16| if set { flag } else { 0 };
         // One so late that there is no place for it is not asked for any more.
-        let Some(entry) = self.entries.place(sent.sent_seq, sent.at) else { return };
+        let keep = self.keep;
+        let is_old = |entry: &Entry| entry.source == 0 || at.wrapping_sub(entry.at) >= keep;
+        let Some(entry) = self.entries.place(sent.sent_seq, is_old) else { return };
         *entry = Entry {
             timestamp: sent.timestamp.0,
             source_seq: sent.source_seq as u16,
@@ -127,7 +132,7 @@ impl History {
                 | flag(ids.frame_number.is_some(), FRAME_NUMBER)
                 | flag(ids.ends_picture, ENDS_PICTURE),
         };
-        self.newest = Some((sent.at, at));
+        self.newest = Some(sent.at);
         self.highest = self.highest.max(sent.sent_seq);
         if let Some(targets) = ids.active_targets {
             if self.targets.len() == TARGETS_MAX {
@@ -157,6 +162,7 @@ impl History {
         if self.sources.len() == SOURCES_MAX {
             self.sources.remove(0);
         }
+        self.sources.reserve_exact(1);
         self.sources.push(known);
         known.number
     }
@@ -198,8 +204,9 @@ impl History {
         let has = |flag: u16| entry.resent_flags & flag != 0;
         let targets =
             || self.targets.iter().rev().find(|(of, _)| *of == sent_seq).map(|(_, targets)| *targets);
-        let (newest, ms) = self.newest?;
-        let at = newest.checked_sub(Duration::from_millis(ms.wrapping_sub(entry.at).into()))?;
+        let newest = self.newest?;
+        let before = self.ms(newest).wrapping_sub(entry.at);
+        let at = newest.checked_sub(Duration::from_millis(before.into()))?;
         let resent = entry.resent_flags >> RESENT_SHIFT;
         Some(Sent {
             sent_seq,

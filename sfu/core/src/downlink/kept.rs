@@ -1,7 +1,7 @@
 //! What was sent on sources without RTX, to be repeated.
 
 use super::history::AUDIO_DEADLINE;
-use crate::pieces::is_spare;
+use crate::uplink::is_spare;
 use packet::SeqNo;
 use std::collections::VecDeque;
 use std::time::Instant;

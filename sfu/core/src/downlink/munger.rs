@@ -29,6 +29,7 @@ impl SeqMunger {
     /// `first` of a new source is sent next; what is older than it has no number.
     pub fn switch(&mut self, first: u64) {
         self.shifts.clear();
+        self.shifts.reserve_exact(1);
         self.shifts.push((first, (self.highest + 1) as i64 - first as i64));
     }
 
@@ -84,7 +85,7 @@ pub(crate) struct TimeMunger {
     shift: u32,
     /// Newest frame: as the source has it and as sent.
     newest: Option<(RtpTime, RtpTime)>,
-    /// Frames that were moved, for their further and late packets; a ring.
+    /// Frames that were moved, for their further and late packets; a ring. Empty once nothing of them comes any more.
     moved: Vec<(RtpTime, RtpTime)>,
     next_moved: usize,
 }
@@ -92,6 +93,8 @@ pub(crate) struct TimeMunger {
 impl TimeMunger {
     /// Half a second at 60 frames a second: as old as a cached group of pictures may be.
     pub const MOVED: usize = 32;
+    /// Ticks of a clock of 90 kHz: longer than a packet is sent again.
+    const MOVED_FOR: i32 = 3 * 90_000;
 
     pub fn newest_sent(&self) -> Option<RtpTime> {
         self.newest.map(|(_, sent)| sent)
@@ -119,6 +122,10 @@ impl TimeMunger {
         self.next_moved = (self.next_moved + 1) % Self::MOVED;
     }
 
+    fn last_moved(&self) -> Option<&(RtpTime, RtpTime)> {
+        self.moved.get(self.next_moved.checked_sub(1).unwrap_or(self.moved.len().checked_sub(1)?))
+    }
+
     /// `step`: ticks between frames that would otherwise stand still or go back.
     pub fn next(&mut self, source: RtpTime, step: u32) -> RtpTime {
         // Nearly every packet is of the newest frame.
@@ -132,6 +139,11 @@ impl TimeMunger {
                 if sent.since(before) <= 0 {
                     sent = before.plus(step);
                     self.place(source, sent);
+                }
+                if let Some((last, _)) = self.last_moved()
+                    && source.since(*last) > Self::MOVED_FOR
+                {
+                    (self.moved, self.next_moved) = (Vec::new(), 0);
                 }
                 self.newest = Some((source, sent));
             }

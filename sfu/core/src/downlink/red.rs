@@ -119,14 +119,14 @@ fn described(stored: &Stored, copied: &Stored) -> Option<(u32, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::{rtp, start};
+    use crate::tests::rtp;
     use packet::fec::red;
     use packet::media::Codec;
     use packet::rtp::RtpHeader;
 
     fn stored(seq: u64, timestamp: u32, payload: &[u8]) -> (Stored, Vec<u8>) {
         let packet = rtp(seq as u16, timestamp, payload);
-        (Stored::new(seq, RtpHeader::parse(&packet).unwrap(), start(), Codec::Opus), packet)
+        (Stored::new(seq, RtpHeader::parse(&packet).unwrap(), Codec::Opus), packet)
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use super::describe::Described;
 use crate::downlink::Ids;
-use crate::pieces::{Pieces, is_spare};
+use crate::window::Window;
 use packet::ext::{AudioLevel, VideoOrientation};
 use packet::media::{Codec, MediaKind};
 use packet::rtp::RtpHeader;
@@ -20,7 +20,6 @@ pub(crate) struct Stored {
     /// Extended sequence number of the layer.
     pub ext_seq: u64,
     pub header: RtpHeader,
-    pub arrived: Instant,
     pub codec: Codec,
     pub keyframe_start: bool,
     /// As it was sent first: FEC can be computed with it.
@@ -34,6 +33,8 @@ pub(crate) struct Stored {
     pub abs_capture_time: Span,
     pub dependency_descriptor: Span,
     position: u64,
+    /// Milliseconds since the cache's first packet.
+    at: u32,
     len: u16,
 }
 
@@ -67,11 +68,10 @@ impl Span {
 }
 
 impl Stored {
-    pub fn new(ext_seq: u64, header: RtpHeader, arrived: Instant, codec: Codec) -> Self {
+    pub fn new(ext_seq: u64, header: RtpHeader, codec: Codec) -> Self {
         Self {
             ext_seq,
             header,
-            arrived,
             codec,
             keyframe_start: false,
             verbatim: true,
@@ -83,15 +83,18 @@ impl Stored {
             abs_capture_time: Span::default(),
             dependency_descriptor: Span::default(),
             position: 0,
+            at: 0,
             len: 0,
         }
     }
 }
 
-/// Both parts come and go in pieces with the traffic: what is held is what was sent lately.
+/// Both parts grow and shrink with the traffic: what is held is what was sent lately.
 #[derive(Debug)]
 pub(crate) struct PacketCache {
-    entries: Pieces<Option<Stored>>,
+    entries: Window<Option<Stored>>,
+    /// What the entries' times count from.
+    start: Option<Instant>,
     blocks: VecDeque<Block>,
     /// Number of the first block: the positions in it divided by its length.
     first: u64,
@@ -129,8 +132,8 @@ impl PacketCache {
             // 500 kb/s fill eight, 7 Mb/s all: 1 MiB.
             MediaKind::Video => Limits { keep: KEEP_VIDEO, block: 8 << 10, blocks_max: 128 },
         };
-        let entries = Pieces::new(ENTRIES_MAX, limits.keep);
-        Self { entries, blocks: VecDeque::new(), first: 0, head: 0, limits }
+        let entries = Window::new(ENTRIES_MAX);
+        Self { entries, start: None, blocks: VecDeque::new(), first: 0, head: 0, limits }
     }
 
     pub fn clear(&mut self) {
@@ -139,13 +142,17 @@ impl PacketCache {
 
     /// Stores a packet under its `ext_seq`; what is too old falls out. `false`: it is longer than a block, as no datagram path of
     /// 1500 bytes has it, or from long ago.
-    pub fn insert(&mut self, mut stored: Stored, packet: &[u8]) -> bool {
+    pub fn insert(&mut self, now: Instant, mut stored: Stored, packet: &[u8]) -> bool {
         if packet.len() > self.limits.block {
             return false;
         }
-        stored.position = self.append(stored.arrived, packet);
-        stored.len = packet.len() as u16;
-        let entry = self.entries.place(stored.ext_seq, stored.arrived);
+        let start = *self.start.get_or_insert(now);
+        let (at, keep) = (milliseconds(now.saturating_duration_since(start)), milliseconds(self.limits.keep));
+        stored.position = self.append(now, packet);
+        (stored.at, stored.len) = (at, packet.len() as u16);
+        let is_old =
+            |entry: &Option<Stored>| entry.as_ref().is_none_or(|stored| at.wrapping_sub(stored.at) >= keep);
+        let entry = self.entries.place(stored.ext_seq, is_old);
         entry.map(|entry| *entry = Some(stored)).is_some()
     }
 
@@ -204,6 +211,20 @@ impl PacketCache {
     }
 }
 
+/// Longer than from one picture to the next.
+const SPARE: Duration = Duration::from_millis(50);
+
+/// May something of this age go, which is to be kept for so long? One for one, so that steady traffic neither asks for memory nor gives
+/// any back; more of them only when they are a little older, since a picture takes several at once.
+pub(crate) fn is_spare(age: Duration, keep: Duration, one_has_gone: bool) -> bool {
+    age >= if one_has_gone { keep + SPARE } else { keep }
+}
+
+/// Not by the type's own: they divide 128 bits. Wraps after weeks.
+fn milliseconds(time: Duration) -> u32 {
+    (time.as_secs() as u32).wrapping_mul(1000).wrapping_add(time.subsec_millis())
+}
+
 #[cfg(test)]
 pub(crate) fn span(start: u16, len: u8) -> Span {
     Span { start, len }
@@ -217,7 +238,7 @@ mod tests {
     fn put(cache: &mut PacketCache, ext_seq: u64, at: Instant, len: usize) -> Vec<u8> {
         let packet = rtp(ext_seq as u16, 0, &vec![ext_seq as u8; len]);
         let header = RtpHeader::parse(&packet).unwrap();
-        assert!(cache.insert(Stored::new(ext_seq, header, at, Codec::Vp8), &packet));
+        assert!(cache.insert(at, Stored::new(ext_seq, header, Codec::Vp8), &packet));
         packet
     }
 
@@ -264,6 +285,6 @@ mod tests {
         let mut cache = PacketCache::new(MediaKind::Audio);
         let packet = rtp(1, 0, &[0; 3000]);
         let header = RtpHeader::parse(&packet).unwrap();
-        assert!(!cache.insert(Stored::new(1, header, start(), Codec::Opus), &packet));
+        assert!(!cache.insert(start(), Stored::new(1, header, Codec::Opus), &packet));
     }
 }

@@ -184,7 +184,7 @@ impl Layer {
         let payload = header.payload(packet);
         // A source that only pads (to measure the path) is no picture.
         let new_frame = !payload.is_empty() && self.frames.on_packet(now, header.timestamp);
-        let mut stored = Stored::new(ext_seq, header, now, codec);
+        let mut stored = Stored::new(ext_seq, header, codec);
         stored.verbatim = !recovered;
         stored.audio_level = values.audio_level;
         stored.video_orientation = values.video_orientation;
@@ -217,7 +217,7 @@ impl Layer {
             let number = bytes.get(1..3).and_then(|b| b.first_chunk::<2>());
             stored.ids.frame_number = number.map(|b| u16::from_be_bytes(*b));
         }
-        if !self.cache.insert(stored, packet) {
+        if !self.cache.insert(now, stored, packet) {
             return Err(DropReason::MalformedRtp);
         }
         let gap = nack.then(|| {

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::random::Random;
-use crate::tests::{rtp, start};
+use crate::tests::rtp;
 use crate::uplink::{CHAINS_MAX, Targets};
 use packet::ext::dependency_descriptor::{DecodeTargetIndication as Dti, Template};
 use packet::media::Codec;
@@ -159,7 +159,7 @@ impl Stream {
         // The publisher ends a picture with its highest layer.
         packet[1] |= if top { 0x80 } else { 0 };
         let header = RtpHeader::parse(&packet).unwrap();
-        let mut stored = Stored::new(u64::from(self.number), header, start(), Codec::Vp9);
+        let mut stored = Stored::new(u64::from(self.number), header, Codec::Vp9);
         stored.described = described;
         Frame { name: (self.picture, spatial), refs, stored }
     }
