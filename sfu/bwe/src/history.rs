@@ -141,14 +141,18 @@ impl History {
         }
         let size = sent.size.min(usize::from(u16::MAX)) as u16;
         let probe = sent.probe.map_or(0, |id| id.0);
+        if self.entries.len() == self.entries.capacity() {
+            // By a quarter: a list that doubles is half empty most of the time.
+            self.entries.reserve_exact((self.entries.len() / 4).max(64));
+        }
         self.entries.push_back(Entry { at: now, size, probe, state: State::InFlight });
         self.in_flight += u64::from(size);
         while self.entries.len() > ENTRIES_MAX {
             self.pop();
         }
         // After a burst, or a time without feedback.
-        if self.entries.capacity() > ROOM && self.entries.len() < self.entries.capacity() / 8 {
-            self.entries.shrink_to(ROOM);
+        if self.entries.capacity() > ROOM && self.entries.len() < self.entries.capacity() / 4 {
+            self.entries.shrink_to(ROOM.max(2 * self.entries.len()));
         }
     }
 

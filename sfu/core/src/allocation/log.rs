@@ -68,6 +68,10 @@ impl DecisionLog {
         if self.entries.len() == ENTRIES_MAX {
             self.entries.pop_front();
         }
+        // Most are made when a call begins, one for each slot.
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(8);
+        }
         self.entries.push_back(decision);
     }
 

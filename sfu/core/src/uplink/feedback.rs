@@ -47,12 +47,48 @@ pub(crate) struct Arrival {
     pub part: Part,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// 32 bytes: hundreds are kept for each publisher.
+#[derive(Clone, Copy, Debug)]
 struct Entry {
-    packet: Option<Packet>,
+    /// Of the packet, if it came.
+    at: Micros,
+    sent: Micros,
+    bytes: u16,
+    part: Part,
     /// When it arrived, as it is said.
-    told: Option<i64>,
+    told: Micros,
     state: State,
+}
+
+/// A time, or none.
+#[derive(Clone, Copy, Debug)]
+struct Micros(i64);
+
+impl Micros {
+    const NONE: Self = Self(i64::MIN);
+
+    fn get(self) -> Option<i64> {
+        Some(self.0).filter(|_| self.0 != Self::NONE.0)
+    }
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        let (at, sent, told) = (Micros::NONE, Micros::NONE, Micros::NONE);
+        Self { at, sent, told, bytes: 0, part: Part::Other, state: State::default() }
+    }
+}
+
+impl Entry {
+    fn packet(&self) -> Option<Packet> {
+        let (at, sent) = (self.at.get()?, self.sent.get());
+        Some(Packet { at, bytes: self.bytes, sent, part: self.part })
+    }
+
+    fn set_packet(&mut self, packet: Packet) {
+        (self.at, self.sent) = (Micros(packet.at), packet.sent.map_or(Micros::NONE, Micros));
+        (self.bytes, self.part) = (packet.bytes, packet.part);
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -108,10 +144,12 @@ impl FeedbackRecorder {
         if index >= self.entries.len() {
             self.entries.resize(index + 1, Entry::default());
         }
-        if self.entries[index].packet.is_none() {
-            self.entries[index].packet = Some(self.packet(arrival, at_us));
-            if self.entries[index].told.is_none() {
-                self.entries[index].state = State::Held;
+        if self.entries[index].packet().is_none() {
+            let packet = self.packet(arrival, at_us);
+            let entry = &mut self.entries[index];
+            entry.set_packet(packet);
+            if entry.told.get().is_none() {
+                entry.state = State::Held;
                 self.next = self.next.min(ext.0);
             }
         }
@@ -128,8 +166,9 @@ impl FeedbackRecorder {
         (self.judged, self.horizon, self.judged_at) = (ext, [ext; 2], None);
         self.entries.clear();
         self.fresh = true;
-        let packet = Some(self.packet(arrival, arrival.at_us));
-        self.entries.push_back(Entry { packet, ..Entry::default() });
+        let mut entry = Entry::default();
+        entry.set_packet(self.packet(arrival, arrival.at_us));
+        self.entries.push_back(entry);
     }
 
     /// Decides what the coming messages say; `now_us` on the clock of arrivals. What is missing may still be repaired for
@@ -142,10 +181,10 @@ impl FeedbackRecorder {
         self.shaper.update(now_us);
         let masks = self.shaper.masks();
         let from = (self.next - self.base) as usize;
-        let mut before = self.entries.range(..from).rev().take(64).find_map(|e| e.packet);
+        let mut before = self.entries.range(..from).rev().take(64).find_map(Entry::packet);
         let mut missing = from..from;
         for index in from..self.entries.len() {
-            let Some(packet) = self.entries[index].packet else { continue };
+            let Some(packet) = self.entries[index].packet() else { continue };
             missing.end = index;
             let count = missing.len() as u64;
             match before {
@@ -154,8 +193,8 @@ impl FeedbackRecorder {
                 _ => {}
             }
             let entry = &mut self.entries[index];
-            if entry.told.is_none() {
-                entry.told = Some(self.shaper.said(packet.at, packet.bytes.into()));
+            if entry.told.get().is_none() {
+                entry.told = Micros(self.shaper.said(packet.at, packet.bytes.into()));
                 entry.state = State::Decided;
                 if let Some(sent) = packet.sent {
                     self.shaper.in_order(sent, packet.part, count);
@@ -170,7 +209,7 @@ impl FeedbackRecorder {
     fn admit_loss(&mut self, missing: std::ops::Range<usize>, before: Packet, after: Packet) {
         for lost in missing {
             let entry = &mut self.entries[lost];
-            if entry.state == State::Held && entry.told.is_none() {
+            if entry.state == State::Held && entry.told.get().is_none() {
                 entry.state = State::Decided;
                 if self.shaper.charges() {
                     self.shaper.said(before.at, mean(before, after));
@@ -190,8 +229,8 @@ impl FeedbackRecorder {
             let evenly = before.at + (after.at - before.at) * (n as i64 + 1) / (count as i64 + 1);
             let at = times.as_mut().and_then(|times| times.next()).unwrap_or(evenly);
             let entry = &mut self.entries[lost];
-            if entry.state == State::Held && entry.told.is_none() {
-                entry.told = Some(self.shaper.said(at, mean(before, after)));
+            if entry.state == State::Held && entry.told.get().is_none() {
+                entry.told = Micros(self.shaper.said(at, mean(before, after)));
                 entry.state = State::Decided;
             }
         }
@@ -204,7 +243,7 @@ impl FeedbackRecorder {
     #[cfg(test)]
     pub fn tell_the_truth(&mut self) {
         for entry in self.entries.iter_mut().filter(|e| e.state != State::Reported) {
-            (entry.told, entry.state) = (entry.packet.map(|p| p.at), State::Decided);
+            (entry.told, entry.state) = (entry.at, State::Decided);
         }
     }
 
@@ -214,7 +253,7 @@ impl FeedbackRecorder {
         let mut until = self.judged;
         for number in self.judged..=self.horizon[0] {
             let Some(entry) = self.entries.get((number - self.base) as usize) else { break };
-            let Some(packet) = entry.packet else {
+            let Some(packet) = entry.packet() else {
                 lost += 1;
                 continue;
             };
@@ -243,7 +282,7 @@ impl FeedbackRecorder {
             if entry.state == State::Held || entry.state == State::Reported && builder.is_some() {
                 break;
             }
-            if let Some(at) = entry.told {
+            if let Some(at) = entry.told.get() {
                 let seq = SeqNo((self.base + index as u64) as u16);
                 match &mut builder {
                     None => builder = Some(FeedbackBuilder::new(sender, media, self.count, seq, at)),
