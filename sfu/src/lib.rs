@@ -10,6 +10,7 @@ mod address;
 mod bind;
 mod config;
 mod egress;
+mod memory;
 mod ring;
 mod socket;
 mod start;

@@ -15,6 +15,7 @@
 //! worker is ([`Tempo`]): so the busier it is, the larger are its batches and the fewer calls a datagram costs.
 
 use crate::egress::Egress;
+use crate::memory::Surplus;
 use crate::ring::{self, Head};
 use crate::socket::{RECEIVE_BUFFER_LEN, Received, Socket};
 use crate::stats::{ReceiveDrop, ReceiveStats, SendDrop, WorkerStats};
@@ -109,6 +110,7 @@ struct Media<F> {
     received: ReceiveStats,
     next_timeout: Option<Instant>,
     overflow_told: Option<Instant>,
+    surplus: Surplus,
     index: usize,
     epoch: Instant,
     events: F,
@@ -131,6 +133,7 @@ impl<F: Fn(Event)> Worker<F> {
             received: ReceiveStats::default(),
             next_timeout: None,
             overflow_told: None,
+            surplus: Surplus::default(),
             index: parts.index,
             epoch: parts.epoch,
             events: parts.events,
@@ -186,6 +189,7 @@ impl<F: Fn(Event)> Worker<F> {
         if let Some(shedding) = self.tempo.shedding(now) {
             self.shed(now, shedding);
         }
+        self.media.surplus.give_back(now);
         more.contains(&true)
     }
 
@@ -467,12 +471,16 @@ impl<F: Fn(Event)> Media<F> {
     }
 
     fn handle_command(&mut self, command: Command) {
+        let now = Instant::now();
         match &command {
             Command::AddPeer { peer, .. } => drop(self.peers.insert(*peer)),
-            Command::RemovePeer { peer } => drop(self.peers.remove(peer)),
+            Command::RemovePeer { peer } => {
+                self.peers.remove(peer);
+                self.surplus.on_change(now);
+            }
             _ => {}
         }
-        self.router.handle_command(Instant::now(), command);
+        self.router.handle_command(now, command);
     }
 
     /// Lets the router act on the time, and sends what it has.
@@ -508,6 +516,9 @@ impl<F: Fn(Event)> Media<F> {
                 Output::Event(event) => {
                     if let Event::Closed { peer, .. } = &event {
                         self.peers.remove(peer);
+                    }
+                    if matches!(event, Event::Connected { .. } | Event::Closed { .. }) {
+                        self.surplus.on_change(now);
                     }
                     (self.events)(event);
                 }
