@@ -38,9 +38,15 @@ impl Router {
             return self.agenda.dropped.count(DropReason::NotOurProtocol);
         };
         let known = self.by_address.get(&from).copied();
-        // A check says itself whose it is: an address can change hands, a page reload behind one NAT mapping does it.
+        // A check says itself whose it is: an address can change hands, a page reload behind one NAT mapping does it. Nearly always it
+        // has not.
         let named = match protocol {
-            Protocol::Stun => stun_ufrag(datagram).and_then(|ufrag| self.by_ufrag.get(ufrag).copied()),
+            Protocol::Stun => stun_ufrag(datagram).and_then(|ufrag| {
+                let accepts = |index: &usize| {
+                    self.links[*index].as_ref().is_some_and(|link| link.transport.accepts(ufrag))
+                };
+                known.filter(accepts).or_else(|| self.by_ufrag.get(ufrag).copied())
+            }),
             _ => None,
         };
         let Some(index) = named.or(known) else {
