@@ -41,14 +41,13 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
     let mut report = Report::new("fanout");
     note_busy(&mut report);
     let fanout = Run {
-        peer: Peer::Ours,
         shape: options.shape,
         rate: Bitrate::kbps(options.kbps),
         seconds: options.seconds,
         workers: options.workers,
         udp_ports: options.udp_ports,
         paced: options.paced,
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ..Form::Fanout.run(Peer::Ours, IpAddr::V4(Ipv4Addr::LOCALHOST))
     };
     let mut runs = vec![("", "as the options say", fanout)];
     if !options.only {

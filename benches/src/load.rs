@@ -22,6 +22,7 @@ pub mod run;
 mod server;
 pub mod shape;
 
+use run::WARM_UP;
 pub use run::{Measured, Peer, Run};
 pub use server::{Options as ServerOptions, serve};
 
@@ -29,6 +30,7 @@ use crate::report::Report;
 use packet::Bitrate;
 use shape::Shape;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -50,6 +52,9 @@ pub struct Options {
     /// Each picture in three simulcast layers (ours only)
     #[arg(long)]
     simulcast: bool,
+    /// Seconds from the last connection to the steady state [idle: 6, others: 2]
+    #[arg(long)]
+    warm_up: Option<u64>,
     /// Seconds of steady state that are measured
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -103,7 +108,9 @@ impl Form {
     /// With the usual settings, on loopback.
     pub fn run(self, peer: Peer, address: IpAddr) -> Run {
         let (shape, rate) = (self.shape(), self.rate());
-        Run { peer, shape, rate, seconds: 6, workers: 1, udp_ports: false, paced: false, address }
+        // A path is tried out in the first seconds, and that is over once.
+        let warm_up = if self == Self::Idle { 3 * WARM_UP } else { WARM_UP };
+        Run { peer, shape, rate, warm_up, seconds: 6, workers: 1, udp_ports: false, paced: false, address }
     }
 }
 
@@ -125,6 +132,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             ..usual.shape
         },
         rate: options.kbps.map_or(usual.rate, Bitrate::kbps),
+        warm_up: options.warm_up.map_or(usual.warm_up, Duration::from_secs),
         seconds: options.seconds,
         workers: options.workers,
         udp_ports: options.udp_ports,

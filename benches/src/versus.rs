@@ -222,6 +222,11 @@ fn busy(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     report.figure("class_busy_segments_per_send", measured.segments(), "datagrams per system call");
     report.figure("class_busy_added_latency_p50_us", measured.latency(0.5), "");
     report.figure("class_busy_added_latency_p99_us", measured.latency(0.99), "");
+    report.figure(
+        "class_busy_left_out_share",
+        measured.left_out_share(),
+        "paused, for want of time or of a rate",
+    );
     report.figure("class_busy_lost_packets", measured.lost as f64, "gaps seen by subscribers");
     report.figure("class_busy_bench_core_share", measured.own_core_share(), "the clients, of one core");
     Ok(())

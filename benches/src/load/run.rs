@@ -21,7 +21,7 @@ use transport::{Certificate, Profile};
 /// Time for all handshakes; a client that needs longer is an error of the run.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(120);
 /// Steady state begins after the first keyframes and the handshakes' timers.
-const WARM_UP: Duration = Duration::from_secs(2);
+pub const WARM_UP: Duration = Duration::from_secs(2);
 /// Clients that decrypt and measure the delay.
 const DECRYPTING: usize = 8;
 /// Share of a core from which the clients, which have one thread, were the bottleneck.
@@ -39,6 +39,7 @@ pub struct Run {
     pub peer: Peer,
     pub shape: Shape,
     pub rate: Bitrate,
+    pub warm_up: Duration,
     pub seconds: u64,
     pub workers: usize,
     pub udp_ports: bool,
@@ -151,7 +152,7 @@ impl Running {
 
     /// After a warm-up.
     pub fn measure(mut self) -> anyhow::Result<Measured> {
-        self.load.run(WARM_UP, |_| false);
+        self.load.run(self.run.warm_up, |_| false);
         self.window()
     }
 
@@ -207,6 +208,13 @@ impl Measured {
         self.per(|u| u.datagrams_out) / self.per(|u| u.sends)
     }
 
+    /// Of what the server had for somebody: whoever has too little time, or a narrow link, is sent less, and costs less.
+    pub fn left_out_share(&self) -> f64 {
+        let paused = |usage: &Usage| usage.dropped.get("paused").copied().unwrap_or(0);
+        let left_out = (paused(&self.after) - paused(&self.before)) as f64;
+        left_out / (left_out + self.received as f64)
+    }
+
     pub fn rss_kib_per(&self, participants: usize) -> f64 {
         self.after.rss_kib.saturating_sub(self.after.rss_at_start_kib) as f64 / participants as f64
     }
@@ -251,6 +259,7 @@ impl Measured {
             }
         }
         let (segments, cpu) = (self.segments(), self.cpu_us_per_packet());
+        let left_out = self.left_out_share();
         let mut figure = |name: &str, value: f64, meaning: &str| {
             report.figure(format!("{prefix}{name}"), value, meaning);
         };
@@ -278,6 +287,7 @@ impl Measured {
             figure("received_per_receive", per_receive, "datagrams per system call");
             let turns = self.per(|u| u.turns) / self.seconds();
             figure("turns_per_s", turns, "of all workers");
+            figure("left_out_share", left_out, "paused, for want of time or of a rate");
             let handed_over = self.per(|u| u.handed_over) / self.per(|u| u.datagrams_in);
             figure("handed_over_share", handed_over, "reached the wrong worker");
             let drops = self.per(|u| u.send_drops) + self.per(|u| u.receive_drops);
