@@ -98,7 +98,7 @@ impl Rate {
 
 impl Sender {
     pub fn new(now: Instant, transport_sequence: u16) -> Self {
-        let controller = Controller::new(now, bwe::Config::default());
+        let controller = Controller::new(now, bwe::Config { shaped: true, ..bwe::Config::default() });
         let rate = controller.pacing_rate(now);
         Self {
             tracks: Vec::new(),

@@ -37,10 +37,14 @@ pub(crate) struct Input {
     pub application_limited: bool,
     /// Somebody else keeps the queue full.
     pub company: bool,
+    /// Whose queue comes next is to be seen: no more is sent meanwhile.
+    pub holds: bool,
 }
 
 /// Of what arrives, after an overuse. The queue itself is drained by pacing, which is no reason to plan with less.
 const BETA: f64 = 0.87;
+/// Beside somebody: what comes back at [`FACTOR_PER_S`] in the three seconds that CUBIC takes on a home's line.
+const BETA_BESIDE: f64 = 0.8;
 /// The queue is empty.
 const DRAINED: Duration = Duration::from_millis(40);
 /// Of the first rate that was lowered to: a link that became smaller once more is found within the next two seconds.
@@ -124,6 +128,13 @@ impl Aimd {
         false
     }
 
+    /// Packets were lost in a queue that somebody else keeps full: their sender yields now, so does this one. How much arrives meanwhile
+    /// is no measure, and there is nothing to drain.
+    pub fn give_way(&mut self, now: Moment) {
+        self.rate *= BETA_BESIDE;
+        (self.changed, self.decreased) = (Some(now), Some(now));
+    }
+
     fn on_over(&mut self, now: Moment, input: &Input) -> bool {
         self.increasing = false;
         let Some(recent) = input.recent else {
@@ -160,7 +171,7 @@ impl Aimd {
     fn increase(&mut self, now: Moment, input: &Input) {
         let since = self.changed.map_or(Duration::ZERO, |at| now.since(at)).as_secs_f64().min(1.0);
         self.changed = Some(now);
-        if input.application_limited {
+        if input.application_limited || input.holds {
             return;
         }
         let arrives = input.steady.map(|rate| rate.0 as f64);
@@ -222,5 +233,38 @@ impl Capacity {
     }
     fn forget(&mut self) {
         *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_of_theirs_costs_a_fifth_and_says_nothing_about_the_link() {
+        let mut aimd = Aimd::new(Bitrate::kbps(1000));
+        aimd.give_way(Moment::default());
+        assert_eq!(aimd.rate(), Bitrate::kbps(800));
+        assert!(!aimd.knows_capacity() && !aimd.is_draining());
+    }
+
+    #[test]
+    fn no_more_is_sent_until_it_is_seen_whose_queue_comes_next() {
+        let input = |holds| Input {
+            usage: Usage::Normal,
+            steady: Some(Bitrate::kbps(1000)),
+            recent: Some(Bitrate::kbps(1000)),
+            rtt: Duration::from_millis(50),
+            queue: Duration::ZERO,
+            application_limited: false,
+            company: true,
+            holds,
+        };
+        let mut aimd = Aimd::new(Bitrate::kbps(1000));
+        let after = |s: u64| Moment::default().plus(Duration::from_secs(s));
+        (0..5).for_each(|s| _ = aimd.update(after(s), &input(true)));
+        assert_eq!(aimd.rate(), Bitrate::kbps(1000));
+        aimd.update(after(5), &input(false));
+        assert!(aimd.rate() > Bitrate::kbps(1000));
     }
 }

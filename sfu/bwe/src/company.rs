@@ -2,10 +2,13 @@
 //! would end in silence, so its queue is told apart from our own: ours drains when we send less.
 //!
 //! ```text
-//!  Alone ── a queue stands ──► Suspect ── we sent less for a while, and it stands ──► Company, until it is gone
-//!     ▲                           │
-//!     └── it drains ──────────────┘
+//!  Alone ── a queue stands ──► Suspect ── we sent less for a while, and it stands ──► Company ── it drains ──► Away
+//!     ▲                           │                                                      ▲                    │ │
+//!     ├── it drains ──────────────┘                                                      └── it stands again ─┘ │
+//!     └── it does not come again ──────────────────────────────────────────────────────────────────────────────┘
 //! ```
+//! A download that has lost packets lets the queue drain and fills it again. Until it can have done so no more is sent: whose queue comes
+//! then is known. What is known has to show again and again, or it is suspected anew: a queue falls although as much is sent as before.
 
 use crate::moment::Moment;
 use std::time::Duration;
@@ -25,13 +28,34 @@ enum State {
         queue: Duration,
         arrived: f64,
     },
-    /// The longest queue that was seen standing.
-    Company { queue: Duration },
+    Company(Known),
+    /// The same, and since when it is gone.
+    Away {
+        queue: Duration,
+        since: Moment,
+    },
 }
 
-/// A shorter queue is nobody's.
-const STANDS: Duration = Duration::from_millis(60);
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// The longest that was seen to be theirs.
+    queue: Duration,
+    /// When it was last seen to do what only somebody else's does.
+    proven: Moment,
+    /// The longest of late: when, and what was sent then, bit/s.
+    peak: (Moment, Duration, f64),
+}
+
+/// A shorter queue is nobody's. One that is so much longer than theirs was seen to be may be one's own.
+const STANDS: Duration = Duration::from_millis(90);
 const GONE: Duration = Duration::from_millis(40);
+/// CUBIC is back where it was after `cbrt(0.75 * window)` seconds, four to six of the windows of a home's line (RFC 9438), and after a
+/// second loss later.
+const AWAY: Duration = Duration::from_secs(10);
+/// By so much more than we have sent less a queue falls when a download has lost something.
+const FALLS: Duration = Duration::from_millis(20);
+/// Several of a download's cycles of loss and growth. A queue that has not fallen for so long may be one's own.
+const UNPROVEN: Duration = Duration::from_secs(30);
 /// So long after having sent less its effect has to show.
 const WATCHED: Duration = Duration::from_millis(700);
 /// What counts as having sent less, and as having been delivered meanwhile.
@@ -44,8 +68,20 @@ impl Company {
     /// `standing`: the queue that never drained of late; `arrives` and `sent`: bit/s, over about as long as is watched.
     pub fn update(&mut self, now: Moment, standing: Duration, arrives: f64, sent: f64, rtt: Duration) {
         self.state = match self.state {
-            State::Company { .. } if standing < GONE => State::Alone,
-            State::Company { queue } => State::Company { queue: queue.max(standing) },
+            State::Company(known) if standing < GONE => State::Away { queue: known.queue, since: now },
+            State::Company(known) => {
+                let known = known.after(now, standing, sent);
+                if now.since(known.proven) > UNPROVEN || standing > known.queue + STANDS {
+                    State::Suspect { since: now, queue: standing, arrived: arrives }
+                } else {
+                    State::Company(known)
+                }
+            }
+            State::Away { queue, .. } if standing >= STANDS => {
+                State::Company(Known::new(now, queue, (standing, sent)))
+            }
+            State::Away { since, .. } if now.since(since) <= AWAY => return,
+            State::Away { .. } => State::Alone,
             _ if standing < STANDS => State::Alone,
             State::Alone => State::Suspect { since: now, queue: standing, arrived: arrives },
             State::Suspect { since, queue, arrived } => {
@@ -56,7 +92,7 @@ impl Company {
                 let less = sent < LESS * arrived && arrives > DELIVERED * sent;
                 let should = lasted.mul_f64((1.0 - sent / arrived.max(1.0)).clamp(0.0, 1.0)).min(queue);
                 if less && queue.saturating_sub(standing) < should.mul_f64(DRAINED) {
-                    State::Company { queue: queue.max(standing) }
+                    State::Company(Known::new(now, queue.max(standing), (standing, sent)))
                 } else if less || lasted > 4 * WATCHED {
                     State::Suspect { since: now, queue: standing, arrived: arrives }
                 } else {
@@ -69,13 +105,38 @@ impl Company {
     /// The queue that somebody else keeps, if somebody does.
     pub fn queue(&self) -> Option<Duration> {
         match self.state {
-            State::Company { queue } => Some(queue),
+            State::Company(Known { queue, .. }) | State::Away { queue, .. } => Some(queue),
             _ => None,
         }
     }
 
+    /// Their queue is gone and may come again.
+    pub fn is_away(&self) -> bool {
+        matches!(self.state, State::Away { .. })
+    }
+
     pub fn restart(&mut self) {
         self.state = State::Alone;
+    }
+}
+
+impl Known {
+    fn new(now: Moment, queue: Duration, (standing, sent): (Duration, f64)) -> Self {
+        Self { queue, proven: now, peak: (now, standing, sent) }
+    }
+
+    fn after(mut self, now: Moment, standing: Duration, sent: f64) -> Self {
+        let (at, longest, sent_then) = self.peak;
+        // What sending less would drain.
+        let own = now.since(at).mul_f64((1.0 - sent / sent_then.max(1.0)).clamp(0.0, 1.0));
+        let falls = longest.saturating_sub(standing) >= FALLS + own;
+        if falls {
+            (self.proven, self.queue) = (now, self.queue.max(longest));
+        }
+        if falls || standing >= longest || now.since(at) > WATCHED {
+            self.peak = (now, standing, sent);
+        }
+        self
     }
 }
 
@@ -110,8 +171,41 @@ mod tests {
         // It is as long as it was seen at most, until it is gone.
         reports(&mut company, (2000, 3000), |at| (if at < 2500 { 180 } else { 70 }, 0.6, 0.6));
         assert_eq!(company.queue(), Some(ms(180)));
-        reports(&mut company, (3000, 3050), |_| (30, 0.6, 0.6));
+        reports(&mut company, (3000, 14_000), |_| (30, 0.6, 0.6));
         assert_eq!(company.queue(), None);
+    }
+
+    #[test]
+    fn a_download_that_yields_is_known_when_it_comes_back() {
+        let mut company = Company::default();
+        reports(&mut company, (0, 2000), |at| {
+            (150, if at == 0 { 1.0 } else { 0.6 }, if at == 0 { 1.0 } else { 0.6 })
+        });
+        assert!(company.queue().is_some() && !company.is_away());
+        reports(&mut company, (2000, 7000), |_| (20, 0.6, 0.6));
+        assert!(company.queue() == Some(ms(150)) && company.is_away());
+        // Nothing less is sent to find out.
+        reports(&mut company, (7000, 7050), |_| (100, 0.6, 0.6));
+        assert!(company.queue() == Some(ms(150)) && !company.is_away());
+    }
+
+    #[test]
+    fn a_queue_that_never_falls_by_itself_may_be_our_own_after_all() {
+        let known = || {
+            let mut company = Company::default();
+            reports(&mut company, (0, 2000), |at| {
+                (150, if at == 0 { 1.0 } else { 0.6 }, if at == 0 { 1.0 } else { 0.6 })
+            });
+            company
+        };
+        let mut still = known();
+        reports(&mut still, (2000, 33_000), |_| (150, 0.6, 0.6));
+        assert_eq!(still.queue(), None);
+        // Each of their losses shows, unless less was sent here as well.
+        let saw = |at: u64| 200 - at / 10 % 100;
+        let mut theirs = known();
+        reports(&mut theirs, (2000, 60_000), |at| (saw(at), 0.6, 0.6));
+        assert!(theirs.queue().is_some());
     }
 
     #[test]

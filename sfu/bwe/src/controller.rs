@@ -26,11 +26,13 @@ pub struct Config {
     /// Audio goes on whatever happens.
     pub min: Bitrate,
     pub max: Bitrate,
+    /// Feedback is shaped: a delay tells what is too much, and stands for no queue that could be somebody else's.
+    pub shaped: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { start: Bitrate::kbps(300), min: Bitrate::kbps(30), max: Bitrate::kbps(20_000) }
+        Self { start: Bitrate::kbps(300), min: Bitrate::kbps(30), max: Bitrate::kbps(20_000), shaped: false }
     }
 }
 
@@ -146,7 +148,7 @@ const PROBE_PAUSE_MAX: Duration = Duration::from_secs(5);
 impl Controller {
     pub fn new(now: Instant, config: Config) -> Self {
         let max = config.max.max(config.min);
-        let config = Config { start: config.start.clamp(config.min, max), min: config.min, max };
+        let config = Config { start: config.start.clamp(config.min, max), max, ..config };
         Self {
             config,
             start: now,
@@ -216,10 +218,11 @@ impl Controller {
 
         let waiting_since = self.history.waiting_since();
         let delivered = 1.0 - self.loss.inherent();
+        let beside = self.company.queue().is_some();
         let Self { history, groups, trendline, queue, acknowledged, probes, valid_from, .. } = self;
         let times = feedback.received_times().map(|(seq, at_us)| (seq, at_us + clock_us));
         let reported = history.report(feedback.base, feedback.status_count, times, |acked| {
-            queue.on_packet(now, acked.at, acked.arrival_us);
+            queue.on_packet(now, acked.at, acked.arrival_us, beside);
             if acked.at < *valid_from {
                 return;
             }
@@ -400,6 +403,8 @@ impl Controller {
     /// long; less while the path does not answer, or while it is tried out whether loss follows the rate.
     pub fn pacing_rate(&self, now: Instant) -> Bitrate {
         let headroom = match () {
+            // What would wait here waits among theirs.
+            () if self.company.queue().is_some() => self.rate.0 / 4,
             // There may be no queue that takes a burst; or the estimate is what the link carries, and more would only wait there.
             () if self.loss.follows_rate() || self.aimd.knows_capacity() => 0,
             () => self.rate.0 / 4,
@@ -507,7 +512,9 @@ impl Controller {
         let jitter = self.trendline.jitter();
         let arrives = self.acknowledged.steady().unwrap_or_default();
         let sent = self.departed.rate(now);
-        self.company.update(now, self.queue.standing(), arrives.0 as f64, sent.0 as f64, self.rtt());
+        if !self.config.shaped {
+            self.company.update(now, self.queue.standing(), arrives.0 as f64, sent.0 as f64, self.rtt());
+        }
         let company = self.company.queue();
         // A sender that used little and has a large frame now.
         let burst = (arrives.0 as f64) < BURST_SHARE * self.aimd.rate().0 as f64;
@@ -524,7 +531,11 @@ impl Controller {
             Usage::Normal if company.is_none() && self.queue.standing() > QUEUE_STANDING => Usage::Over,
             usage => usage,
         };
-        let usage = if company.is_some() && self.gives_way(now) { Usage::Over } else { usage };
+        if company.is_some() && self.gives_way(now) {
+            self.aimd.give_way(now);
+            self.stats.loss_decreases += 1;
+            self.source = Source::Loss;
+        }
         // What the path loses anyhow was sent all the same, and fitted.
         let carried = 1.0 - self.loss.inherent();
         let carries = |rate: Bitrate| Bitrate((rate.0 as f64 / carried) as u64);
@@ -544,6 +555,7 @@ impl Controller {
             queue: self.queue.current(),
             application_limited: self.limit.limited(),
             company: company.is_some(),
+            holds: self.company.is_away(),
         };
         let before = self.aimd.rate();
         if self.aimd.update(now, &input) {
@@ -557,7 +569,7 @@ impl Controller {
             self.source = Source::Delay;
         }
         self.recover(now, usage);
-        if let Some(recent) = recent {
+        if let Some(recent) = recent.filter(|_| company.is_none()) {
             let sends = recent.0 as f64 / (1.0 - self.loss.loss()).max(0.05);
             self.loss.plan_experiment(now, sends / PACKET_BITS, sends);
         }
@@ -658,7 +670,10 @@ impl Controller {
             self.probes.plan(now, ABSENT_RATE, ProbeReason::Outage);
             return;
         }
-        let quiet = self.trendline.usage() == Usage::Normal && self.is_drained(now) && self.probes.idle();
+        // In a queue that somebody else keeps full a cluster takes their share for as long as it lasts, and shows no room.
+        let alone = self.company.queue().is_none();
+        let quiet =
+            alone && self.trendline.usage() == Usage::Normal && self.is_drained(now) && self.probes.idle();
         if !quiet
             || !self.began
             || now < self.next_probe
@@ -679,9 +694,10 @@ impl Controller {
         self.aimd.clamp(self.config.min, self.config.max);
         // What arrives did fit.
         let arrives = Bitrate(self.acknowledged.steady().unwrap_or_default().0 / 100 * FITTED_PERCENT);
-        if let Some(limit) =
-            self.loss.limit().map(|limit| limit.max(arrives)).filter(|l| *l < self.aimd.rate())
-        {
+        // What is lost beside somebody who fills the queue follows from what they send, too.
+        let alone = self.company.queue().is_none();
+        let limit = self.loss.limit().filter(|_| alone).map(|limit| limit.max(arrives));
+        if let Some(limit) = limit.filter(|limit| *limit < self.aimd.rate()) {
             self.aimd.limit(limit);
             self.source = Source::Loss;
         }

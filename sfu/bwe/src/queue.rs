@@ -30,6 +30,8 @@ const JUMP: Duration = Duration::from_millis(45);
 const JUMP_JITTERS: u32 = 2;
 
 const WINDOW: Duration = Duration::from_secs(15);
+/// While somebody else keeps a queue, which never drains: LEDBAT's base history (RFC 6817).
+const WINDOW_BESIDE: Duration = Duration::from_secs(600);
 /// A queue that was never shorter than something in one to two of these stands.
 const STANDING: Duration = Duration::from_millis(150);
 /// Some ten packets.
@@ -38,7 +40,8 @@ const SMOOTHING: f64 = 0.1;
 const JUMP_US: f64 = 10_000_000.0;
 
 impl QueueDelay {
-    pub fn on_packet(&mut self, now: Moment, sent: Moment, arrival_us: i64) {
+    /// `beside`: somebody else keeps the queue.
+    pub fn on_packet(&mut self, now: Moment, sent: Moment, arrival_us: i64, beside: bool) {
         let delay = arrival_us - sent.us_since(Moment::default());
         if self.current.is_some_and(|current| (current - delay as f64).abs() > JUMP_US) {
             *self = Self::default();
@@ -53,8 +56,9 @@ impl QueueDelay {
                 *standing = Some((sent, delay));
             }
         }
+        let window = if beside { WINDOW_BESIDE } else { WINDOW };
         match &mut self.filling {
-            Some((since, smallest)) if now.since(*since) < WINDOW => *smallest = (*smallest).min(delay),
+            Some((since, smallest)) if now.since(*since) < window => *smallest = (*smallest).min(delay),
             filling => {
                 self.before = filling.map(|(_, smallest)| smallest);
                 *filling = Some((now, delay));
@@ -137,5 +141,39 @@ impl RoundTrip {
         let seen = self.before.into_iter().chain(filling).min();
         let measured = self.measured.map(|(_, rtt)| rtt);
         seen.into_iter().chain(measured).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Moment {
+        Moment::default().plus(Duration::from_millis(ms))
+    }
+
+    /// A packet every 20 ms from `from_ms` to `to_ms`, so long under way.
+    fn packets(queue: &mut QueueDelay, (from_ms, to_ms): (u64, u64), delay_ms: u64, beside: bool) {
+        for ms in (from_ms..to_ms).step_by(20) {
+            queue.on_packet(at(ms + delay_ms), at(ms), ((ms + delay_ms) * 1000) as i64, beside);
+        }
+    }
+
+    #[test]
+    fn a_queue_that_somebody_keeps_for_minutes_is_still_one() {
+        let mut queue = QueueDelay::default();
+        packets(&mut queue, (0, 5000), 30, false);
+        packets(&mut queue, (5000, 240_000), 230, true);
+        assert_eq!(queue.standing(), Duration::from_millis(200));
+        packets(&mut queue, (240_000, 241_000), 30, true);
+        assert_eq!(queue.standing(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_longer_way_is_no_queue_after_half_a_minute() {
+        let mut queue = QueueDelay::default();
+        packets(&mut queue, (0, 5000), 30, false);
+        packets(&mut queue, (5000, 36_000), 230, false);
+        assert_eq!(queue.standing(), Duration::ZERO);
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// Panics if the estimate leaves its bounds, or if a timer stands still.
 pub fn drive(start: Instant, mut input: &[u8]) {
-    let config = Config { start: Bitrate::kbps(300), min: Bitrate::kbps(30), max: Bitrate::kbps(50_000) };
+    let config = Config { max: Bitrate::kbps(50_000), ..Config::default() };
     let mut controller = Controller::new(start, config);
     let (mut now, mut seq) = (start, 65_500u16);
     let mut messages = 0u64;
