@@ -27,7 +27,7 @@ const RESAMPLE: Duration = Duration::from_millis(500);
 const ENTRIES: usize = 40;
 /// One event lasts so many of them at most, and is over after so many without.
 const EVENT_MAX: usize = 8;
-const OVER: usize = 2;
+const OVER: usize = 1;
 /// Half seconds over which the fastest packet is forgotten: a minute.
 const FLOOR_MEMORY: f64 = 120.0;
 /// Before anything is known.
@@ -265,6 +265,7 @@ mod tests {
             }
         };
         assert!(fed(0, 1100, |n| event(1000, n)).target() > PACKET * 10, "it may go on");
+        assert!(fed(0, 1135, |n| event(1000, n)).target() < PACKET * 10, "half a second later");
         assert_eq!(fed(0, 1200, |n| event(1000, n)).target(), PACKET);
         let twice = fed(0, 1200, |n| event(600, n) + event(1000, n)).target();
         assert!(twice > PACKET * 10, "it comes again: {twice:?}");
