@@ -187,8 +187,11 @@ impl Downlink {
     fn update_fec(&mut self, now: Instant) {
         // Only what can be sent costs anything.
         let possible = self.session.fec_types().is_some();
-        self.session.fec_overhead =
-            if possible { self.protection.overhead(now, self.session.rtt) } else { 0.0 };
+        self.session.fec_overhead = if possible && !self.queue.repair.covers() {
+            self.protection.overhead(now, self.session.rtt)
+        } else {
+            0.0
+        };
         self.queue.repair.set_fec(self.session.fec_overhead);
     }
 }

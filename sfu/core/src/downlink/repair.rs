@@ -120,6 +120,11 @@ impl Repair {
         Bitrate((media.0 as f64 * (1.0 + share).max(ahead)) as u64)
     }
 
+    /// Copies ahead leave as little to requests as they should.
+    pub fn covers(&self) -> bool {
+        self.ahead.is_some_and(|ahead| ahead.covers(self.media.0, self.rate.0))
+    }
+
     /// Anything is sent again before somebody misses it.
     pub fn is_ahead(&self) -> bool {
         self.ahead.is_some() || self.starting && self.first_bytes > 0

@@ -6,9 +6,9 @@ use packet::ext::Values;
 use packet::fec::ulpfec::{self, Ulpfec};
 use packet::fec::zero_mutable_extensions;
 use packet::media::{Codec, CodecConfig};
-use packet::rtcp::{Packet, ReceiverReport, ReceptionReport};
+use packet::rtcp::{Packet, ReceiverReport, ReceptionReport, Remb};
 use packet::rtp::{Outgoing, RtpHeader};
-use packet::{ExtSeq, PayloadType, PeerId, RtpTime, SeqNo, Ssrc};
+use packet::{Bitrate, ExtSeq, PayloadType, PeerId, RtpTime, SeqNo, Ssrc};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -66,13 +66,31 @@ fn call(delay: Duration, takes_fec: bool) -> World {
     world
 }
 
-/// Runs with a loss on the way down, reported each second.
-fn run(world: &mut World, delay: Duration, loss: Loss, percent: u64, seconds: u64) {
+/// Room for FEC, and none for copies of everything.
+const NARROW: Bitrate = Bitrate::kbps(1400);
+
+/// Runs with a loss on the way down, reported each second. `most`: what the receiver says that its link carries.
+fn run_within(
+    world: &mut World,
+    delay: Duration,
+    loss: Loss,
+    percent: u64,
+    seconds: u64,
+    most: Option<Bitrate>,
+) {
     world.link(2, delay, loss);
     for _ in 0..seconds {
         report(world, percent as f64 / 100.0);
+        if let Some(bitrate) = most {
+            let remb = Packet::Remb(Remb { sender: Ssrc(1), bitrate, ssrcs: vec![] });
+            world.send(2, |p| p.send_rtcp(&[remb]));
+        }
         world.run(ms(1000));
     }
+}
+
+fn run(world: &mut World, delay: Duration, loss: Loss, percent: u64, seconds: u64) {
+    run_within(world, delay, loss, percent, seconds, Some(NARROW));
 }
 
 /// What a receiver makes of a slot: when each packet of media was there, as itself or out of FEC.
@@ -167,7 +185,7 @@ impl Watched {
 }
 
 #[test]
-fn at_300_ms_and_30_percent_loss_most_pictures_are_whole_in_time_with_fec_or_with_copies() {
+fn at_300_ms_and_30_percent_loss_most_pictures_are_whole_in_time_with_fec_and_few_without() {
     let delay = ms(150);
     let shares = [true, false].map(|takes_fec| {
         let mut world = call(delay, takes_fec);
@@ -180,7 +198,20 @@ fn at_300_ms_and_30_percent_loss_most_pictures_are_whole_in_time_with_fec_or_wit
         seen.in_time(&world, ms(400))
     });
     assert!(shares[0] > 0.8, "with FEC: {shares:?}");
-    assert!(shares[1] > 0.7, "with copies: {shares:?}");
+    assert!(shares[1] < 0.45, "without: {shares:?}");
+}
+
+#[test]
+fn where_there_is_room_for_copies_of_everything_they_take_the_place_of_fec() {
+    let delay = ms(150);
+    let mut world = call(delay, true);
+    run_within(&mut world, delay, lossy(false, 30, 5), 30, 5, None);
+    let from = world.now;
+    run_within(&mut world, delay, lossy(false, 30, 6), 30, 15, None);
+    let seen = watch(&world, from);
+    assert_eq!(seen.repairs, 0);
+    let share = seen.in_time(&world, ms(400));
+    assert!(share > 0.8, "{share}");
 }
 
 #[test]

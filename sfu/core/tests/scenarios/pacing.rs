@@ -234,7 +234,7 @@ fn at_half_loss_repairs_are_sent_twice_each_with_a_number_of_its_own() {
     let mut world = watched(1);
     world.peer(2).asks = true;
     world.link(2, ms(20), lossy(false, true, 50));
-    world.run(ms(4000));
+    world.run(ms(8000));
     // Requests that were answered, and packets sent for them.
     let counts = |world: &World| {
         let slot = &world.router.peer_stats(PeerId(2)).unwrap().slots[1];
@@ -243,7 +243,7 @@ fn at_half_loss_repairs_are_sent_twice_each_with_a_number_of_its_own() {
         (slot.nacked as i64 - refused as i64, slot.retransmitted as i64)
     };
     let before = counts(&world);
-    world.run(ms(4000));
+    world.run(ms(12_000));
     let after = counts(&world);
     let (answered, sent) = (after.0 - before.0, after.1 - before.1);
     // The loss that feedback shows moves around the threshold, so a few go out once.

@@ -129,7 +129,7 @@ pub struct Peer {
     pub transport_numbers: Vec<u16>,
     /// Datagrams with media, RTX and padding that arrived, and their bytes.
     pub received: (u64, u64),
-    missing: BTreeMap<(u32, u64), Instant>,
+    missing: BTreeMap<(u32, u64), Missing>,
     highest: BTreeMap<u32, u64>,
     lowest: BTreeMap<u32, u64>,
     start: Instant,
@@ -168,6 +168,18 @@ fn codec(codec: Codec, pt: u8, rtx: Option<u8>) -> CodecConfig {
         nack,
         pli: nack,
         transport_cc: true,
+    }
+}
+
+/// Asked for a few times, then given up.
+struct Missing {
+    ask_at: Instant,
+    tries_left: u8,
+}
+
+impl Missing {
+    fn new(now: Instant) -> Self {
+        Self { ask_at: now + Duration::from_millis(10), tries_left: 10 }
     }
 }
 
@@ -456,9 +468,11 @@ impl Peer {
 
     fn ask(&mut self, now: Instant, out: &mut Vec<Vec<u8>>) {
         let mut lost: BTreeMap<u32, Vec<SeqNo>> = BTreeMap::new();
-        for ((ssrc, seq), at) in &mut self.missing {
-            if *at <= now {
-                *at = now + Duration::from_millis(60);
+        self.missing.retain(|_, missing| missing.tries_left > 0);
+        for ((ssrc, seq), missing) in &mut self.missing {
+            if missing.ask_at <= now {
+                missing.ask_at = now + Duration::from_millis(60);
+                missing.tries_left -= 1;
                 lost.entry(*ssrc).or_default().push(SeqNo(*seq as u16));
             }
         }
@@ -523,14 +537,14 @@ impl Peer {
         };
         if let Some(highest) = highest {
             for seq in highest + 1..ext {
-                self.missing.insert((header.ssrc.0, seq), now + Duration::from_millis(10));
+                self.missing.insert((header.ssrc.0, seq), Missing::new(now));
             }
         }
         let was_missing = self.missing.remove(&(header.ssrc.0, ext)).is_some();
         // The head of a stream is not missed by anybody before a part of it is there.
         let lowest = *self.lowest.entry(header.ssrc.0).or_insert(ext);
         for seq in ext + 1..lowest {
-            self.missing.insert((header.ssrc.0, seq), now + Duration::from_millis(10));
+            self.missing.insert((header.ssrc.0, seq), Missing::new(now));
         }
         self.lowest.insert(header.ssrc.0, lowest.min(ext));
         if repaired && !was_missing && ext >= lowest && highest.is_some_and(|highest| ext <= highest) {

@@ -62,6 +62,11 @@ impl Ahead {
         self.weight(self.wanted) / FILLED
     }
 
+    /// There is room for all copies.
+    pub fn covers(self, media: u64, rate: u64) -> bool {
+        self.copies(media, rate) == self.wanted
+    }
+
     /// Copies beside each packet: as many as there is room for where media takes so much of a path's rate.
     pub fn copies(self, media: u64, rate: u64) -> usize {
         let fits = |copies: &usize| media as f64 * self.weight(*copies) <= rate as f64 * FILLED;
