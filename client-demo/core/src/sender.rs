@@ -195,11 +195,7 @@ impl Sender {
     /// What the encoders, which follow the estimate from now on, could use for video; nothing above it is probed for.
     pub fn set_video_wanted(&mut self, now: Instant, video: Bitrate) {
         let wire = (video.0 as f64 / VIDEO_SHARE) as u64;
-        let streams = self.tracks.iter().flat_map(|track| &track.streams);
-        let ahead =
-            streams.filter_map(|stream| self.ahead_of(now, stream)).map(Ahead::wants).fold(1.0, f64::max);
-        let repairs = self.repeated.bits.max(wire as f64 * (ahead - 1.0));
-        let wanted = Bitrate(wire + AUDIO_RATE.0 + repairs as u64);
+        let wanted = Bitrate(wire + AUDIO_RATE.0 + self.repeated.bits as u64);
         self.wanted = Some(wanted);
         self.controller.set_wanted(now, wanted);
     }

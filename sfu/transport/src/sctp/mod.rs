@@ -22,6 +22,8 @@ const STREAMS: u16 = 16;
 const BURST_PACKETS: i32 = 18;
 /// Of SCTP, without DTLS, UDP and IP: fits the smallest path of IPv6 (1280) with either version of DTLS.
 const PACKET_BYTES_MAX: usize = 1188;
+/// For the first answers; twice as long each time. With a second, three that are lost cost seven.
+const ANSWER_TIME: Duration = Duration::from_millis(400);
 /// A path that was away for longer is tried this often.
 const BACKOFF_MAX: Duration = Duration::from_secs(3);
 
@@ -88,6 +90,8 @@ impl Association {
             per_stream_send_queue_limit: SEND_BYTES_MAX,
             // ICE asks for consent every few seconds and knows best when a peer is gone.
             heartbeat_interval: Duration::ZERO,
+            t1_init_timeout: ANSWER_TIME,
+            t1_cookie_timeout: ANSWER_TIME,
             max_retransmissions: None,
             max_init_retransmits: None,
             max_timer_backoff_duration: Some(BACKOFF_MAX),
