@@ -280,8 +280,13 @@ impl Sender {
         }
     }
 
-    fn next_copy(&mut self, now: Instant) -> Option<Waiting> {
+    /// There was no room for them when their time came.
+    fn leave_out_stale_copies(&mut self, now: Instant) {
         while self.ahead.pop_front_if(|(at, ..)| *at + COPY_AFTER < now).is_some() {}
+    }
+
+    fn next_copy(&mut self, now: Instant) -> Option<Waiting> {
+        self.leave_out_stale_copies(now);
         let (_, copy, copies) = self.ahead.pop_front_if(|(at, ..)| *at <= now)?;
         if copies > 1 {
             self.ahead.push_back((now + COPY_AFTER, copy.clone(), copies - 1));
@@ -324,6 +329,7 @@ impl Sender {
             let copies =
                 ahead.map_or(0, |ahead| ahead.copies(self.pictures.bits as u64, self.controller.rate().0));
             if copies > 0 {
+                self.leave_out_stale_copies(now);
                 self.ahead.push_back((
                     now + COPY_AFTER,
                     Waiting { kind: Kind::Fec, ..waiting.clone() },

@@ -282,6 +282,9 @@ impl Pacer {
                 self.later.push_back((now + COPY_AFTER, queued, copies - 1));
             }
         }
+        if self.later.is_empty() && self.later.capacity() > ROOM {
+            self.later.shrink_to(ROOM);
+        }
         if self.packets > 0 {
             for class in [Class::Rtcp, Class::Audio] {
                 while let Some(queued) = self.lines[class as usize].pop_front() {
