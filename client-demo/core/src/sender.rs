@@ -32,7 +32,7 @@ pub(crate) struct Sender {
     budget: Budget,
     /// What may be sent again.
     repeats: Budget,
-    /// What was.
+    /// What was sent again.
     repeated: Rate,
     /// Pictures, sent for the first time.
     pictures: Rate,

@@ -71,18 +71,19 @@ impl Default for Repair {
 }
 
 impl Repair {
-    /// `by_chance`: what is lost does not follow the rate, so sending more of it is an answer. `rtt`: without queues.
+    /// `may_go_ahead`: what is lost does not follow the rate, so sending more of it is an answer, and there is time for it. `rtt`: without
+    /// queues.
     pub fn set(
         &mut self,
         now: Instant,
         rate: Bitrate,
         media: Bitrate,
-        (loss, by_chance): (f64, bool),
+        (loss, may_go_ahead): (f64, bool),
         rtt: Option<Duration>,
     ) {
         self.spent.leak(now, self.budget());
         (self.rate, self.media, self.loss) = (rate, media.max(MEDIA_MIN), loss.clamp(0.0, 1.0));
-        self.ahead = Ahead::new(loss, rtt).filter(|_| by_chance);
+        self.ahead = Ahead::new(loss, rtt).filter(|_| may_go_ahead);
     }
 
     /// So much FEC for each byte of media from now on.

@@ -4,7 +4,7 @@ use super::Router;
 use crate::downlink::{Downlink, Found, SourceRef, WORTH_FROM};
 use crate::timers::Owner;
 use crate::uplink::{Subscriber, Uplink};
-use crate::{DropReason, TimeoutReason};
+use crate::{DropReason, Shedding, TimeoutReason};
 use packet::media::MediaKind;
 use packet::rtcp::{Remb, TransportFeedback};
 use std::time::Duration;
@@ -105,7 +105,9 @@ impl Router {
         bandwidth.set_goal(next_step.map(|step| queue.repair.with_repairs(step)));
         let rate = bandwidth.rate(self.now);
         queue.pacer.set_rate(self.now, Some(bandwidth.pace(self.now)), Some(rate));
-        let loss = (bandwidth.lost(), bandwidth.loses_by_chance());
+        // An overloaded processor has no time for packets that nobody misses.
+        let may_go_ahead = bandwidth.loses_by_chance() && self.shedding == Shedding::Nothing;
+        let loss = (bandwidth.lost(), may_go_ahead);
         queue.repair.set(self.now, rate, bandwidth.sent_rate(self.now), loss, bandwidth.estimate().rtt);
         let was_first = std::mem::replace(&mut queue.repair.starting, bandwidth.is_first(self.now));
         let first_ended = was_first && !queue.repair.starting;

@@ -7,7 +7,7 @@ use sfu_core::DownlinkStats;
 use std::time::Duration;
 
 /// Loses a share of the datagrams, the same ones every time.
-fn lossy(up: bool, down: bool, percent: u64) -> super::world::Loss {
+pub fn lossy(up: bool, down: bool, percent: u64) -> super::world::Loss {
     let mut state = 4242u64;
     Box::new(move |to_router, _| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,5 +1,6 @@
 //! A router whose processor cannot keep up.
 
+use super::pacing::lossy;
 use super::world::{World, ms};
 use packet::PeerId;
 use packet::media::MediaKind;
@@ -45,4 +46,26 @@ fn an_overloaded_router_sheds_layers_then_pictures_and_never_sound() {
         assert_eq!(pictures, expected, "{shedding:?}");
         assert!(heard.abs_diff(sound) <= 4, "{shedding:?}: {heard} packets of sound instead of {sound}");
     }
+}
+
+#[test]
+fn copies_ahead_of_loss_are_the_first_that_an_overloaded_router_leaves_out() {
+    let mut world = World::new();
+    world.join(1, &[], 1);
+    world.join(2, &[], 1);
+    world.bind(2, 0, Some(1));
+    world.until_connected();
+    world.link(2, ms(20), lossy(false, true, 50));
+    let copies = |world: &mut World, seconds: u64| {
+        let before = world.router.stats().copies_ahead;
+        world.run(ms(1000 * seconds));
+        world.router.stats().copies_ahead - before
+    };
+    copies(&mut world, 8);
+    assert!(copies(&mut world, 4) > 200);
+    world.router.set_shedding(world.now, Shedding::Enhancement);
+    copies(&mut world, 1);
+    assert_eq!(copies(&mut world, 4), 0);
+    world.router.set_shedding(world.now, Shedding::Nothing);
+    assert!(copies(&mut world, 4) > 200);
 }
