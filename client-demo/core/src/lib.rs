@@ -58,6 +58,7 @@ mod client;
 mod config;
 mod decoders;
 mod event;
+mod lag;
 mod media;
 mod pairs;
 mod participants;

@@ -6,6 +6,7 @@
 //! one person ever enters a buffer that plays another.
 
 use crate::decoders::Decoders;
+use crate::lag::Lag;
 use crate::participants::Owner;
 use crate::sound::Sound;
 use crate::source::SourceStatistics;
@@ -30,6 +31,8 @@ pub(crate) struct Receive {
     bound_at: Instant,
     held: VecDeque<Held>,
     pub source: SourceStatistics,
+    /// Of what the owner sends.
+    pub lag: Lag,
     pub media: Media,
 }
 
@@ -108,6 +111,7 @@ impl Receive {
             bound_at: now,
             held: VecDeque::new(),
             source: SourceStatistics::new(clock_rate, now),
+            lag: Lag::default(),
             media,
         }
     }
@@ -131,7 +135,7 @@ impl Receive {
             return false;
         }
         self.used |= std::mem::replace(&mut self.owner, owner).is_some();
-        (self.since, self.bound_at) = (None, now);
+        (self.since, self.bound_at, self.lag) = (None, now, Lag::default());
         match &mut self.media {
             Media::Sound(sound) => sound.buffer.begin_anew(),
             Media::Pictures(pictures) => pictures.buffer.begin_anew(),
@@ -148,6 +152,14 @@ impl Receive {
         match &mut self.media {
             Media::Sound(sound) => sound.buffer.set_round_trip(round_trip),
             Media::Pictures(pictures) => pictures.buffer.set_round_trip(round_trip),
+        }
+    }
+
+    /// How much farther away than the server whoever is in the slot is.
+    pub fn set_farther(&mut self, farther: Duration) {
+        match &mut self.media {
+            Media::Sound(sound) => sound.buffer.set_farther(farther),
+            Media::Pictures(pictures) => pictures.buffer.set_farther(farther),
         }
     }
 
@@ -200,6 +212,9 @@ impl Receive {
             return Taken::Dropped("of_the_one_before");
         }
         let bytes = header.payload(rtp).len();
+        if let Some(captured) = self.source.captured(header.timestamp).filter(|_| bytes > 0) {
+            self.lag.add(at, captured);
+        }
         match &mut self.media {
             Media::Sound(sound) => {
                 let codec = listening.codecs.iter().find(|c| c.pt == header.pt).map(|c| c.codec);

@@ -2,6 +2,7 @@
 
 use crate::decoders::Decoders;
 use crate::event::{Event, Reason, ReceivedFrame, Sound};
+use crate::lag::Lag;
 use crate::pairs::Pairs;
 use crate::participants::{Owner, Participants};
 use crate::receive::{Listening, Media, Receive, Taken};
@@ -27,6 +28,8 @@ pub struct Reception {
     participants: Participants,
     pairs: Pairs,
     round_trip: Option<Duration>,
+    /// Of the server's clock, by its reports.
+    server: Lag,
     now: Instant,
     /// When the next 10 ms of sound are played; None: nobody is heard.
     play_at: Option<Instant>,
@@ -57,6 +60,7 @@ impl Reception {
             participants: Participants::default(),
             pairs: Pairs::default(),
             round_trip: None,
+            server: Lag::default(),
             now,
             play_at: None,
             first_audio: None,
@@ -150,6 +154,8 @@ impl Reception {
         if let Some(slot) = self.slots.get_mut(index) {
             slot.source.sender_report(now, ntp, rtp);
             self.pairs.sender_report(index, ntp, rtp);
+            self.server.add(now, ntp);
+            slot.lag.beyond(&self.server).into_iter().for_each(|farther| slot.set_farther(farther));
         }
     }
 

@@ -54,6 +54,8 @@ pub struct AudioBuffer<D> {
     target: Target,
     /// Half of the shortest round trip lately, once one is known.
     half_trip: Option<Duration>,
+    /// How much longer the way from the sender is.
+    farther: Duration,
     /// What this stream needs by itself.
     own_target: Duration,
     /// What lip-sync wants at least.
@@ -91,6 +93,7 @@ impl<D: Decoder> AudioBuffer<D> {
             noise: ComfortNoise::new(config.seed),
             target: Target::default(),
             half_trip: None,
+            farther: Duration::ZERO,
             own_target: START_TARGET,
             minimum: Duration::ZERO,
             choose_in: 0,
@@ -113,9 +116,14 @@ impl<D: Decoder> AudioBuffer<D> {
         self.half_trip = Some(self.half_trip.map_or(round_trip / 2, |half| half.min(round_trip / 2)));
     }
 
+    /// How much longer the way from the sender is than half of the round trip: what is behind a server, say.
+    pub fn set_farther(&mut self, farther: Duration) {
+        self.farther = farther;
+    }
+
     /// The way here without a queue: half of the shortest round trip, since a queue on the way there is no delay of what is heard.
     fn empty_way(&self) -> Duration {
-        self.half_trip.unwrap_or(self.config.one_way)
+        self.half_trip.unwrap_or(self.config.one_way) + self.farther
     }
 
     /// How long what is heard was on its way, as far as this end can tell.

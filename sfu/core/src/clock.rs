@@ -51,21 +51,27 @@ fn nanos_to_ticks(nanos: i64, rate: u32) -> u32 {
 }
 
 /// How far a publisher's clock is behind the router's: the smallest of the recent sender reports' arrival minus send
-/// time, which has the least queueing in it.
+/// time, which has the least queueing in it, less the way here.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PublisherClock {
     samples: [Option<i64>; Self::SAMPLES],
     next: usize,
+    /// Nanoseconds.
+    way: i64,
 }
 
 impl PublisherClock {
     /// Some ten seconds of an audio and a video stream: long enough to see an idle path, short enough to follow drift.
     const SAMPLES: usize = 16;
 
-    pub fn on_sender_report(&mut self, sent: Nanos, arrived: Nanos) {
+    /// `round_trip`: without queues; None while it is not known.
+    pub fn on_sender_report(&mut self, sent: Nanos, arrived: Nanos, round_trip: Option<Duration>) {
+        if let Some(round_trip) = round_trip {
+            self.way = (round_trip.as_nanos() / 2) as i64;
+        }
         let sample = arrived.0.wrapping_sub(sent.0);
         // A publisher whose clock was set starts over.
-        if self.offset().is_some_and(|o| o.abs_diff(sample) > 5_000_000_000) {
+        if self.soonest().is_some_and(|soonest| soonest.abs_diff(sample) > 5_000_000_000) {
             self.samples = Default::default();
         }
         self.samples[self.next] = Some(sample);
@@ -74,6 +80,10 @@ impl PublisherClock {
 
     /// Nanoseconds to add to the publisher's clock to get the router's.
     pub fn offset(&self) -> Option<i64> {
+        self.soonest().map(|soonest| soonest - self.way)
+    }
+
+    fn soonest(&self) -> Option<i64> {
         self.samples.iter().flatten().min().copied()
     }
 }
@@ -227,15 +237,19 @@ mod tests {
         let captured = layer.captured(RtpTime(2970u32.wrapping_sub(10)), publisher).unwrap();
         assert_eq!(captured.0 / 1_000_000, 1033);
         // The report says it was captured at 5 s of the publisher's clock; both clocks differ by 900 ms.
-        publisher.on_sender_report(Nanos(5 * S), Nanos(5 * S + S * 9 / 10));
+        publisher.on_sender_report(Nanos(5 * S), Nanos(5 * S + S * 9 / 10), None);
         layer.on_sender_report(Nanos(5 * S), RtpTime(90_000));
         assert_eq!(layer.captured(RtpTime(180_000), publisher), Some(Nanos(6 * S + S * 9 / 10)));
         assert_eq!(layer.rtp_at(Nanos(6 * S + S * 9 / 10), publisher), Some(RtpTime(180_000)));
         // A later report with more queueing changes nothing, one with less does.
-        publisher.on_sender_report(Nanos(6 * S), Nanos(7 * S));
+        publisher.on_sender_report(Nanos(6 * S), Nanos(7 * S), None);
         assert_eq!(publisher.offset(), Some(S * 9 / 10));
-        publisher.on_sender_report(Nanos(7 * S), Nanos(7 * S + S / 2));
+        publisher.on_sender_report(Nanos(7 * S), Nanos(7 * S + S / 2), None);
         assert_eq!(publisher.offset(), Some(S / 2));
+        // Of the half second 100 ms are the way, once a round trip is known.
+        publisher.on_sender_report(Nanos(8 * S), Nanos(9 * S), Some(Duration::from_millis(200)));
+        publisher.on_sender_report(Nanos(9 * S), Nanos(10 * S), None);
+        assert_eq!(publisher.offset(), Some(S * 4 / 10));
     }
 
     #[test]

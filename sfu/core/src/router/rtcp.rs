@@ -50,11 +50,12 @@ impl Router {
     fn on_sender_report(&mut self, index: usize, report: &SenderReport) {
         let arrived = self.nanos();
         let uplink = &mut self.uplinks[index];
+        let round_trip = self.downlinks[index].bandwidth.estimate().rtt.or(uplink.round_trip());
         match uplink.place(report.ssrc) {
             // A clock that was never set says nothing.
             Some(place) if !place.rtx && report.ntp.0 != 0 => {
                 let sent = Nanos::from_ntp(report.ntp);
-                uplink.clock.on_sender_report(sent, arrived);
+                uplink.clock.on_sender_report(sent, arrived, round_trip);
                 let layer = uplink.layer_mut(place);
                 layer.clock.on_sender_report(sent, report.rtp);
                 layer.reception.on_sender_report(self.now, report.ntp);
