@@ -186,7 +186,7 @@ impl Downlink {
 
     fn update_fec(&mut self, now: Instant) {
         // Only what can be sent costs anything.
-        let possible = self.session.fec_types().is_some();
+        let possible = self.session.fec_types().is_some() && self.slots.iter().all(Slot::suits_fec);
         self.session.fec_overhead = if possible && !self.queue.repair.covers() {
             self.protection.overhead(now, self.session.rtt)
         } else {

@@ -74,22 +74,22 @@ pub(crate) struct Group {
     pub timestamp: Option<(RtpTime, RtpTime)>,
 }
 
-/// A picture of more packets is protected in portions: the first of them need not wait for the last.
-const GROUP_MAX: usize = 24;
+/// Of a picture of more packets the rest is not protected: libwebrtc remembers no more, and wants the numbers of a picture in
+/// a row, so nothing can stand between them.
+const GROUP_MAX: usize = ulpfec::REACH as usize;
 /// Packets that repair packets see together. Longer parities are useless at high loss, since two of theirs are missing.
 const BLOCK_MAX: usize = 6;
 
 impl Group {
-    pub fn is_full(&self) -> bool {
-        self.len >= GROUP_MAX
-    }
-
     pub fn clear(&mut self) {
         (self.len, self.timestamp) = (0, None);
     }
 
     /// `write` writes the plain packet, without what is stamped on its way out, and says how long it is; 0: not at all.
     pub fn push(&mut self, timestamp: (RtpTime, RtpTime), write: impl FnOnce(&mut Vec<u8>)) {
+        if self.len >= GROUP_MAX {
+            return;
+        }
         if self.packets.len() == self.len {
             self.packets.push(Vec::new());
         }

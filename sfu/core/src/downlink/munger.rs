@@ -46,6 +46,11 @@ impl SeqMunger {
         Some(sent)
     }
 
+    /// Of everything that was sent.
+    pub fn highest(&self) -> u64 {
+        self.highest
+    }
+
     /// Numbers for `count` packets that the source does not have, after everything that was sent: the first of them. `None`
     /// before the first packet.
     pub fn insert(&mut self, count: u64) -> Option<u64> {

@@ -122,6 +122,8 @@ pub(crate) struct Slot {
     waits_ended: u8,
     /// The picture being sent, where it is protected.
     group: Group,
+    /// What is sent says which picture is which, so a number that is missing is no picture that is missing.
+    names_pictures: bool,
     /// Repair packets sent, and those that the budget of repairs had no room for.
     pub fec_packets: u64,
     pub fec_unaffordable: u64,
@@ -186,6 +188,7 @@ impl Slot {
             waits: Duration::ZERO,
             waits_ended: 0,
             group: Group::default(),
+            names_pictures: false,
             fec_packets: 0,
             fec_unaffordable: 0,
             mapped: None,
@@ -357,7 +360,6 @@ impl Slot {
                 }
             }
         };
-        self.end_group_before(now, stored, session, queue);
         let sent_seq = self.seq.next(stored.ext_seq).ok_or(DropReason::BeforeSwitch)?;
         let timestamp = self.time.next(stored.header.timestamp, ticks(FRAME_STEP, self.rate));
         let mut ids = self.ids.next(stored.ids);
@@ -368,7 +370,8 @@ impl Slot {
         });
         let reference = source.reference(layer);
         let (pt, copies) = self.copies(source.layer(layer), stored, mapped.pt, session);
-        let fec = session.fec(stored.codec).filter(|_| self.kind == MediaKind::Video);
+        self.names_pictures = ids.picture_id.is_some();
+        let fec = session.fec(stored.codec).filter(|_| self.kind == MediaKind::Video && self.names_pictures);
         let (pt, red) = fec.map_or((pt, None), |types| (types.red, Some(mapped.pt)));
         let clock_offset = source.clock.offset();
         let media = Media {

@@ -33,7 +33,7 @@ fn lossy(up: bool, percent: u64, seed: u64) -> Loss {
 }
 
 /// A receiver report about slot v0, with what a round trip is told by.
-fn report(world: &mut World, lost: f64) {
+pub fn report(world: &mut World, lost: f64) {
     let (now, peer) = (world.now, &world.peers[&2]);
     let ssrc = peer.slot("v0");
     let Some((at, newest)) = peer.reports.iter().rev().find(|(_, r)| r.ssrc == ssrc) else { return };
@@ -264,6 +264,29 @@ fn what_fec_does_not_bring_back_is_sent_again_under_its_own_number() {
             assert!(step >= 1, "{before:?} {after:?}");
         }
         assert_eq!(before.frame == after.frame, pair[0].header.timestamp == pair[1].header.timestamp);
+    }
+}
+
+/// libwebrtc puts a picture together of numbers in a row.
+#[test]
+fn repair_packets_never_stand_between_the_packets_of_a_picture() {
+    let delay = ms(150);
+    for (lost_up, packets, interval) in [(0, 60, ms(800)), (20, 3, ms(40))] {
+        let mut world = call(delay, true);
+        world.link(1, ms(20), lossy(true, lost_up, 3));
+        let video = world.peer(1).video(0);
+        (video.packets_per_frame, video.interval) = (packets, interval);
+        run(&mut world, delay, lossy(false, 0, 5), 30, 6);
+        assert!(watch(&world, world.now - ms(3000)).repairs > 50);
+        let mut media: Vec<&Got> = world.peers[&2].on("v0");
+        media.retain(|got| got.payload.first() != Some(&ULPFEC));
+        media.sort_by_key(|got| got.stamp().map(|s| (s.frame, s.index)));
+        for pair in media.windows(2) {
+            let [before, after] = [pair[0], pair[1]].map(|got| got.stamp().unwrap());
+            if before.frame == after.frame && before.index + 1 == after.index {
+                assert_eq!(pair[1].header.seq, pair[0].header.seq.plus(1), "{before:?} {after:?}");
+            }
+        }
     }
 }
 

@@ -6,29 +6,21 @@ use crate::downlink::egress::{Fec, Media, Queue, stream_of};
 use crate::downlink::history::Sent;
 use crate::downlink::munger::seq;
 use crate::downlink::write::{Kept, write_plain};
-use crate::uplink::Stored;
 use packet::PayloadType;
+use packet::media::MediaKind;
 use std::time::Instant;
 
 /// Longer packets than a network carries are not protected.
 const PACKET_LEN_MAX: usize = 1500;
 
 impl Slot {
-    /// A picture whose last packet was lost ends with the first of the next one.
-    pub(super) fn end_group_before(
-        &mut self,
-        now: Instant,
-        stored: &Stored,
-        session: &Session,
-        queue: &mut Queue,
-    ) {
-        // Also one that is late: its number is before those of the group's repairs.
-        if self.group.timestamp.is_some_and(|(of_group, _)| of_group != stored.header.timestamp) {
-            self.send_repairs(now, session, queue);
-        }
+    /// Nothing is sent that a lost repair packet would stop. libwebrtc knows pictures without a name by numbers in a row.
+    pub fn suits_fec(&self) -> bool {
+        self.kind == MediaKind::Audio || self.last_sent.is_none() || self.names_pictures
     }
 
-    /// The packet was queued, and is part of what the next repair packets protect.
+    /// The packet was queued, and is part of what the next repair packets protect. Those leave with the last packet of a picture,
+    /// so that none of their numbers stands between its own: one that is late begins nothing and ends nothing.
     pub(super) fn protect(
         &mut self,
         now: Instant,
@@ -38,14 +30,20 @@ impl Slot {
         session: &Session,
         queue: &mut Queue,
     ) {
+        let is_newest = sent.sent_seq == self.seq.highest();
+        if self.group.timestamp.is_none_or(|(of_group, _)| of_group != kept.0.header.timestamp) {
+            if !is_newest {
+                return;
+            }
+            self.group.clear();
+        }
         let outlet = self.outlet(false);
         self.group.push((kept.0.header.timestamp, sent.timestamp), |out| {
             out.resize(PACKET_LEN_MAX, 0);
             let len = write_plain(media, (sent, kept), (outlet, inner), session, out).unwrap_or(0);
             out.truncate(len);
         });
-        let ends = kept.0.header.marker || sent.ids.ends_picture;
-        if ends || self.group.is_full() {
+        if is_newest && (kept.0.header.marker || sent.ids.ends_picture) {
             self.send_repairs(now, session, queue);
         }
     }
