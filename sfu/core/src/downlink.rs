@@ -57,6 +57,8 @@ pub(crate) struct Session {
     pub rtt: Option<Duration>,
     /// Repair packets for each packet of a picture; 0.0: none.
     pub fec_overhead: f32,
+    /// How long pictures take to be repaired on this leg.
+    pub patience: Duration,
 }
 
 impl Session {
@@ -110,6 +112,7 @@ impl Downlink {
             overhead: 16,
             rtt: None,
             fec_overhead: 0.0,
+            patience: Duration::ZERO,
         };
         let mut downlink = Self {
             session,

@@ -20,6 +20,8 @@ pub(crate) struct Repair {
     fec: f64,
     /// Packets of pictures are sent again before anybody misses them.
     ahead: Option<Ahead>,
+    /// How long pictures should be waited for.
+    patience: Duration,
     /// Nothing is known of the link yet, and so many bytes may still be sent twice.
     pub starting: bool,
     first_bytes: usize,
@@ -53,6 +55,18 @@ const SAVED: Duration = Duration::from_secs(1);
 /// Just begun, or audio only: a burst of a few packets can always be repaired.
 const MEDIA_MIN: Bitrate = Bitrate::kbps(100);
 
+/// A picture on a bad link has so many packets.
+const PACKETS: f64 = 3.0;
+/// So many pictures may be late.
+const LATE: f64 = 0.04;
+/// From one request for a packet to the next, beyond the round trip: libwebrtc looks for what is missing every 20 ms.
+const ROUND_EXTRA: Duration = Duration::from_millis(30);
+const ROUNDS_MAX: u32 = 4;
+/// Of the 400 ms from capture to screen, what the ways and waiting may take: encoding, decoding and swings take the rest.
+const IN_TIME: Duration = Duration::from_millis(300);
+/// Receivers are told to wait for less only when this much less would do: what is lost swings.
+const LESS_PATIENCE: Duration = Duration::from_millis(90);
+
 impl Default for Repair {
     fn default() -> Self {
         Self {
@@ -62,6 +76,7 @@ impl Default for Repair {
             loss: 0.0,
             fec: 0.0,
             ahead: None,
+            patience: Duration::ZERO,
             starting: false,
             first_bytes: FIRST_BYTES,
             young: false,
@@ -84,6 +99,28 @@ impl Repair {
         self.spent.leak(now, self.budget());
         (self.rate, self.media, self.loss) = (rate, media.max(MEDIA_MIN), loss.clamp(0.0, 1.0));
         self.ahead = Ahead::new(loss, rtt).filter(|_| may_go_ahead);
+        let patience = rtt.map_or(Duration::ZERO, |rtt| self.repaired_within(rtt));
+        if patience > self.patience || patience + LESS_PATIENCE < self.patience {
+            self.patience = patience;
+        }
+    }
+
+    /// When all but few pictures are whole at the other end, from when they could have been, as far as that is in time.
+    fn repaired_within(&self, rtt: Duration) -> Duration {
+        let unasked = self.ahead.map_or(self.loss, Ahead::leaves);
+        let answered = (1.0 - self.loss) * (1.0 - self.loss.powi(2));
+        let mut late = PACKETS * unasked;
+        let mut rounds = 0;
+        while late > LATE && rounds < ROUNDS_MAX {
+            late *= 1.0 - answered;
+            rounds += 1;
+        }
+        ((rtt + ROUND_EXTRA) * rounds).min(IN_TIME.saturating_sub(rtt / 2))
+    }
+
+    /// How long a receiver that does not measure it should wait for a picture; zero: nothing worth it is lost.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// So much FEC for each byte of media from now on.

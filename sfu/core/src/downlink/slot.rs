@@ -147,6 +147,8 @@ const FRAME_STEP: Duration = Duration::from_millis(1);
 
 /// Packets that say that there is nothing to wait for any more: more than are lost in a row.
 const WAITS_ENDED: u8 = 60;
+/// Pictures are waited for no longer, wherever they are lost.
+const WAITS_MAX: Duration = Duration::from_millis(300);
 /// What browsers go by when nobody says anything.
 const PLAYOUT_MAX_MS: u32 = 10_000;
 
@@ -381,7 +383,7 @@ impl Slot {
             clock_known: clock_offset.is_some(),
             keep: self.rtx.is_none() && self.kind == MediaKind::Audio && mapped.nack,
             copies,
-            playout: self.playout(source.layer(layer), stored).map(PlayoutDelay::bytes),
+            playout: self.playout(source.layer(layer), stored, session.patience).map(PlayoutDelay::bytes),
             red,
         };
         // Nearly every packet of a stream carries the same extensions: the walk through them is done once.
@@ -428,11 +430,11 @@ impl Slot {
 
     /// A receiver keeps to what it was told until it is told something else, so the end of it is told a few times. A publisher's own
     /// wish stands.
-    fn playout(&mut self, from: &Layer, stored: &Stored) -> Option<PlayoutDelay> {
+    fn playout(&mut self, from: &Layer, stored: &Stored, patience: Duration) -> Option<PlayoutDelay> {
         if self.kind != MediaKind::Video || stored.playout_delay.is_some() {
             return None;
         }
-        let waits = from.lateness.told();
+        let waits = (from.lateness.told() + patience).min(WAITS_MAX);
         if waits.is_zero() && !std::mem::replace(&mut self.waits, waits).is_zero() {
             self.waits_ended = WAITS_ENDED;
         }

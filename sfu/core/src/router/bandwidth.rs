@@ -109,6 +109,7 @@ impl Router {
         let may_go_ahead = bandwidth.loses_by_chance() && self.shedding == Shedding::Nothing;
         let loss = (bandwidth.lost(), may_go_ahead);
         queue.repair.set(self.now, rate, bandwidth.sent_rate(self.now), loss, bandwidth.estimate().rtt);
+        session.patience = queue.repair.patience();
         let was_first = std::mem::replace(&mut queue.repair.starting, bandwidth.is_first(self.now));
         let first_ended = was_first && !queue.repair.starting;
         queue.repair.young = bandwidth.is_young(self.now);

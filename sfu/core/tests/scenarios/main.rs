@@ -11,6 +11,7 @@ mod layers;
 mod lip_sync;
 mod pacing;
 mod peer;
+mod playout;
 mod redundancy;
 mod repair;
 mod shedding;

@@ -62,6 +62,11 @@ impl Ahead {
         self.weight(self.wanted) / FILLED
     }
 
+    /// Share of the packets that all copies leave to requests.
+    pub fn leaves(self) -> f64 {
+        left(self.lost, self.wanted)
+    }
+
     /// There is room for all copies.
     pub fn covers(self, media: u64, rate: u64) -> bool {
         self.copies(media, rate) == self.wanted
