@@ -1,10 +1,12 @@
-//! Hand-over of datagrams from the worker that the kernel gave them to, to the worker whose peer they are for.
+//! Hand-over of datagrams from the worker that the kernel gave them to, to the worker whose peer they are for; and of what routers
+//! relay to each other about rooms that live on both.
 //!
 //! One ring of bytes per ordered pair of workers (single producer, single consumer, no lock). A record is a head of
 //! fixed size and the bytes as they were received, several datagrams of one source at once if the kernel coalesced them:
 //!
 //! ```text
 //! | len u32 | segment size u32 | received ns u64 | from 24 | local 24 | bytes ... |
+//! | len u32 | 2^32 - 1         | bytes of a router ...                          |
 //! ```
 
 use ringbuf::traits::{Consumer as _, Observer as _, Producer as _, Split as _};
@@ -18,6 +20,13 @@ pub const CAPACITY: usize = 512 * 1024;
 
 const ADDRESS_LEN: usize = 24;
 const HEAD_LEN: usize = 16 + 2 * ADDRESS_LEN;
+/// Of a record of a router's.
+const RELAY_LEN: usize = 8;
+/// No datagram is as long.
+const RELAYED: u32 = u32::MAX;
+
+/// Room that packets leave for everything else that routers say, which is little and should not be missed.
+const RESERVE: usize = CAPACITY / 4;
 
 /// What comes with the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,7 +56,29 @@ pub fn ring(capacity: usize) -> (Sender, Receiver) {
     (Sender(sender), Receiver(receiver))
 }
 
+/// What a record is; its bytes are beside it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Record {
+    Datagrams(Head),
+    /// For [`sfu_core::Router::handle_relay`].
+    Relay,
+}
+
 impl Sender {
+    /// What a router says to that of the other worker; `is_media` leaves room for what is not.
+    pub fn push_relay(&mut self, bytes: &[u8], is_media: bool) -> Result<(), Full> {
+        let reserve = if is_media { RESERVE } else { 0 };
+        if self.0.vacant_len() < RELAY_LEN + bytes.len() + reserve {
+            return Err(Full);
+        }
+        let mut encoded = [0; RELAY_LEN];
+        encoded[0..4].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+        encoded[4..8].copy_from_slice(&RELAYED.to_le_bytes());
+        self.0.push_slice(&encoded);
+        self.0.push_slice(bytes);
+        Ok(())
+    }
+
     pub fn push(&mut self, head: &Head, bytes: &[u8]) -> Result<(), Full> {
         if self.0.vacant_len() < HEAD_LEN + bytes.len() {
             return Err(Full);
@@ -69,28 +100,32 @@ impl Receiver {
     /// The next record: its bytes are the first `len` of `buffer`. `None` when there is none yet.
     ///
     /// `buffer` is as long as a receive buffer, so every record fits.
-    pub fn pop(&mut self, buffer: &mut [u8]) -> Option<(Head, usize)> {
+    pub fn pop(&mut self, buffer: &mut [u8]) -> Option<(Record, usize)> {
+        let mut start = [0; RELAY_LEN];
+        if self.0.occupied_len() < RELAY_LEN {
+            return None;
+        }
+        self.0.peek_slice(&mut start);
+        let number = |at: usize| u32::from_le_bytes(start[at..at + 4].try_into().expect("four bytes"));
+        let (len, segment_size) = (number(0) as usize, number(4));
+        let head_len = if segment_size == RELAYED { RELAY_LEN } else { HEAD_LEN };
+        if self.0.occupied_len() < head_len + len {
+            return None;
+        }
         let mut encoded = [0; HEAD_LEN];
-        if self.0.occupied_len() < HEAD_LEN {
-            return None;
-        }
-        self.0.peek_slice(&mut encoded);
-        let number =
-            |at: usize| u32::from_le_bytes(encoded[at..at + 4].try_into().expect("four bytes")) as usize;
-        let (len, segment_size) = (number(0), number(4));
-        if self.0.occupied_len() < HEAD_LEN + len {
-            return None;
-        }
-        self.0.skip(HEAD_LEN);
+        self.0.pop_slice(&mut encoded[..head_len]);
         self.0.pop_slice(&mut buffer[..len]);
+        if segment_size == RELAYED {
+            return Some((Record::Relay, len));
+        }
         let received = u64::from_le_bytes(encoded[8..16].try_into().expect("eight bytes"));
         let head = Head {
             from: decode_address(&encoded[16..16 + ADDRESS_LEN]),
             local: decode_address(&encoded[16 + ADDRESS_LEN..]),
             received: Duration::from_nanos(received),
-            segment_size,
+            segment_size: segment_size as usize,
         };
-        Some((head, len))
+        Some((Record::Datagrams(head), len))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -143,7 +178,7 @@ mod tests {
             };
             let bytes = vec![round as u8; 900 + round as usize];
             sender.push(&head, &bytes).unwrap();
-            assert_eq!(receiver.pop(&mut buffer), Some((head, bytes.len())));
+            assert_eq!(receiver.pop(&mut buffer), Some((Record::Datagrams(head), bytes.len())));
             assert_eq!(&buffer[..bytes.len()], bytes);
         }
         assert!(receiver.is_empty());
@@ -155,8 +190,26 @@ mod tests {
         sender.push(&head(), &[1; 10]).unwrap();
         assert_eq!(sender.push(&head(), &[]), Err(Full));
         let mut buffer = [0; 10];
-        assert_eq!(receiver.pop(&mut buffer), Some((head(), 10)));
+        assert_eq!(receiver.pop(&mut buffer), Some((Record::Datagrams(head()), 10)));
         assert_eq!(receiver.pop(&mut buffer), None);
+    }
+
+    #[test]
+    fn packets_of_routers_leave_room_for_what_else_they_say() {
+        let (mut sender, mut receiver) = ring(CAPACITY);
+        let bytes = [7; 16 * 1024];
+        let media = (0..).take_while(|_| sender.push_relay(&bytes, true).is_ok()).count();
+        assert!((23..=24).contains(&media), "{media}");
+        sender.push(&head(), &[1; 10]).unwrap();
+        let rest = (0..).take_while(|_| sender.push_relay(&bytes[..100], false).is_ok()).count();
+        assert!(rest > 1000, "{rest}");
+        let mut buffer = vec![0; 65_536];
+        for _ in 0..media {
+            assert_eq!(receiver.pop(&mut buffer), Some((Record::Relay, bytes.len())));
+            assert_eq!(&buffer[..bytes.len()], bytes);
+        }
+        assert_eq!(receiver.pop(&mut buffer), Some((Record::Datagrams(head()), 10)));
+        assert_eq!((0..).take_while(|_| receiver.pop(&mut buffer).is_some()).count(), rest);
     }
 
     #[test]

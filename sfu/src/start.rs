@@ -68,7 +68,7 @@ impl Sfu {
         let clock = (Instant::now(), ntp_now());
         let wakes = (0..count).map(|_| Wake::new().map(Arc::new)).collect::<io::Result<Vec<_>>>();
         let wakes = wakes.map_err(StartError::Thread)?;
-        let mut rings = Rings::new(if config.port_per_worker { 0 } else { count }, &wakes);
+        let mut rings = Rings::new(&wakes);
 
         let mut sfu = Self { workers: Vec::with_capacity(count), certificate, buffers };
         for (index, sockets) in sockets.into_iter().enumerate() {
@@ -79,6 +79,7 @@ impl Sfu {
             }
             let mut router =
                 sfu_core::Config::new(clock, seed.wrapping_add(index as u64), sfu.certificate.clone());
+            router.worker = index;
             router.candidates = candidates.clone();
             router.dtls.offer_gcm_only = !config.aes_cm;
             (router.last_n, router.loudest_n) = (config.last_n, config.loudest_n);
@@ -91,6 +92,7 @@ impl Sfu {
                 requests: receiver,
                 wake: wakes[index].clone(),
                 neighbours: rings.take_senders(index),
+                sharing: if config.port_per_worker { 1 } else { count },
                 rings: rings.take_receivers(index),
                 epoch: clock.0,
                 busy: busy.clone(),
@@ -203,25 +205,24 @@ impl Drop for Sfu {
     }
 }
 
-/// The rings between every two of the workers that share a port, until each worker takes its ends.
+/// The rings between every two workers, until each worker takes its ends.
 struct Rings {
     senders: Vec<Vec<Option<Neighbour>>>,
     receivers: Vec<Vec<(usize, ring::Receiver)>>,
 }
 
 impl Rings {
-    /// Between `sharing` workers; none between workers with a port of their own.
-    fn new(sharing: usize, wakes: &[Arc<Wake>]) -> Self {
+    fn new(wakes: &[Arc<Wake>]) -> Self {
         let mut receivers: Vec<Vec<(usize, ring::Receiver)>> = wakes.iter().map(|_| Vec::new()).collect();
         let mut ends = |from: usize| -> Vec<Option<Neighbour>> {
             let end = |to: usize| {
-                (from != to && from < sharing).then(|| {
+                (from != to).then(|| {
                     let (sender, receiver) = ring::ring(ring::CAPACITY);
                     receivers[to].push((from, receiver));
                     Neighbour { ring: sender, wake: wakes[to].clone() }
                 })
             };
-            (0..sharing).map(end).collect()
+            (0..wakes.len()).map(end).collect()
         };
         let senders = (0..wakes.len()).map(&mut ends).collect();
         Self { senders, receivers }

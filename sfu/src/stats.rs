@@ -49,6 +49,10 @@ reasons! {
         Truncated = "truncated",
         /// The ring to the worker that it belongs to was full.
         HandOverFull = "hand_over_full",
+        /// A router's words or packets for that of another worker: the ring to it was full.
+        RelayFull = "relay_full",
+        /// The same for a worker that there is not.
+        RelayNowhere = "relay_nowhere",
         /// Handling it failed inside the forwarder, whose state was saved from it.
         Panicked = "panicked",
     }
@@ -129,10 +133,16 @@ pub struct ReceiveStats {
     /// Datagrams given to the worker they belong to, and taken from others.
     pub handed_over: u64,
     pub taken_over: u64,
+    /// Times that another worker's router had something for ours.
+    pub relays: u64,
     dropped: [u64; ReceiveDrop::ALL.len()],
 }
 
 impl ReceiveStats {
+    /// Changes with everything that media may have come in.
+    pub(crate) fn media(&self) -> u64 {
+        self.rtp + self.relays
+    }
     pub fn dropped(&self, reason: ReceiveDrop) -> u64 {
         self.dropped[reason as usize]
     }
@@ -149,6 +159,7 @@ impl ReceiveStats {
         self.rtp += other.rtp;
         self.handed_over += other.handed_over;
         self.taken_over += other.taken_over;
+        self.relays += other.relays;
         self.dropped.iter_mut().zip(other.dropped).for_each(|(a, b)| *a += b);
     }
 }

@@ -16,7 +16,7 @@
 
 use crate::egress::Egress;
 use crate::memory::Surplus;
-use crate::ring::{self, Head};
+use crate::ring::{self, Head, Record};
 use crate::socket::{RECEIVE_BUFFER_LEN, Received, Socket};
 use crate::stats::{ReceiveDrop, ReceiveStats, SendDrop, WorkerStats};
 use crate::steer::{Steer, claim_record, is_check};
@@ -68,8 +68,10 @@ pub struct Parts<F> {
     pub router: sfu_core::Config,
     pub requests: mpsc::Receiver<Request>,
     pub wake: Arc<Wake>,
-    /// By worker index; `None` at our own, and everywhere when the workers do not share a port.
+    /// By worker index; `None` at our own.
     pub neighbours: Vec<Option<Neighbour>>,
+    /// Workers that share a port with this one, itself included.
+    pub sharing: usize,
     /// With the index of the worker at the other end.
     pub rings: Vec<(usize, ring::Receiver)>,
     /// The workers' common start: what `received` in a ring counts from.
@@ -120,13 +122,12 @@ impl<F: Fn(Event)> Worker<F> {
     pub fn new(parts: Parts<F>) -> Self {
         let descriptors = parts.sockets.iter().map(AsRawFd::as_raw_fd);
         let waiter = Waiter::new([parts.wake.as_raw_fd()].into_iter().chain(descriptors));
-        let sharing = if parts.neighbours.iter().any(Option::is_some) { parts.neighbours.len() } else { 1 };
         let media = Media {
             router: Router::new(parts.router.clone()),
             router_config: parts.router,
             peers: BTreeSet::new(),
             restarts: 0,
-            steer: Steer::new(parts.index, sharing),
+            steer: Steer::new(parts.index, parts.sharing),
             neighbours_to_wake: vec![false; parts.neighbours.len()],
             neighbours: parts.neighbours,
             egress: Egress::default(),
@@ -177,14 +178,14 @@ impl<F: Fn(Event)> Worker<F> {
     fn turn(&mut self) -> bool {
         self.turns += 1;
         self.tempo.begin_turn(Instant::now());
-        let (rtp, sent) = (self.media.received.rtp, self.media.egress.stats().datagrams);
+        let (media, sent) = (self.media.received.media(), self.media.egress.stats().datagrams);
         let more_requests = self.take_requests() == REQUESTS_PER_TURN;
         let more = [more_requests, self.take_rings(), self.take_datagrams()];
         self.media.advance(&self.sockets);
         self.media.wake_neighbours();
         let sent = self.media.egress.stats().datagrams - sent;
         let now = Instant::now();
-        self.tempo.end_turn(now, self.media.received.rtp != rtp, sent as usize);
+        self.tempo.end_turn(now, self.media.received.media() != media, sent as usize);
         self.busy.store(self.tempo.load_percent(), Ordering::Relaxed);
         if let Some(shedding) = self.tempo.shedding(now) {
             self.shed(now, shedding);
@@ -234,9 +235,13 @@ impl<F: Fn(Event)> Worker<F> {
         for (from_worker, ring) in &mut self.rings {
             let mut left = RECORDS_PER_TURN;
             while left > 0
-                && let Some((head, len)) = ring.pop(&mut self.buffer)
+                && let Some((record, len)) = ring.pop(&mut self.buffer)
             {
-                self.media.take_over(*from_worker, &head, &mut self.buffer[..len]);
+                let bytes = &mut self.buffer[..len];
+                match record {
+                    Record::Datagrams(head) => self.media.take_over(*from_worker, &head, bytes),
+                    Record::Relay => self.media.take_relay(*from_worker, bytes),
+                }
                 left -= 1;
             }
             more |= left == 0;
@@ -438,6 +443,16 @@ impl<F: Fn(Event)> Media<F> {
         }
     }
 
+    /// What the router of another worker says.
+    fn take_relay(&mut self, from_worker: usize, bytes: &[u8]) {
+        let (now, router) = (Instant::now(), &mut self.router);
+        self.received.relays += 1;
+        if catch_unwind(AssertUnwindSafe(|| router.handle_relay(now, from_worker, bytes))).is_err() {
+            self.received.count_dropped(ReceiveDrop::Panicked, 1);
+            tracing::error!(from_worker, "what another worker relayed made the forwarder fail");
+        }
+    }
+
     fn put(&mut self, worker: usize, head: &Head, bytes: &[u8]) -> bool {
         let Some(Some(neighbour)) = self.neighbours.get_mut(worker) else { return false };
         self.neighbours_to_wake[worker] = true;
@@ -511,6 +526,19 @@ impl<F: Fn(Event)> Media<F> {
                             );
                         }
                         None => self.egress.count_dropped(SendDrop::NoSocket, transmit.segments()),
+                    }
+                }
+                Output::Relay(relay) => {
+                    let Some(Some(neighbour)) = self.neighbours.get_mut(relay.to) else {
+                        self.received.count_dropped(ReceiveDrop::RelayNowhere, relay.records());
+                        continue;
+                    };
+                    match neighbour.ring.push_relay(relay.bytes, relay.is_media) {
+                        // At once: what is sent here takes a while, and nobody there should wait for it.
+                        Ok(()) => neighbour.wake.wake(),
+                        Err(ring::Full) => {
+                            self.received.count_dropped(ReceiveDrop::RelayFull, relay.records());
+                        }
                     }
                 }
                 Output::Event(event) => {

@@ -79,6 +79,48 @@ fn media_reaches_a_subscriber_whose_flow_is_at_another_worker() {
 }
 
 #[test]
+fn a_room_on_two_workers_is_heard_on_both_and_each_packet_crosses_once() {
+    for port_per_worker in [false, true] {
+        let (sfu, _events) = start(Config { workers: 2, port_per_worker, ..loopback() });
+        let certificate = Arc::new(Certificate::generate().unwrap());
+        let publisher = Client::join_worker(&sfu, &certificate, 0, (0, 0), media(true));
+        let subscribers =
+            (1..8).map(|i| Client::join_worker(&sfu, &certificate, i, (0, i as usize % 2), media(false)));
+        let mut clients: Vec<Client> = std::iter::once(publisher).chain(subscribers).collect();
+        let relay = Command::Relay { peer: PeerId(0), room: RoomId(0), worker: 0, media: media(true) };
+        sfu.send(1, relay);
+        for subscriber in 1..8 {
+            let source = Some((PeerId(0), mid("a")));
+            let bind = Command::Bind { subscriber: PeerId(subscriber), slot: mid("s"), source };
+            sfu.send(subscriber as usize % 2, bind);
+        }
+        run(&mut clients, |clients| clients.iter().all(|client| client.connected));
+        let mut sent = 0u16;
+        run(&mut clients, |clients| {
+            clients[0].send_audio(sent);
+            sent += 1;
+            clients[1..].iter().all(|client| client.payloads.len() >= 50)
+        });
+        for client in &clients[1..] {
+            assert!(client.payloads.iter().all(|payload| payload.ends_with(b"opus")));
+        }
+        let taken_over = |stats: &sfu::Stats| {
+            let there = stats.workers[1].as_ref().unwrap();
+            (there.router.packets_taken_over, there.router.packets_forwarded)
+        };
+        let stats = wait_for(|| {
+            let stats = sfu.stats();
+            let relayed = stats.workers[0].as_ref().unwrap().router.packets_relayed;
+            (relayed == taken_over(&stats).0).then_some(stats)
+        });
+        let (taken_over, forwarded) = taken_over(&stats);
+        assert!(taken_over >= 50 && taken_over <= u64::from(sent), "{taken_over} of {sent}");
+        assert!(forwarded > 3 * taken_over, "four listeners there: {forwarded} of {taken_over}");
+        assert_eq!(stats.send().dropped_total() + stats.receive().dropped_total(), 0);
+    }
+}
+
+#[test]
 fn ipv6_is_served_like_ipv4() {
     if UdpSocket::bind("[::1]:0").is_err() {
         eprintln!("this machine has no IPv6 loopback address: nothing to test");
@@ -198,8 +240,18 @@ impl Client {
     }
 
     fn join_room(sfu: &Sfu, certificate: &Arc<Certificate>, peer: u64, room: u64, media: PeerMedia) -> Self {
+        let worker = sfu.place(RoomId(room));
+        Self::join_worker(sfu, certificate, peer, (room, worker), media)
+    }
+
+    fn join_worker(
+        sfu: &Sfu,
+        certificate: &Arc<Certificate>,
+        peer: u64,
+        (room, worker): (u64, usize),
+        media: PeerMedia,
+    ) -> Self {
         let room = RoomId(room);
-        let worker = sfu.place(room);
         let server = sfu.credentials(worker).unwrap();
         let candidates: Vec<Candidate> = sfu.candidates(worker).to_vec();
         let own = IceCredentials {

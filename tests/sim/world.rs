@@ -467,6 +467,7 @@ impl World {
                     self.sessions.handle_media_event(self.now, event);
                     told = true;
                 }
+                sfu_core::Output::Relay(relay) => panic!("there is one worker: {relay:?}"),
                 sfu_core::Output::Timeout(next) => {
                     self.router_wakes = next.map(|(at, _)| at);
                     return told;

@@ -40,6 +40,13 @@ impl RouterClock {
     pub fn nanos(&self, now: Instant) -> Nanos {
         Nanos(self.ntp.0 + now.saturating_duration_since(self.at).as_nanos() as i64)
     }
+    /// Since the routers' common start.
+    pub fn since_start(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.at)
+    }
+    pub fn start(&self) -> Instant {
+        self.at
+    }
 }
 
 fn ticks_to_nanos(ticks: i32, rate: u32) -> i64 {
@@ -76,6 +83,12 @@ impl PublisherClock {
         }
         self.samples[self.next] = Some(sample);
         self.next = (self.next + 1) % Self::SAMPLES;
+    }
+
+    /// Another worker reads its reports.
+    pub fn follow(&mut self, offset: i64) {
+        self.samples = Default::default();
+        self.samples[0] = Some(offset);
     }
 
     /// Nanoseconds to add to the publisher's clock to get the router's.
@@ -160,6 +173,11 @@ impl LayerClock {
 
     pub fn has_report(&self) -> bool {
         self.report.is_some()
+    }
+
+    /// The newest: a moment on the publisher's clock, and the timestamp then.
+    pub fn report(&self) -> Option<(Nanos, RtpTime)> {
+        self.report.map(|anchor| (anchor.at, anchor.rtp))
     }
 
     fn anchor(&self, publisher: &PublisherClock) -> Option<Anchor> {

@@ -23,6 +23,9 @@ pub enum Command {
     /// How the subscriber shows these slots; slots that are not named stay as they were. Holds for the slot, whoever is
     /// in it.
     Prefer { subscriber: PeerId, slots: Vec<(Mid, Preference)> },
+    /// The peer lives on another worker, and what it publishes can be bound to slots here; said again when its description or
+    /// its room changes. [`Self::MovePeer`] and [`Self::RemovePeer`] are for it, too.
+    Relay { peer: PeerId, room: RoomId, worker: usize, media: PeerMedia },
     /// What others call the peer in data messages, and whether it may send any. Without this it neither sends nor gets any.
     Data { peer: PeerId, name: String, may_send: bool },
 }

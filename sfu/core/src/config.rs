@@ -36,6 +36,8 @@ pub struct Config {
     /// What every session proves itself with.
     pub certificate: Arc<Certificate>,
     pub dtls: DtlsConfig,
+    /// Number of this worker among those that relay to each other.
+    pub worker: usize,
     /// The addresses of this worker's socket as peers see them.
     pub candidates: Vec<Candidate>,
     /// One instant on both clocks: sender reports count NTP from here, for every peer alike.
@@ -60,6 +62,7 @@ impl Config {
         Self {
             certificate,
             dtls: DtlsConfig::default(),
+            worker: 0,
             candidates: Vec::new(),
             clock,
             seed,

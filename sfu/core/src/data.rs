@@ -57,20 +57,53 @@ impl Part {
     }
 }
 
-/// What the messages of one room cost of late.
+/// What the messages of one room cost of late, and how many reliable ones crossed between workers.
 #[derive(Default)]
-pub(crate) struct FanOut(Bucket);
+pub(crate) struct FanOut {
+    cost: Bucket,
+    /// Number of the next to and from each other worker.
+    given: Vec<(usize, u32)>,
+    taken: Vec<(usize, u32)>,
+}
 
 impl FanOut {
     /// When the room's next message may be read; at `now`: it may.
     pub fn next(&mut self, now: Instant) -> Instant {
-        self.0.leak(now, FAN_OUT.0);
-        if self.0.is_below(FAN_OUT.1, FAN_OUT.0) { now } else { now + self.0.below_in(FAN_OUT.1, FAN_OUT.0) }
+        self.cost.leak(now, FAN_OUT.0);
+        if self.cost.is_below(FAN_OUT.1, FAN_OUT.0) {
+            now
+        } else {
+            now + self.cost.below_in(FAN_OUT.1, FAN_OUT.0)
+        }
     }
 
     pub fn count(&mut self, bytes: usize, receivers: usize) {
-        self.0.add((bytes + PACKET_COST) * receivers);
+        self.cost.add((bytes + PACKET_COST) * receivers);
     }
+
+    /// For a reliable message to another worker.
+    pub fn number(&mut self, to: usize) -> u32 {
+        let next = next_of(&mut self.given, to);
+        let number = *next;
+        *next = next.wrapping_add(1);
+        number
+    }
+
+    /// False: some before it are missing. A worker in whose eyes the room is new begins with zero, and so may we.
+    pub fn is_next(&mut self, from: usize, number: u32) -> bool {
+        let next = next_of(&mut self.taken, from);
+        let expected = std::mem::replace(next, number.wrapping_add(1));
+        number == expected || number == 0 || expected == 0
+    }
+}
+
+/// A handful of workers.
+fn next_of(numbers: &mut Vec<(usize, u32)>, worker: usize) -> &mut u32 {
+    let at = numbers.iter().position(|(known, _)| *known == worker).unwrap_or_else(|| {
+        numbers.push((worker, 0));
+        numbers.len() - 1
+    });
+    &mut numbers[at].1
 }
 
 /// How much was given to associations since the last tick, and who waits for the next.

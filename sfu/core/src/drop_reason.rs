@@ -99,6 +99,12 @@ drop_reasons! {
     DataSlowReader = "data_slow_reader",
     /// A data message that the association would not take.
     DataNotTaken = "data_not_taken",
+    /// What another worker handed over of a track that nobody watches here any longer, or says of one that is not here.
+    RelayUnknown = "relay_unknown",
+    /// Packets that another worker had no room to hand over: a keyframe is asked for, if it was video.
+    RelayLost = "relay_lost",
+    /// Handed over by another worker, and not to be read.
+    RelayMalformed = "relay_malformed",
     /// The transport would not encrypt.
     Protect = "protect",
 }

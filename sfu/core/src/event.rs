@@ -1,5 +1,6 @@
 //! What a router says to its shell.
 
+use crate::Relay;
 use crate::allocation::{Choice, Decision};
 use packet::{Bitrate, Mid, PeerId, Rid, RoomId, RtpTime};
 use std::net::SocketAddr;
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 pub enum Output<'a> {
     Transmit(Transmit<'a>),
     Event(Event),
+    /// For another worker. To be handed over before anything is sent, so that nobody there waits for it.
+    Relay(Relay<'a>),
     /// Nothing more to do before this instant; `None`: not before the next datagram or command.
     Timeout(Option<(Instant, TimeoutReason)>),
 }
@@ -63,6 +66,8 @@ pub enum TimeoutReason {
     Bandwidth,
     /// A peer that said too much at once is listened to again; the router's own: who waits for a data message gets it.
     Data,
+    /// What a publisher's subscribers want is told to its worker again, or has not been told by theirs for too long.
+    Relay,
     /// A peer that never connected is given up.
     Connect,
 }

@@ -6,6 +6,8 @@
 //!              by address  decrypts    layer selection -> munger -> queue -> batch (rewrite, encrypt) -> Transmit
 //! ```
 //!
+//! What a publisher sends goes once to each other worker where somebody watches, whose router forwards it as if it had come there.
+//!
 //! Data messages go from a peer to the others of its room, or to those it names, behind all media of a link.
 //!
 //! It never opens a socket, asks for the time, waits, or reads an unordered container; what arrives is counted,
@@ -24,6 +26,7 @@ mod event;
 mod meter;
 mod payloads;
 mod random;
+mod relay;
 mod router;
 mod speakers;
 mod stats;
@@ -35,6 +38,7 @@ pub use command::Command;
 pub use config::{Config, Shedding};
 pub use drop_reason::DropReason;
 pub use event::{AllocationReport, CloseReason, Event, Output, SlotReport, Stages, TimeoutReason, Transmit};
+pub use relay::Relay;
 pub use router::Router;
 pub use stats::{DownlinkStats, LayerStats, PeerStats, SlotStats, Stats, TrackStats, UplinkStats};
 

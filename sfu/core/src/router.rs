@@ -6,6 +6,7 @@ mod control;
 mod data;
 mod heard;
 mod ingress;
+mod relay;
 mod reports;
 mod rtcp;
 mod statistics;
@@ -15,6 +16,7 @@ use crate::clock::{Nanos, RouterClock};
 use crate::downlink::{Downlink, Forwarded, SourceRef};
 use crate::drop_reason::DropCounters;
 use crate::random::Random;
+use crate::relay::Outboxes;
 use crate::speakers::Speakers;
 use crate::timers::{Owner, Timers};
 use crate::uplink::{Subscriber, Uplink};
@@ -27,7 +29,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use transport::Transport;
 
-/// One worker's forwarder. Peers live in three vectors under one index, so that one peer's uplink can be read while
+/// One worker's forwarder. Peers live in four vectors under one index, so that one peer's uplink can be read while
 /// another's downlink is written.
 pub struct Router {
     config: Config,
@@ -38,6 +40,8 @@ pub struct Router {
     epochs: u32,
     /// Large, so boxed: a vector that grows has as much room again for nobody.
     links: Vec<Option<Box<Link>>>,
+    /// Publishers whose link is another worker's; nobody is both.
+    relayed: Vec<Option<Box<relay::Relayed>>>,
     uplinks: Vec<Uplink>,
     downlinks: Vec<Downlink>,
     free: Vec<usize>,
@@ -51,6 +55,9 @@ pub struct Router {
     data_turn: crate::data::Turn,
     /// Packets of publishers that their subscribers have not got yet, in order of arrival; see [`Self::forward_arrived`].
     arrived: Vec<ingress::Arrived>,
+    /// For other workers.
+    outboxes: Outboxes,
+    scratch: Vec<u8>,
     /// The datagram that the last `poll_output` lent out.
     lent: Option<transport::Transmit>,
     buffer: Vec<u8>,
@@ -81,7 +88,17 @@ struct Link {
 struct Room {
     peers: Vec<usize>,
     speakers: Speakers,
+    /// Times that who speaks was decided since other workers were told last.
+    untold: u8,
     data: crate::data::FanOut,
+}
+
+impl Room {
+    /// A second has passed, and other workers may have missed what they were told.
+    fn is_to_be_told(&mut self) -> bool {
+        self.untold = (self.untold + 1) % 10;
+        self.untold == 0
+    }
 }
 
 /// What is to be done next and what has been counted: everything a step may add to while peers are borrowed.
@@ -152,6 +169,7 @@ impl Router {
             random: Random::new(config.seed),
             epochs: 0,
             links: Vec::new(),
+            relayed: Vec::new(),
             uplinks: Vec::new(),
             downlinks: Vec::new(),
             free: Vec::new(),
@@ -163,6 +181,8 @@ impl Router {
             shedding: Shedding::Nothing,
             data_turn: Default::default(),
             arrived: Vec::new(),
+            outboxes: Outboxes::default(),
+            scratch: Vec::new(),
             lent: None,
             buffer: Vec::new(),
             plan: Vec::new(),
@@ -187,6 +207,12 @@ impl Router {
         self.on_datagram(local, from, datagram);
     }
 
+    /// Takes what the router of worker `from` has handed over, as [`Output::Relay`] there.
+    pub fn handle_relay(&mut self, now: Instant, from: usize, bytes: &[u8]) {
+        self.advance(now);
+        self.on_relay(from, bytes);
+    }
+
     pub fn handle_command(&mut self, now: Instant, command: Command) {
         self.advance(now);
         self.forward_arrived();
@@ -199,6 +225,7 @@ impl Router {
             Command::RemovePeer { peer } => self.remove_peer(peer),
             Command::Bind { subscriber, slot, source } => self.bind(subscriber, slot, source),
             Command::Prefer { subscriber, slots } => self.prefer(subscriber, &slots),
+            Command::Relay { peer, room, worker, media } => self.relay(peer, room, worker, &media),
             Command::Data { peer, name, may_send } => self.set_data(peer, &name, may_send),
         }
     }
@@ -227,6 +254,9 @@ impl Router {
     /// Call until it says `Timeout`. Everything that goes to one destination since the last call leaves together.
     pub fn poll_output(&mut self) -> Output<'_> {
         self.forward_arrived();
+        if let Some(batch) = self.outboxes.pop() {
+            return Output::Relay(self.outboxes.read(batch));
+        }
         if let Some(event) = self.agenda.events.pop_front() {
             return Output::Event(event);
         }

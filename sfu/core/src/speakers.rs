@@ -86,6 +86,22 @@ impl Speakers {
         changed
     }
 
+    /// As another worker has decided; true if others speak or are heard than before.
+    pub fn follow(&mut self, loudest_first: Vec<PeerId>, audible: Option<Vec<PeerId>>) -> bool {
+        let changed = self.loudest_first != loudest_first || self.audible != audible;
+        (self.loudest_first, self.audible) = (loudest_first, audible);
+        changed
+    }
+
+    pub fn loudest_first(&self) -> &[PeerId] {
+        &self.loudest_first
+    }
+
+    /// Who is heard; `None`: everybody.
+    pub fn audible(&self) -> Option<&[PeerId]> {
+        self.audible.as_deref()
+    }
+
     /// Place among those who speak, 0 the loudest.
     pub fn rank(&self, peer: PeerId) -> Option<u8> {
         self.loudest_first.iter().position(|p| *p == peer).map(|place| place.min(254) as u8)

@@ -42,6 +42,9 @@ pub struct Stats {
     pub keyframes_requested: u64,
     pub keyframes_wanted: u64,
     pub feedbacks_sent: u64,
+    /// Packets handed over to other workers, counted for each, and those taken over from them.
+    pub packets_relayed: u64,
+    pub packets_taken_over: u64,
     /// Data messages of peers, and those given to receivers.
     pub data_received: u64,
     pub data_forwarded: u64,

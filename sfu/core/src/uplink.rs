@@ -3,6 +3,7 @@
 mod alive;
 mod cache;
 mod describe;
+mod far;
 mod fec;
 mod feedback;
 mod heard;
@@ -22,6 +23,7 @@ pub(crate) use alive::LayerSet;
 pub(crate) use cache::span;
 pub(crate) use cache::{Stored, is_spare};
 pub(crate) use describe::{CHAINS_MAX, Described, Scheme, Targets};
+pub(crate) use far::Far;
 pub(crate) use feedback::FeedbackRecorder;
 pub(crate) use heard::Heard;
 pub(crate) use layer::Layer;
@@ -59,6 +61,8 @@ pub(crate) struct Track {
     pub codec: Option<Codec>,
     pub layers: Vec<Layer>,
     pub subscribers: Vec<Subscriber>,
+    /// Those on other workers, as one each.
+    pub far: Vec<Far>,
     /// Layers that arrive; while nothing does, those that did last: a muted camera comes back as what it was.
     pub alive: LayerSet,
     pub wants: Wants,
@@ -76,6 +80,8 @@ pub(crate) struct Uplink {
     pub extensions: ExtensionMap,
     pub tracks: Vec<Track>,
     pub clock: PublisherClock,
+    /// Its packets come from another worker, which has made good what it could.
+    pub relayed: bool,
     pub feedback: FeedbackRecorder,
     /// Linear: a peer has a handful, and the usual one is found first.
     ssrcs: Vec<(Ssrc, Place)>,
@@ -117,6 +123,7 @@ impl Uplink {
             extensions: ExtensionMap::default(),
             tracks: Vec::new(),
             clock: PublisherClock::default(),
+            relayed: false,
             feedback: FeedbackRecorder::default(),
             ssrcs: Vec::new(),
             ssrcs_max,
@@ -144,8 +151,9 @@ impl Uplink {
                 None => continue,
             };
             self.tracks[index].declared.clone_from(&described.ssrcs);
-            // With rids the packets say which layer they are; the order of declared sources says nothing.
-            if !described.rids.is_empty() {
+            // With rids the packets say which layer they are; the order of declared sources says nothing. What is relayed was told
+            // apart by the worker that it came to.
+            if self.relayed || !described.rids.is_empty() {
                 continue;
             }
             if let Some(&(ssrc, rtx)) = described.ssrcs.first() {
@@ -312,7 +320,28 @@ impl Uplink {
         (received, feedback)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one call site, all of it the packet's own")]
+    /// Takes one packet that another worker has received, unwrapped and kept.
+    pub fn receive_relayed(
+        &mut self,
+        now: Instant,
+        nanos: crate::clock::Nanos,
+        place: Place,
+        packet: &[u8],
+        recovered: bool,
+        epochs: &mut u32,
+    ) -> Result<Received, DropReason> {
+        let header = RtpHeader::parse(packet).map_err(|_| DropReason::MalformedRtp)?;
+        let codec = match self.payloads.meaning(header.pt) {
+            Some(Meaning::Media(codec)) => codec,
+            _ => return Err(DropReason::UnknownPayloadType),
+        };
+        // Numbers count from the first that is handed over, however it came.
+        let begins = self.layer(place).reception.highest().is_none();
+        let via = if recovered && !begins { Via::Redundancy } else { Via::Itself };
+        self.on_media(now, nanos, place, header, packet, codec, via, epochs)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "all of it the packet's own")]
     fn on_media(
         &mut self,
         now: Instant,
@@ -325,7 +354,7 @@ impl Uplink {
         epochs: &mut u32,
     ) -> Result<Received, DropReason> {
         let values = Values::read(&header, packet, &self.extensions);
-        let nack = self.payloads.config(header.pt).is_some_and(|c| c.nack);
+        let nack = !self.relayed && self.payloads.config(header.pt).is_some_and(|c| c.nack);
         let track = &mut self.tracks[usize::from(place.track)];
         if track.kind != codec.kind() || place.rtx {
             return Err(DropReason::WrongKind);
@@ -403,6 +432,7 @@ impl Track {
             codec: None,
             layers,
             subscribers: Vec::new(),
+            far: Vec::new(),
             alive: LayerSet::default(),
             wants,
             heard: Heard::default(),

@@ -88,10 +88,7 @@ fn a_forwarded_packet_allocates_nothing_at_all() {
         let now = world.now;
         let mut datagrams = Vec::new();
         for number in 1..=4 {
-            let (peer, mut out) = (world.peer(number), Vec::new());
-            peer.send(now, &mut out);
-            let media = out.into_iter().filter(|datagram| classify(datagram) == Some(Protocol::Rtp));
-            datagrams.extend(media.map(|datagram| (peer.address, datagram)));
+            datagrams.extend(media(&mut world, number));
         }
         // No timer fires: what is counted is the way of the packets alone.
         let before = (ALLOCATIONS.get(), world.router.stats().packets_forwarded);
@@ -109,6 +106,73 @@ fn a_forwarded_packet_allocates_nothing_at_all() {
     }
     assert!(forwarded > 300, "{forwarded}");
     assert_eq!(allocations, 0, "for {forwarded} forwarded packets");
+}
+
+/// Sound and pictures that a peer sends now, from its address.
+fn media(world: &mut World, number: u64) -> Vec<(std::net::SocketAddr, Vec<u8>)> {
+    let now = world.now;
+    let (peer, mut out) = (world.peer(number), Vec::new());
+    peer.send(now, &mut out);
+    let media = out.into_iter().filter(|datagram| classify(datagram) == Some(Protocol::Rtp));
+    media.map(|datagram| (peer.address, datagram)).collect()
+}
+
+#[test]
+fn a_packet_relayed_to_another_worker_allocates_nothing_at_all() {
+    let blind = |config: &mut sfu_core::Config| config.blind_rate = Some(packet::Bitrate::kbps(50_000));
+    let mut world = World::spread(blind);
+    world.join(1, &[], 1);
+    world.join(2, &[], 1);
+    world.join_there(3, &[], 2);
+    world.join_there(4, &[], 2);
+    for number in 1..=4 {
+        world.peer(number).feedback = false;
+    }
+    for (to, pair, from) in [(2, 0, 1), (3, 0, 1), (3, 1, 2), (4, 0, 1), (4, 1, 2)] {
+        world.bind(to, pair, Some(from));
+    }
+    world.until_connected();
+    world.run(ms(6000));
+    let server = "10.9.9.9:3478".parse().unwrap();
+    let (mut allocations, mut relayed, mut forwarded) = (0, 0, 0);
+    let mut handed_over: Vec<Vec<u8>> = Vec::new();
+    for round in 0..100 {
+        world.now += ms(5);
+        let now = world.now;
+        let mut datagrams = media(&mut world, 1);
+        datagrams.extend(media(&mut world, 2));
+        let far = world.far.as_mut().unwrap();
+        let before = (ALLOCATIONS.get(), far.stats().packets_taken_over, far.stats().packets_forwarded);
+        INSIDE.set(true);
+        for (from, datagram) in &mut datagrams {
+            world.router.handle_datagram(now, server, *from, datagram);
+        }
+        loop {
+            match world.router.poll_output() {
+                Output::Relay(relay) => {
+                    // The shell's copy.
+                    INSIDE.set(false);
+                    handed_over.push(relay.bytes.to_vec());
+                    INSIDE.set(true);
+                }
+                Output::Timeout(_) => break,
+                _ => {}
+            }
+        }
+        for bytes in &handed_over {
+            far.handle_relay(now, 0, bytes);
+        }
+        while !matches!(far.poll_output(), Output::Timeout(_)) {}
+        INSIDE.set(false);
+        handed_over.clear();
+        if round >= 20 {
+            allocations += ALLOCATIONS.get() - before.0;
+            relayed += far.stats().packets_taken_over - before.1;
+            forwarded += far.stats().packets_forwarded - before.2;
+        }
+    }
+    assert!(relayed >= 100 && forwarded == 2 * relayed, "{forwarded} of {relayed}");
+    assert_eq!(allocations, 0, "for {relayed} packets");
 }
 
 #[test]

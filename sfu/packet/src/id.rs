@@ -119,7 +119,7 @@ short_text!(Rid);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PeerId(pub u64);
 
-/// One room; everything in a room lives on one worker. Chosen by signaling.
+/// One room. Chosen by signaling.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RoomId(pub u64);
 

@@ -166,7 +166,7 @@ impl Room {
                         let segments = transmit.bytes.chunks(transmit.segment_size);
                         datagrams.extend(segments.map(|segment| (index, segment.to_vec())));
                     }
-                    Output::Event(_) => {}
+                    Output::Event(_) | Output::Relay(_) => {}
                     Output::Timeout(_) => break,
                 }
             }

@@ -9,7 +9,7 @@ use crate::uplink::{LayerSet, Subscriber, Uplink};
 use crate::{AllocationReport, Event, Shedding, SlotReport, TimeoutReason};
 use packet::media::MediaKind;
 use packet::{Bitrate, Mid, PeerId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Often enough for a step up; a step down is decided when the estimate falls.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -153,25 +153,20 @@ impl Router {
 
     /// Tells a publisher which streams of its videos somebody watches, where that changed.
     pub(super) fn update_wants(&mut self, index: usize) {
-        let Some(link) = &self.links[index] else { return };
+        if self.relayed[index].is_some() {
+            return self.watch(index);
+        }
         let mut next = None;
-        for track in self.uplinks[index].tracks.iter_mut().filter(|t| t.kind == MediaKind::Video) {
-            let mut needed = LayerSet::default();
-            for to in &track.subscribers {
-                let Some(slot) = self.downlinks[to.peer].slots.get(to.slot) else { continue };
-                // Once the new stream has begun nobody needs the old one: looked at again.
-                if slot.current.is_some_and(|sent| slot.target() != Some(sent.layer)) {
-                    next = Some(self.now + INTERVAL);
-                }
-                let ready = slot.soon.iter().flatten().map(|layer| layer.stream);
-                // Who waits for the first packets says nothing yet, and gets what there is.
-                let all = (slot.choice == Choice::Nothing).then_some(0..track.layers.len() as u8);
-                // Who has no bandwidth now wants the smallest as soon as there is some, and it is measured meanwhile.
-                if slot.choice == Choice::Paused(PauseReason::Bandwidth) {
-                    needed.insert(0);
-                }
-                let streams = slot.target().into_iter().chain(slot.current.map(|c| c.layer)).chain(ready);
-                streams.chain(all.into_iter().flatten()).for_each(|stream| needed.insert(stream));
+        for number in 0..self.uplinks[index].tracks.len() {
+            if self.uplinks[index].tracks[number].kind != MediaKind::Video {
+                continue;
+            }
+            let (mut needed, look_again) = self.needed(index, number);
+            next = next.or(look_again);
+            let Some(link) = &self.links[index] else { return };
+            let track = &mut self.uplinks[index].tracks[number];
+            for far in &track.far {
+                needed = needed.union(far.needed);
             }
             let alive = (0..track.layers.len() as u8).filter(|&stream| track.alive.contains(stream));
             alive.for_each(|stream| track.wants.arrived(stream));
@@ -185,6 +180,29 @@ impl Router {
         if let Some(at) = next {
             self.agenda.timers.set_no_later((Owner::Peer(index), TimeoutReason::Wants), at);
         }
+    }
+
+    /// Streams of a track that somebody here watches or soon will, and when to look again.
+    pub(super) fn needed(&self, index: usize, number: usize) -> (LayerSet, Option<Instant>) {
+        let track = &self.uplinks[index].tracks[number];
+        let (mut needed, mut next) = (LayerSet::default(), None);
+        for to in &track.subscribers {
+            let Some(slot) = self.downlinks[to.peer].slots.get(to.slot) else { continue };
+            // Once the new stream has begun nobody needs the old one: looked at again.
+            if slot.current.is_some_and(|sent| slot.target() != Some(sent.layer)) {
+                next = Some(self.now + INTERVAL);
+            }
+            let ready = slot.soon.iter().flatten().map(|layer| layer.stream);
+            // Who waits for the first packets says nothing yet, and gets what there is.
+            let all = (slot.choice == Choice::Nothing).then_some(0..track.layers.len() as u8);
+            // Who has no bandwidth now wants the smallest as soon as there is some, and it is measured meanwhile.
+            if slot.choice == Choice::Paused(PauseReason::Bandwidth) {
+                needed.insert(0);
+            }
+            let streams = slot.target().into_iter().chain(slot.current.map(|c| c.layer)).chain(ready);
+            streams.chain(all.into_iter().flatten()).for_each(|stream| needed.insert(stream));
+        }
+        (needed, next)
     }
 
     /// The page hears what changed.

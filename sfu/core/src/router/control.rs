@@ -43,26 +43,29 @@ impl Router {
         });
         let downlink = Downlink::new(self.now, media, self.config.blind_rate, &mut self.random);
         let link = Box::new(Link::new((peer, room), transport, local.ufrag.clone(), self.now));
-        let index = match self.free.pop() {
-            Some(index) => {
-                self.links[index] = Some(link);
-                self.uplinks[index] = uplink;
-                self.downlinks[index] = downlink;
-                index
-            }
-            None => {
-                self.links.push(Some(link));
-                self.uplinks.push(uplink);
-                self.downlinks.push(downlink);
-                self.links.len() - 1
-            }
-        };
+        let index = self.free_index();
+        self.links[index] = Some(link);
+        self.uplinks[index] = uplink;
+        self.downlinks[index] = downlink;
         self.by_id.insert(peer, index);
         self.by_ufrag.insert(local.ufrag, index);
         self.rooms.entry(room).or_default().peers.push(index);
         let at = self.now + CONNECT_TIME;
         self.agenda.timers.set((Owner::Peer(index), TimeoutReason::Connect), at);
         self.drain_transport(index);
+    }
+
+    /// Where nobody is.
+    pub(super) fn free_index(&mut self) -> usize {
+        if let Some(index) = self.free.pop() {
+            return index;
+        }
+        let nothing = PeerMedia::default();
+        self.links.push(None);
+        self.relayed.push(None);
+        self.uplinks.push(Uplink::new(&nothing, 0, &mut self.epochs, |_| {}));
+        self.downlinks.push(Downlink::new(self.now, &nothing, None, &mut self.random));
+        self.links.len() - 1
     }
 
     pub(super) fn update_peer(
@@ -90,8 +93,12 @@ impl Router {
 
     pub(super) fn move_peer(&mut self, peer: PeerId, room: RoomId) {
         let Some(&index) = self.by_id.get(&peer) else { return };
-        let Some(link) = &mut self.links[index] else { return };
-        let before = std::mem::replace(&mut link.room, room);
+        let known = match (&mut self.links[index], &mut self.relayed[index]) {
+            (Some(link), _) => &mut link.room,
+            (None, Some(relayed)) => &mut relayed.room,
+            (None, None) => return,
+        };
+        let before = std::mem::replace(known, room);
         if before != room {
             self.leave_room(index, before);
             self.rooms.entry(room).or_default().peers.push(index);
@@ -116,30 +123,40 @@ impl Router {
 
     /// Removes every trace of a peer.
     fn forget(&mut self, index: usize) {
-        let Some(link) = self.links[index].take() else { return };
-        self.by_id.remove(&link.id);
-        for ufrag in &link.ufrags {
-            self.by_ufrag.remove(ufrag);
-        }
-        for address in &link.addresses {
-            self.by_address.remove(address);
+        let (id, room) = match (&self.links[index], &self.relayed[index]) {
+            (Some(link), _) => (link.id, link.room),
+            (None, Some(relayed)) => (relayed.id, relayed.room),
+            (None, None) => return,
+        };
+        self.by_id.remove(&id);
+        if let Some(link) = self.links[index].take() {
+            for ufrag in &link.ufrags {
+                self.by_ufrag.remove(ufrag);
+            }
+            for address in &link.addresses {
+                self.by_address.remove(address);
+            }
         }
         for slot in 0..self.downlinks[index].slots.len() {
             self.unsubscribe(Subscriber { peer: index, slot });
         }
-        for track in std::mem::take(&mut self.uplinks[index].tracks) {
-            for to in track.subscribers {
+        for track in &mut self.uplinks[index].tracks {
+            for to in std::mem::take(&mut track.subscribers) {
                 if let Some(slot) = self.downlinks[to.peer].slots.get_mut(to.slot) {
                     slot.bind(None);
                 }
             }
+        }
+        if self.relayed[index].is_some() {
+            self.watch(index);
+            self.relayed[index] = None;
         }
         let nothing = PeerMedia::default();
         self.uplinks[index] = Uplink::new(&nothing, 0, &mut self.epochs, |_| {});
         self.downlinks[index] = Downlink::new(self.now, &nothing, None, &mut self.random);
         self.agenda.timers.stop_all_of(Owner::Peer(index));
         self.agenda.sending.retain(|&i| i != index);
-        self.leave_room(index, link.room);
+        self.leave_room(index, room);
         self.free.push(index);
     }
 
@@ -172,6 +189,9 @@ impl Router {
         self.downlinks[peer].slots[slot].bind(bound);
         if let Some(bound) = bound {
             self.uplinks[bound.index].tracks[usize::from(bound.track)].subscribers.push(to);
+            if self.relayed[bound.index].is_some() {
+                self.watch(bound.index);
+            }
             // What a link loses is known in the lobby, before the first word.
             self.hear_loss(peer, |heard| heard.bound.is_some());
             self.allocate(peer);

@@ -9,10 +9,11 @@
 
 use super::Router;
 use crate::data::{Overflow, Part, Sealed};
+use crate::relay::{Message, Record};
 use crate::timers::Owner;
 use crate::{DropReason, Event, TimeoutReason};
-use packet::PeerId;
 use packet::data::{Addressed, Channel, DataError, Delivered};
+use packet::{PeerId, RoomId};
 
 impl Router {
     pub(super) fn set_data(&mut self, peer: PeerId, name: &str, may_send: bool) {
@@ -79,12 +80,43 @@ impl Router {
         })?;
         let sealed = Delivered::write(part.name.as_bytes(), message.payload);
         let sealed: Sealed = sealed.map_err(|_| DropReason::DataMalformed)?.into();
+        let (room_id, workers) = (link.room, self.other_workers(room));
+        // Whom it finds elsewhere is known there; its cost is counted where it is let in.
+        let elsewhere = match message.recipients().count() {
+            0 => room.peers.iter().filter(|&&peer| self.relayed[peer].is_some()).count(),
+            named if !workers.is_empty() => named,
+            _ => 0,
+        };
+        if let Some(room) = self.rooms.get_mut(&room_id) {
+            for to in workers {
+                let number = if channel == Channel::Reliable { room.data.number(to) } else { 0 };
+                let (room, name) = (room_id, part.name.as_bytes());
+                let message = Message { room, channel, number, name, addressed: bytes };
+                self.outboxes.push(to, &Record::Data(message));
+            }
+        }
+        let receivers = self.deliver(room_id, Some(index), channel, &message, &sealed) + elsewhere;
+        if let Some(room) = self.rooms.get_mut(&room_id) {
+            room.data.count(sealed.len(), receivers);
+        }
+        Ok(())
+    }
+
+    /// To those of the room that are here and meant; how many they are. `but`: whoever says it.
+    pub(super) fn deliver(
+        &mut self,
+        room: RoomId,
+        but: Option<usize>,
+        channel: Channel,
+        message: &Addressed,
+        sealed: &Sealed,
+    ) -> usize {
         let is_named = |name: &str| message.recipients().any(|id| id == name.as_bytes());
         let to_all = message.recipients().next().is_none();
-        let (room_id, mut receivers) = (link.room, 0);
-        for to in room.peers.clone() {
+        let mut receivers = 0;
+        for to in self.rooms.get(&room).map(|room| room.peers.clone()).unwrap_or_default() {
             let Some(part) = self.links[to].as_mut().and_then(|link| link.data.as_mut()) else { continue };
-            if to == index || !part.is_open || !(to_all || is_named(&part.name)) {
+            if Some(to) == but || !part.is_open || !(to_all || is_named(&part.name)) {
                 continue;
             }
             receivers += 1;
@@ -97,10 +129,17 @@ impl Router {
             }
             self.feed(to);
         }
-        if let Some(room) = self.rooms.get_mut(&room_id) {
-            room.data.count(sealed.len(), receivers);
+        receivers
+    }
+
+    /// Everybody of the room who is here and has channels.
+    pub(super) fn cut_all(&mut self, room: RoomId) {
+        for index in self.rooms.get(&room).map(|room| room.peers.clone()).unwrap_or_default() {
+            let data = self.links[index].as_ref().and_then(|link| link.data.as_ref());
+            if data.is_some_and(|part| part.is_open) {
+                self.cut(index);
+            }
         }
-        Ok(())
     }
 
     /// Gives the association what waits, one message after the other as they leave; true if something is to be sent now.

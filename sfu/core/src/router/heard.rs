@@ -20,16 +20,27 @@ impl Router {
         for slot in 0..self.downlinks[index].slots.len() {
             let slot = &self.downlinks[index].slots[slot];
             let Some(bound) = slot.bound.filter(|_| slot.kind == MediaKind::Audio) else { continue };
-            let Some(link) = &self.links[bound.index] else { continue };
-            let track = &mut self.uplinks[bound.index].tracks[usize::from(bound.track)];
-            if !track.heard.is_due(self.now) {
-                continue;
+            if self.relayed[bound.index].is_some() {
+                self.relay_heard(bound.index, bound.track);
+            } else {
+                self.tell_heard_of(bound.index, bound.track);
             }
-            let slots = track.subscribers.iter().filter_map(|to| self.downlinks[to.peer].slots.get(to.slot));
-            if let Some(tenths) = track.heard.update(self.now, slots.map(|slot| slot.redundancy.lost())) {
-                let (publisher, mid) = (link.id, track.mid);
-                self.agenda.events.push_back(Event::SoundLost { publisher, mid, tenths });
-            }
+        }
+    }
+
+    /// Of all who hear a track, on whatever worker.
+    pub(super) fn tell_heard_of(&mut self, index: usize, track: u8) {
+        let Some(link) = &self.links[index] else { return };
+        let track = &mut self.uplinks[index].tracks[usize::from(track)];
+        if !track.heard.is_due(self.now) {
+            return;
+        }
+        let slots = track.subscribers.iter().filter_map(|to| self.downlinks[to.peer].slots.get(to.slot));
+        let far = track.far.iter().flat_map(|far| &far.lost).map(|percent| f32::from(*percent) / 100.0);
+        let lost = slots.map(|slot| slot.redundancy.lost()).chain(far);
+        if let Some(tenths) = track.heard.update(self.now, lost) {
+            let (publisher, mid) = (link.id, track.mid);
+            self.agenda.events.push_back(Event::SoundLost { publisher, mid, tenths });
         }
     }
 }

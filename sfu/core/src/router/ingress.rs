@@ -22,12 +22,19 @@ const ARRIVED_MAX: usize = 256;
 #[derive(Clone, Copy)]
 pub(super) struct Arrived {
     /// Of the publisher.
-    index: usize,
-    track: u8,
-    layer: u8,
+    pub index: usize,
+    pub track: u8,
+    pub layer: u8,
     /// Among those that wait.
     order: u16,
-    ext_seq: u64,
+    pub ext_seq: u64,
+}
+
+impl Arrived {
+    /// It arrived a while ago, and goes to somebody else.
+    pub fn again(index: usize, track: u8, layer: u8, ext_seq: u64) -> Self {
+        Self { index, track, layer, order: 0, ext_seq }
+    }
 }
 
 impl Router {
@@ -113,19 +120,26 @@ impl Router {
             self.agenda.timers.set_no_later((owner, TimeoutReason::Feedback), at);
         }
         for restored in std::mem::take(&mut self.uplinks[index].restored) {
+            self.count_received(restored);
             self.on_received(index, restored);
         }
         match received {
-            Ok(received) => self.on_received(index, received),
+            Ok(received) => {
+                self.count_received(received);
+                self.on_received(index, received);
+            }
             Err(reason) => self.agenda.dropped.count(reason),
         }
     }
 
-    /// What has become part of a track goes to everybody who has a slot bound to it: soon, with what else arrives.
-    fn on_received(&mut self, index: usize, received: Received) {
-        let owner = Owner::Peer(index);
+    fn count_received(&mut self, received: Received) {
         self.agenda.stats.packets_in += 1;
         self.agenda.stats.packets_recovered += u64::from(received.recovered);
+    }
+
+    /// What has become part of a track goes to everybody who has a slot bound to it: soon, with what else arrives.
+    pub(super) fn on_received(&mut self, index: usize, received: Received) {
+        let owner = Owner::Peer(index);
         let place = received.place;
         if received.layers_changed {
             self.forward_arrived();
@@ -178,6 +192,7 @@ impl Router {
         let mut arrived = std::mem::take(&mut self.arrived);
         arrived.sort_unstable_by_key(|a| (a.index, a.track, a.order));
         for run in arrived.chunk_by(|a, b| (a.index, a.track) == (b.index, b.track)) {
+            self.hand_over(run, None);
             self.forward(run);
         }
         arrived.clear();
@@ -285,7 +300,7 @@ impl Router {
 }
 
 /// An older group is not worth replaying: a keyframe asked for now arrives about as soon as the replay has caught up.
-const GROUP_AGE_MAX: Duration = Duration::from_millis(500);
+pub(super) const GROUP_AGE_MAX: Duration = Duration::from_millis(500);
 /// Nor is one that takes the subscriber's link longer than this: the newest picture would be as late.
 const GROUP_TIME_MAX: Duration = Duration::from_millis(300);
 

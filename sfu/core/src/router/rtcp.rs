@@ -7,6 +7,7 @@ use crate::TimeoutReason;
 use crate::clock::Nanos;
 use crate::downlink::Downlink;
 use crate::timers::Owner;
+use crate::uplink::Place;
 use packet::Ssrc;
 use packet::media::MediaKind;
 use packet::rtcp::{Compound, Nack, Packet, ReceptionReport, SenderReport};
@@ -59,6 +60,7 @@ impl Router {
                 let layer = uplink.layer_mut(place);
                 layer.clock.on_sender_report(sent, report.rtp);
                 layer.reception.on_sender_report(self.now, report.ntp);
+                self.tell_clocks(index, place.track, None);
             }
             Some(_) => {}
             None => self.agenda.dropped.count(DropReason::FeedbackUnknownSsrc),
@@ -131,6 +133,11 @@ impl Router {
 
     fn on_goodbye(&mut self, index: usize, ssrc: Ssrc) {
         let Some(place) = self.uplinks[index].on_goodbye(ssrc) else { return };
+        self.tell_goodbye(index, place);
+        self.on_stopped(index, place);
+    }
+
+    pub(super) fn on_stopped(&mut self, index: usize, place: Place) {
         let uplink = &mut self.uplinks[index];
         if uplink.check_layers(place.track) {
             self.decide_for_track(index, place.track);

@@ -14,7 +14,7 @@ impl Router {
         let counts = self.agenda.transport_dropped.iter();
         let transports = transport::DropReason::ALL.iter().zip(counts).map(|(reason, n)| (reason.name(), *n));
         Stats {
-            peers: self.by_id.len(),
+            peers: self.links.iter().flatten().count(),
             connected: self.by_id.values().filter(|&&i| self.downlinks[i].session.connected).count(),
             rooms: self.rooms.len(),
             data_open: self.links.iter().flatten().filter(|link| link.transport.is_data_open()).count(),

@@ -35,6 +35,10 @@ impl Router {
             (Owner::Peer(index), TimeoutReason::Layers) => self.check_layers(index),
             (Owner::Peer(index), TimeoutReason::Allocate) => self.allocate(index),
             (Owner::Peer(index), TimeoutReason::Wants) => self.update_wants(index),
+            (Owner::Peer(index), TimeoutReason::Relay) => match self.relayed[index] {
+                Some(_) => self.watch_again(index),
+                None => self.expire_far(index),
+            },
             (Owner::Peer(index), TimeoutReason::Bandwidth) => self.on_bandwidth_timeout(index),
             (Owner::Peer(index), TimeoutReason::Pace) => {
                 if let Some(link) = &mut self.links[index] {
@@ -107,6 +111,9 @@ impl Router {
 
     /// Sends the keyframe requests that may go now, and sets the timer for those that may not yet.
     pub(super) fn poll_keyframes(&mut self, index: usize) {
+        if self.relayed[index].is_some() {
+            return self.relay_keyframe_requests(index);
+        }
         if !self.downlinks[index].session.connected {
             return;
         }
@@ -115,7 +122,7 @@ impl Router {
         let mut requests = Vec::new();
         let mut next = None;
         for track in tracks {
-            let watched = !track.subscribers.is_empty();
+            let watched = !track.subscribers.is_empty() || !track.far.is_empty();
             let pli = track.codec.and_then(|c| payloads.first(c)).is_none_or(|c| c.pli);
             for layer in &mut track.layers {
                 if !watched {
@@ -175,22 +182,42 @@ impl Router {
     }
 
     fn compare_voices(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.get(&id) else { return };
+        let decides = self.decides(room);
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        let (links, uplinks) = (&self.links, &mut self.uplinks);
+        let (links, uplinks, relayed) = (&self.links, &mut self.uplinks, &mut self.relayed);
         let mut heard = false;
         let levels = room.peers.iter().filter_map(|&index| {
-            let peer = links[index].as_ref()?.id;
             let levels = uplinks[index].tracks.iter_mut().filter_map(|t| t.audio_level.take());
-            let loudest = levels.map(|AudioLevel { minus_dbov, .. }| minus_dbov).min();
+            let mut loudest = levels.map(|AudioLevel { minus_dbov, .. }| minus_dbov).min();
+            let peer = match (&links[index], &mut relayed[index]) {
+                (Some(link), _) => link.id,
+                (None, Some(relayed)) => {
+                    // As its own worker says, which hears it also when nobody here does.
+                    loudest = relayed.level.take();
+                    relayed.id
+                }
+                (None, None) => return None,
+            };
             heard |= loudest.is_some();
             Some((peer, loudest))
         });
+        if decides != self.config.worker {
+            let levels: Vec<_> = levels.filter_map(|(peer, level)| Some((peer, level?))).collect();
+            if !levels.is_empty() {
+                self.tell_levels(decides, id, &levels);
+            }
+            return;
+        }
         let changed = room.speakers.tick(levels);
         let ranked = changed.is_some() || room.speakers.limit(self.config.loudest_n);
         let peers = if ranked { room.peers.clone() } else { Vec::new() };
         if heard || !room.speakers.is_idle() {
             let at = self.now + speakers::TICK;
             self.agenda.timers.set((Owner::Room(id), TimeoutReason::Speakers), at);
+        }
+        if ranked || room.is_to_be_told() {
+            self.tell_voices(id);
         }
         if let Some(loudest_first) = changed {
             self.agenda.events.push_back(Event::Speakers { room: id, loudest_first });

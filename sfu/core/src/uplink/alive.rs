@@ -27,6 +27,16 @@ impl LayerSet {
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+    /// Layer `n` is bit `n`.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+    pub fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
 }
 
 /// The newest frames of one layer.

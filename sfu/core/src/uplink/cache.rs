@@ -162,6 +162,11 @@ impl PacketCache {
         Some((stored, self.blocks.get(block)?.bytes.get(at..at + usize::from(stored.len))?))
     }
 
+    /// When a packet came that is here, to the millisecond.
+    pub fn arrival(&self, stored: &Stored) -> Option<Instant> {
+        Some(self.start? + Duration::from_millis(stored.at.into()))
+    }
+
     pub fn set_verbatim(&mut self, ext_seq: u64) {
         if let Some(Some(stored)) = self.entries.get_mut(ext_seq) {
             stored.verbatim = true;

@@ -24,9 +24,14 @@ impl Heard {
         self.looked.is_none_or(|at| now.saturating_duration_since(at) >= AGAIN)
     }
 
+    /// Who hears it was looked at, and somebody else decides.
+    pub fn looked(&mut self, now: Instant) {
+        self.looked = Some(now);
+    }
+
     /// `lost`: of each who hears it, 0.0-1.0. What to tell, in tenths, if that is news.
     pub fn update(&mut self, now: Instant, lost: impl Iterator<Item = f32>) -> Option<u8> {
-        self.looked = Some(now);
+        self.looked(now);
         // How many lose so many hundredths.
         let (mut by_percent, mut count) = ([0usize; 101], 0usize);
         for lost in lost {

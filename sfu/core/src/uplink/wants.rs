@@ -61,15 +61,9 @@ impl Wants {
 
     /// `needed`: what somebody watches or soon will. True: the publisher is to be told `told` anew.
     pub fn update(&mut self, now: Instant, needed: LayerSet) -> bool {
-        let mut changed = false;
-        for stream in 0..8 {
-            if needed.contains(stream) && !self.told.contains(stream) {
-                self.told.insert(stream);
-                self.asked[usize::from(stream)] = Some(now);
-                self.in_vain[usize::from(stream)] = self.in_vain[usize::from(stream)].saturating_add(1);
-                changed = true;
-            }
-        }
+        let before = self.told;
+        self.follow(now, before.union(needed));
+        let changed = self.told != before;
         if needed == self.told {
             self.less_since = None;
             return changed;
@@ -81,6 +75,23 @@ impl Wants {
         self.less_since = None;
         self.told = needed;
         true
+    }
+
+    /// The publisher is another worker's, which has told it to send these.
+    pub fn follow(&mut self, now: Instant, told: LayerSet) {
+        if self.told == told {
+            return;
+        }
+        for stream in (0..8).filter(|&stream| told.contains(stream) && !self.told.contains(stream)) {
+            self.asked[usize::from(stream)] = Some(now);
+            self.in_vain[usize::from(stream)] = self.in_vain[usize::from(stream)].saturating_add(1);
+        }
+        self.told = told;
+    }
+
+    /// What the publisher was last told to send.
+    pub fn all_told(&self) -> LayerSet {
+        self.told
     }
 
     /// When `update` is due again, if what is needed stays as it is.

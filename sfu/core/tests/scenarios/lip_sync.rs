@@ -18,7 +18,7 @@ fn ntp_ms(ntp: NtpTime) -> f64 {
 }
 
 /// How far picture is behind sound for the receiver, at most, over everything that came since.
-fn worst_offset(world: &World, to: u64, since: Instant) -> (f64, usize) {
+pub fn worst_offset(world: &World, to: u64, since: Instant) -> (f64, usize) {
     let peer = &world.peers[&to];
     let offsets = |slot: &str, rate: i64| -> Vec<(Instant, f64)> {
         let got = peer.on(slot).into_iter().filter(|g| g.at >= since);

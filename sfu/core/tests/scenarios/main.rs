@@ -15,5 +15,6 @@ mod playout;
 mod redundancy;
 mod repair;
 mod shedding;
+mod spread;
 mod watching;
 mod world;

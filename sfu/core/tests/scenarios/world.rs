@@ -1,11 +1,11 @@
-//! A router, its peers and the links between them, a millisecond at a time.
+//! A router (or two of them, which relay to each other), its peers and the links between them, a millisecond at a time.
 
 use super::peer::{Peer, mid};
 use packet::data::{Addressed, Channel};
 use packet::{NtpTime, PeerId, RoomId};
 use sfu_core::{Command, Config, Event, Output, Router};
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -49,6 +49,18 @@ pub struct World {
     pub start: Instant,
     pub now: Instant,
     pub router: Router,
+    /// That of another worker, if there is one.
+    pub far: Option<Router>,
+    /// Peers that are there.
+    pub there: Vec<u64>,
+    /// When, from which worker, and what is handed over.
+    relays: VecDeque<(Instant, usize, Vec<u8>)>,
+    /// By the count of hand-overs with packets: there is no room for it.
+    pub no_room: Box<dyn Fn(u64) -> bool>,
+    /// The other worker is gone, and nobody knows.
+    pub cut: bool,
+    /// Hand-overs with packets, and packets in them.
+    pub handed_over: (u64, u64),
     pub peers: BTreeMap<u64, Peer>,
     pub events: Vec<(Instant, Event)>,
     links: BTreeMap<u64, Link>,
@@ -57,7 +69,7 @@ pub struct World {
     order: u64,
     server: SocketAddr,
     certificate: Arc<Certificate>,
-    router_wake: Option<Instant>,
+    wakes: [Option<Instant>; 2],
     /// Datagrams per transmit, all of them.
     pub batches: Vec<usize>,
 }
@@ -73,6 +85,15 @@ impl World {
         Self::with(|_| {})
     }
 
+    /// Two workers; peers are on the first unless they join `there`.
+    pub fn spread(change: impl Fn(&mut Config)) -> Self {
+        let mut world = Self::with(&change);
+        let mut config = world.router.config().clone();
+        (config.seed, config.worker) = (2, 1);
+        world.far = Some(inside(|| Router::new(config)));
+        world
+    }
+
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
         let start = origin() + ms(1000);
         let certificate = Arc::new(Certificate::generate().unwrap());
@@ -84,6 +105,12 @@ impl World {
             start,
             now: start,
             router: inside(|| Router::new(config)),
+            far: None,
+            there: Vec::new(),
+            relays: VecDeque::new(),
+            no_room: Box::new(|_| false),
+            cut: false,
+            handed_over: (0, 0),
             peers: BTreeMap::new(),
             events: Vec::new(),
             links: BTreeMap::new(),
@@ -91,7 +118,7 @@ impl World {
             order: 0,
             server,
             certificate,
-            router_wake: None,
+            wakes: [None; 2],
             batches: Vec::new(),
         }
     }
@@ -99,6 +126,30 @@ impl World {
     /// A peer joins: publishes audio and video, has `slots` pairs of slots, 10 ms away.
     pub fn join(&mut self, number: u64, rids: &[&str], slots: usize) {
         self.join_with(number, rids, slots, |_| {});
+    }
+
+    /// The same on the other worker.
+    pub fn join_there(&mut self, number: u64, rids: &[&str], slots: usize) {
+        self.there.push(number);
+        self.join(number, rids, slots);
+    }
+
+    fn worker_of(&self, number: u64) -> usize {
+        usize::from(self.there.contains(&number))
+    }
+
+    /// That of a worker.
+    pub fn router_of(&mut self, worker: usize) -> &mut Router {
+        match &mut self.far {
+            Some(far) if worker == 1 => far,
+            _ => &mut self.router,
+        }
+    }
+
+    fn tell(&mut self, worker: usize, command: Command) {
+        let now = self.now;
+        let router = self.router_of(worker);
+        inside(|| router.handle_command(now, command));
     }
 
     /// The same, after `change` has changed what it negotiates.
@@ -114,7 +165,12 @@ impl World {
             remote: peer.remote(),
             media: peer.media.clone(),
         };
-        inside(|| self.router.handle_command(self.now, command));
+        let worker = self.worker_of(number);
+        self.tell(worker, command);
+        if self.far.is_some() {
+            let media = peer.media.clone();
+            self.tell(1 - worker, Command::Relay { peer: peer.id, room: ROOM, worker, media });
+        }
         let remote = Remote {
             ice: local,
             fingerprint: self.certificate.fingerprint(),
@@ -124,7 +180,7 @@ impl World {
         peer.transport.set_remote(self.now, remote).unwrap();
         if let Some(port) = peer.media.sctp_port {
             let command = Command::Data { peer: peer.id, name: format!("p{number}"), may_send: true };
-            inside(|| self.router.handle_command(self.now, command));
+            self.tell(worker, command);
             if peer.begins_data {
                 peer.transport.open_data(self.now, port);
             }
@@ -170,8 +226,22 @@ impl World {
         self.command(command);
     }
 
+    /// To the worker it is for, or to both.
     pub fn command(&mut self, command: Command) {
-        inside(|| self.router.handle_command(self.now, command));
+        let whose = match &command {
+            Command::Bind { subscriber, .. } | Command::Prefer { subscriber, .. } => Some(*subscriber),
+            Command::AddPeer { peer, .. } | Command::UpdatePeer { peer, .. } | Command::Data { peer, .. } => {
+                Some(*peer)
+            }
+            _ => None,
+        };
+        let worker = whose.map(|peer| self.worker_of(peer.0));
+        if self.far.is_some() && worker != Some(0) {
+            self.tell(1, command.clone());
+        }
+        if worker != Some(1) {
+            self.tell(0, command);
+        }
         self.pump();
     }
 
@@ -211,8 +281,17 @@ impl World {
     }
 
     pub fn dropped(&self, name: &str) -> u64 {
-        let dropped = self.router.stats().dropped;
-        dropped.iter().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no reason {name}")).1
+        dropped(&self.router, name)
+    }
+
+    /// On the other worker.
+    pub fn dropped_there(&self, name: &str) -> u64 {
+        dropped(self.far.as_ref().unwrap(), name)
+    }
+
+    pub fn peer_stats(&self, number: u64) -> Option<sfu_core::PeerStats> {
+        let router = self.far.as_ref().filter(|_| self.worker_of(number) == 1).unwrap_or(&self.router);
+        router.peer_stats(PeerId(number))
     }
 
     /// A data message to those named, or to all; false: it cannot be sent now.
@@ -269,7 +348,12 @@ impl World {
         while let Some((&key, _)) = self.flying.first_key_value().filter(|((at, _), _)| *at <= self.now) {
             let (to, from, mut bytes) = self.flying.remove(&key).unwrap();
             match to {
-                None => inside(|| self.router.handle_datagram(self.now, self.server, from, &mut bytes)),
+                None => {
+                    let whose = self.peers.values().find(|peer| peer.address == from).map(|peer| peer.id.0);
+                    let worker = whose.map_or(0, |number| self.worker_of(number));
+                    let (now, server, router) = (self.now, self.server, self.router_of(worker));
+                    inside(|| router.handle_datagram(now, server, from, &mut bytes));
+                }
                 Some(number) => {
                     let Some(peer) = self.peers.get_mut(&number) else { continue };
                     let answers = peer.receive(self.now, peer.address, from, bytes);
@@ -277,8 +361,16 @@ impl World {
                 }
             }
         }
-        if self.router_wake.is_some_and(|at| at <= self.now) {
-            inside(|| self.router.handle_timeout(self.now));
+        while self.relays.front().is_some_and(|(at, ..)| *at <= self.now) {
+            let (_, from, bytes) = self.relays.pop_front().unwrap();
+            let (now, router) = (self.now, self.router_of(1 - from));
+            inside(|| router.handle_relay(now, from, &bytes));
+        }
+        for worker in 0..2 {
+            if self.wakes[worker].is_some_and(|at| at <= self.now) {
+                let (now, router) = (self.now, self.router_of(worker));
+                inside(|| router.handle_timeout(now));
+            }
         }
         let numbers: Vec<u64> = self.peers.keys().copied().collect();
         for &number in &numbers {
@@ -296,21 +388,8 @@ impl World {
     /// Drains everybody.
     fn pump(&mut self) {
         let mut out = Vec::new();
-        loop {
-            match inside(|| self.router.poll_output()) {
-                Output::Transmit(transmit) => {
-                    assert!(transmit.segment_size > 0 && transmit.bytes.len() <= 65_000);
-                    self.batches.push(transmit.segments());
-                    for segment in transmit.bytes.chunks(transmit.segment_size) {
-                        out.push((transmit.to, segment.to_vec()));
-                    }
-                }
-                Output::Event(event) => self.events.push((self.now, event)),
-                Output::Timeout(at) => {
-                    self.router_wake = at.map(|(at, _)| at);
-                    break;
-                }
-            }
+        for worker in 0..if self.far.is_some() { 2 } else { 1 } {
+            self.drain(worker, &mut out);
         }
         for (to, bytes) in out {
             let number = self.peers.values().find(|p| p.address == to).map(|p| p.id.0);
@@ -345,4 +424,46 @@ impl World {
             self.send(number, |_| out);
         }
     }
+
+    fn drain(&mut self, worker: usize, out: &mut Vec<(SocketAddr, Vec<u8>)>) {
+        loop {
+            let router = match &mut self.far {
+                Some(far) if worker == 1 => far,
+                _ => &mut self.router,
+            };
+            match inside(|| router.poll_output()) {
+                Output::Transmit(transmit) => {
+                    assert!(transmit.segment_size > 0 && transmit.bytes.len() <= 65_000);
+                    self.batches.push(transmit.segments());
+                    for segment in transmit.bytes.chunks(transmit.segment_size) {
+                        out.push((transmit.to, segment.to_vec()));
+                    }
+                }
+                Output::Event(event) => self.events.push((self.now, event)),
+                Output::Relay(relay) => {
+                    assert_eq!(relay.to, 1 - worker);
+                    if relay.is_media {
+                        self.handed_over.0 += 1;
+                        self.handed_over.1 += relay.records() as u64;
+                        if (self.no_room)(self.handed_over.0) {
+                            continue;
+                        }
+                    }
+                    if self.cut {
+                        continue;
+                    }
+                    self.relays.push_back((self.now + ms(1), worker, relay.bytes.to_vec()));
+                }
+                Output::Timeout(at) => {
+                    self.wakes[worker] = at.map(|(at, _)| at);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn dropped(router: &Router, name: &str) -> u64 {
+    let dropped = router.stats().dropped;
+    dropped.iter().find(|(n, _)| *n == name).unwrap_or_else(|| panic!("no reason {name}")).1
 }
