@@ -85,6 +85,11 @@ pub struct Serve {
     #[arg(long, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     workers: Option<usize>,
 
+    /// Participants of one room that one of these threads serves; whoever comes then is served by another, if it has time
+    #[arg(long, value_name = "COUNT", default_value_t = Options::default().participants_per_worker,
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    participants_per_worker: usize,
+
     /// Tell clients this address instead of the machine's own (may be repeated): the public one, behind a NAT that forwards
     /// the UDP port
     #[arg(long, value_name = "IP")]
@@ -282,6 +287,7 @@ impl Serve {
             web: self.web.clone(),
             ..Options::default()
         };
+        options.participants_per_worker = self.participants_per_worker;
         options.grace = Duration::from_secs(self.grace.min(3600));
         options.rooms.rooms = self.max_rooms;
         options.rooms.participants_per_room = self.max_participants;

@@ -126,7 +126,7 @@ fn signaling(page: &mut Page, sessions: &Stats, cap: &ConnectionCap) {
 
 type RouterCounter = (&'static str, &'static str, fn(&sfu_core::Stats) -> u64);
 
-const ROUTER_COUNTERS: [RouterCounter; 23] = [
+const ROUTER_COUNTERS: [RouterCounter; 24] = [
     ("sampan_sfu_datagrams_in_total", "Datagrams that reached the forwarder.", |s| s.datagrams_in),
     ("sampan_sfu_bytes_in_total", "Bytes that reached the forwarder.", |s| s.bytes_in),
     ("sampan_sfu_packets_in_total", "RTP packets taken in.", |s| s.packets_in),
@@ -159,6 +159,9 @@ const ROUTER_COUNTERS: [RouterCounter; 23] = [
     ("sampan_sfu_keyframes_wanted_total", "Keyframes that subscribers asked for.", |s| s.keyframes_wanted),
     ("sampan_sfu_feedbacks_sent_total", "Transport-wide feedback messages to publishers.", |s| {
         s.feedbacks_sent
+    }),
+    ("sampan_sfu_packets_relayed_total", "Packets handed over to other workers, once each.", |s| {
+        s.packets_relayed
     }),
     ("sampan_sfu_data_received_total", "Data messages of participants.", |s| s.data_received),
     ("sampan_sfu_data_forwarded_total", "Data messages sent on, per receiver.", |s| s.data_forwarded),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::server::{Listen, Webhooks};
-use crate::sessions::{GRACE, Rate};
+use crate::sessions::{GRACE, PARTICIPANTS_PER_WORKER, Rate};
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -36,6 +36,8 @@ pub struct Options {
     pub silence: Duration,
     /// How long a room waits for somebody whose connection was lost.
     pub grace: Duration,
+    /// Of one room on one worker of the media plane.
+    pub participants_per_worker: usize,
     /// Unread messages and bytes that are kept for one client.
     pub queue_messages: usize,
     pub queue_bytes: usize,
@@ -73,6 +75,7 @@ impl Default for Options {
             http_lifetime: Duration::from_secs(120),
             silence: Duration::from_secs(15),
             grace: GRACE,
+            participants_per_worker: PARTICIPANTS_PER_WORKER,
             queue_messages: 256,
             queue_bytes: 1 << 20,
             web: None,

@@ -101,6 +101,7 @@ impl Server {
         config.limits = options.rooms.clone();
         config.joins = options.joins;
         config.grace = options.grace;
+        config.participants_per_worker = options.participants_per_worker;
         let sfu = Arc::new(sfu);
         let (engine_in, inputs) = mpsc::channel(INPUT_QUEUE);
         let mut store: Box<dyn Store> = match &options.data {

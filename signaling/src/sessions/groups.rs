@@ -21,8 +21,9 @@ impl Sessions {
         self.unsubscribe(peer);
         self.open_history(room);
         let Some(entry) = self.peers.get(&peer) else { return };
-        self.outputs
-            .push_back(Output::Media { worker: entry.worker, command: Command::MovePeer { peer, room } });
+        let command = Command::MovePeer { peer, room };
+        self.outputs.push_back(Output::Media { worker: entry.worker, command: command.clone() });
+        self.tell_other_workers(peer, &command);
     }
 
     /// From where the messages are wanted of the room that one is in now.

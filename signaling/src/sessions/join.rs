@@ -202,7 +202,7 @@ impl Sessions {
     pub(super) fn take_seat(&mut self, peer: PeerId, seat: Seat, newcomer: Newcomer) -> Entered {
         let Newcomer { connection, jti, id } = newcomer;
         let Seat { room, worker, local, remote, media, session } = seat;
-        self.place.enter(room);
+        let is_first_there = self.place.enter(room, worker);
         self.stats.joins += 1;
         let participant = id.map_or_else(|| self.secret.participant_id(), |(_, id)| id);
         let token = self.secret.token();
@@ -230,6 +230,10 @@ impl Sessions {
         let by_token = if connection.is_some() { &mut self.tokens } else { &mut self.media_sessions };
         by_token.insert(token.clone(), peer);
         self.peers.insert(peer, entry);
+        if is_first_there {
+            self.introduce_others(peer);
+        }
+        self.introduce(peer);
         self.tell_data(peer);
         if let Some(connection) = connection
             && let Some(state) = self.connections.get_mut(&connection)
@@ -295,6 +299,7 @@ impl Sessions {
         let restart = is_restart.then_some((local, remote));
         let command = Command::UpdatePeer { peer: peer_id, media, restart };
         self.outputs.push_back(Output::Media { worker, command });
+        self.introduce(peer_id);
         self.tell_data(peer_id);
         Ok((peer_id, answer))
     }
@@ -324,8 +329,10 @@ impl Sessions {
     pub(super) fn leave(&mut self, peer: PeerId) {
         let Some(room) = self.rooms.participant(peer).map(|p| p.room()) else { return };
         self.unsubscribe(peer);
-        // A room and its groups live on one worker, so that people can be moved between them.
-        self.place.leave(self.rooms.main_of(room));
+        // A room and its groups live on the same workers, so that people can be moved between them.
+        let main = self.rooms.main_of(room);
+        let (others, worker) = (self.other_workers(peer), self.peers.get(&peer).map(|entry| entry.worker));
+        let was_last_there = worker.is_some_and(|worker| self.place.leave(main, worker));
         self.rooms.leave(peer);
         self.stats.leaves += 1;
         // The others' messages still name the one who leaves.
@@ -336,8 +343,12 @@ impl Sessions {
             if let Some(until) = gone.away_until {
                 self.away.remove(&(until, peer));
             }
-            let command = Command::RemovePeer { peer };
-            self.outputs.push_back(Output::Media { worker: gone.worker, command });
+            for worker in std::iter::once(gone.worker).chain(others) {
+                self.outputs.push_back(Output::Media { worker, command: Command::RemovePeer { peer } });
+            }
+            if was_last_there {
+                self.forget_others(main, gone.worker);
+            }
         }
     }
 

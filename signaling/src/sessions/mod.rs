@@ -27,6 +27,7 @@ mod request;
 mod requests;
 mod resume;
 mod secret;
+mod spread;
 mod stats;
 mod sticky;
 mod translate;
@@ -56,6 +57,9 @@ pub use stats::{Histogram, Stats};
 /// Long enough for a lift, a tunnel, or the way from Wi-Fi to mobile; short enough that nobody talks to an empty chair.
 pub const GRACE: Duration = Duration::from_secs(30);
 
+/// A fan-out of one picture and its sound to so many takes a tenth of a core, a class that sees 24 of them all the time two thirds.
+pub const PARTICIPANTS_PER_WORKER: usize = 100;
+
 /// What sessions are run with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -72,6 +76,8 @@ pub struct Config {
     pub joins: Rate,
     /// The candidates of each worker of the media plane; at least one worker.
     pub workers: Vec<Vec<Candidate>>,
+    /// Of one room on one worker; those who come then go to another one, as long as there is one with time.
+    pub participants_per_worker: usize,
     pub fingerprint: Fingerprint,
     /// Our DTLS role where the offer leaves the choice.
     pub setup: DtlsSetup,
@@ -99,6 +105,7 @@ impl Config {
             epoch,
             joins: Rate { burst: 100, per_second: 10.0 },
             workers,
+            participants_per_worker: PARTICIPANTS_PER_WORKER,
             fingerprint,
             setup: DtlsConfig::default().setup(),
             red: true,
@@ -163,7 +170,7 @@ impl Sessions {
     pub fn new(config: Config) -> Self {
         Self {
             rooms: Rooms::new(config.limits.clone()),
-            place: place::Place::new(config.workers.len()),
+            place: place::Place::new(config.workers.len(), config.participants_per_worker),
             secret: secret::Secret::new(config.seed),
             joins: rate::PerAddress::new(config.joins),
             held: BTreeMap::new(),

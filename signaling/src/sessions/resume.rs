@@ -140,7 +140,10 @@ impl Sessions {
         let Some(room) = self.rooms.participant(old).map(|p| p.room()) else {
             return Err(Refused::new(ErrorCode::WrongState, "join first"));
         };
-        let worker = self.place.worker(self.rooms.main_of(room));
+        let Some(worker) = self.peers.get(&old).map(|peer| peer.worker) else {
+            return Err(Refused::new(ErrorCode::Internal, "the session is gone"));
+        };
+        let others = self.other_workers(old);
         let local = self.secret.credentials(worker);
         let seeds = (self.secret.number(), self.secret.number());
         let (answer, media, remote) =
@@ -153,7 +156,9 @@ impl Sessions {
         let Some(mut peer) = self.peers.remove(&old) else {
             return Err(Refused::new(ErrorCode::Internal, "the session is gone"));
         };
-        self.outputs.push_back(Output::Media { worker, command: Command::RemovePeer { peer: old } });
+        for worker in std::iter::once(worker).chain(others) {
+            self.outputs.push_back(Output::Media { worker, command: Command::RemovePeer { peer: old } });
+        }
         let (ice, fingerprint, setup) = (remote.ice.clone(), remote.fingerprint, remote.setup);
         let command =
             Command::AddPeer { peer: new, room, local: local.clone(), remote, media: media.clone() };
@@ -174,6 +179,9 @@ impl Sessions {
         (peer.has_media, peer.media, peer.session, peer.answers) = (true, media, seeds, 1);
         peer.sticky = Default::default();
         self.peers.insert(new, peer);
+        // Its worker may have been made anew, and then knows nobody.
+        self.introduce_others(new);
+        self.introduce(new);
         self.tell_data(new);
         Ok((new, answer))
     }
