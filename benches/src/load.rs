@@ -52,13 +52,16 @@ pub struct Options {
     /// Each picture in three simulcast layers (ours only)
     #[arg(long)]
     simulcast: bool,
+    /// Each room on all workers, instead of on one (ours only)
+    #[arg(long)]
+    spread: bool,
     /// Seconds from the last connection to the steady state [idle: 6, others: 2]
     #[arg(long)]
     warm_up: Option<u64>,
     /// Seconds of steady state that are measured
     #[arg(long, default_value_t = 10)]
     seconds: u64,
-    /// Worker threads of the server (ours only)
+    /// Worker threads of the server; a room is on one of them without --spread (ours only)
     #[arg(long, default_value_t = 1)]
     workers: usize,
     /// One UDP port per worker (ours only)
@@ -98,7 +101,7 @@ impl Form {
             Self::Idle => (1, 5000, 0),
         };
         let audio = matches!(self, Self::Class | Self::Calls | Self::Churn);
-        Shape { rooms, participants, publishers, audio, simulcast: false }
+        Shape { rooms, participants, publishers, audio, simulcast: false, spread: false }
     }
 
     pub fn rate(self) -> Bitrate {
@@ -129,6 +132,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             participants,
             publishers: if everybody { participants } else { usual.shape.publishers.min(participants) },
             simulcast: options.simulcast,
+            spread: options.spread,
             ..usual.shape
         },
         rate: options.kbps.map_or(usual.rate, Bitrate::kbps),

@@ -102,7 +102,9 @@ pub fn serve(options: &Options) -> anyhow::Result<()> {
         match (command, peer) {
             ("stats", None) => print_line(&usage(&sfu, at_start))?,
             ("leave", Some(peer)) => {
-                sfu.send(sfu.place(shape.room(peer)), Command::RemovePeer { peer: shape::id(peer) });
+                for worker in workers(&sfu, &shape, peer) {
+                    sfu.send(worker, Command::RemovePeer { peer: shape::id(peer) });
+                }
             }
             ("join", Some(peer)) => {
                 let access = add(&sfu, &shape, peer, fingerprint)?;
@@ -120,7 +122,8 @@ pub fn serve(options: &Options) -> anyhow::Result<()> {
 }
 
 fn add(sfu: &Sfu, shape: &Shape, peer: usize, fingerprint: Fingerprint) -> anyhow::Result<PeerAccess> {
-    let worker = sfu.place(shape.room(peer));
+    let mut workers = workers(sfu, shape, peer);
+    let worker = workers.next().context("there is a worker")?;
     let local = sfu.credentials(worker)?;
     let address = sfu.candidates(worker)[0].address;
     let access = PeerAccess { address, ufrag: local.ufrag.clone(), pwd: local.pwd.clone() };
@@ -131,8 +134,22 @@ fn add(sfu: &Sfu, shape: &Shape, peer: usize, fingerprint: Fingerprint) -> anyho
         candidates: Vec::new(),
     };
     let (room, media) = (shape.room(peer), shape.media(peer));
+    for other in workers {
+        let (peer, media) = (shape::id(peer), media.clone());
+        sfu.send(other, Command::Relay { peer, room, worker, media });
+    }
     sfu.send(worker, Command::AddPeer { peer: shape::id(peer), room, local, remote, media });
     Ok(access)
+}
+
+/// That of a peer, and then those that it is relayed to.
+fn workers(sfu: &Sfu, shape: &Shape, peer: usize) -> impl Iterator<Item = usize> + use<> {
+    let all = sfu.workers();
+    let (own, others) = match shape.spread {
+        true => (peer % all, if shape.publishes(peer) { all - 1 } else { 0 }),
+        false => (sfu.place(shape.room(peer)), 0),
+    };
+    (0..=others).map(move |n| (own + n) % all)
 }
 
 /// Binds those of a peer's slots whose source is wanted.
@@ -144,7 +161,8 @@ fn bind(sfu: &Sfu, shape: &Shape, subscriber: usize, wanted: impl Fn(usize) -> b
             slot,
             source: Some((shape::id(source), track)),
         };
-        sfu.send(sfu.place(shape.room(subscriber)), command);
+        let own = workers(sfu, shape, subscriber).next();
+        own.into_iter().for_each(|worker| sfu.send(worker, command.clone()));
     }
 }
 

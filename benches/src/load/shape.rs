@@ -36,6 +36,9 @@ pub struct Shape {
     /// Each picture in three simulcast layers
     #[arg(long)]
     pub simulcast: bool,
+    /// Participants of each room on all workers in turn, instead of each room on one
+    #[arg(long)]
+    pub spread: bool,
 }
 
 impl Shape {
@@ -49,6 +52,7 @@ impl Shape {
         .concat();
         all.extend(self.audio.then(|| "--audio".to_owned()));
         all.extend(self.simulcast.then(|| "--simulcast".to_owned()));
+        all.extend(self.spread.then(|| "--spread".to_owned()));
         all
     }
     pub fn peers(&self) -> usize {
