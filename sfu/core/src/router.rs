@@ -289,6 +289,10 @@ impl Router {
         } else if !self.agenda.sending.is_empty() {
             self.arm_egress();
         }
+        // Sending may have changed who wants what.
+        if let Some(batch) = self.outboxes.pop() {
+            return Output::Relay(self.outboxes.read(batch));
+        }
         Output::Timeout(self.agenda.timers.next())
     }
 
