@@ -290,6 +290,10 @@ impl Measured {
             figure("left_out_share", left_out, "paused, for want of time or of a rate");
             let handed_over = self.per(|u| u.handed_over) / self.per(|u| u.datagrams_in);
             figure("handed_over_share", handed_over, "reached the wrong worker");
+            if run.shape.spread {
+                let relayed = self.per(|u| u.packets_relayed) / self.per(|u| u.packets_in);
+                figure("relayed_per_packet", relayed, "hand-overs of a published packet between workers");
+            }
             let drops = self.per(|u| u.send_drops) + self.per(|u| u.receive_drops);
             figure("dropped_datagrams", drops, "by the server's sockets and rings");
         }

@@ -67,6 +67,8 @@ pub struct Usage {
     pub send_drops: u64,
     pub packets_in: u64,
     pub packets_forwarded: u64,
+    /// From worker to worker.
+    pub packets_relayed: u64,
     pub turns: u64,
     /// The forwarder's reasons for dropping, those that occurred.
     pub dropped: BTreeMap<String, u64>,
@@ -195,6 +197,7 @@ fn usage(sfu: &Sfu, (rss_at_start_kib, anonymous_at_start_kib): (u64, u64)) -> U
         send_drops: send.dropped_total(),
         packets_in: router(|r| r.packets_in),
         packets_forwarded: router(|r| r.packets_forwarded),
+        packets_relayed: router(|r| r.packets_relayed),
         dropped,
         turns: stats.workers.iter().flatten().map(|worker| worker.turns).sum(),
     }
