@@ -1,6 +1,6 @@
 //! The publisher's side: one hand-over a packet and worker, and what the others want.
 
-use crate::relay::{Clock, Handle, List, Packet, Record, Watch};
+use crate::relay::{Clock, List, Packet, Record, Watch};
 use crate::router::Router;
 use crate::router::ingress::{Arrived, GROUP_AGE_MAX};
 use crate::speakers;
@@ -187,9 +187,4 @@ impl Router {
         self.agenda.timers.set_no_later(timer, self.now + speakers::TICK);
         Ok(())
     }
-}
-
-/// Where a track of a relayed publisher is.
-pub(super) fn handle(peer: PeerId, index: usize, track: u8) -> Handle {
-    Handle { peer, index: index as u32, track }
 }

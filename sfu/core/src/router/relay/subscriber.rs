@@ -1,6 +1,5 @@
 //! The subscriber's side: a publisher of another worker, as good as one of our own.
 
-use super::publisher::handle;
 use crate::data::Sealed;
 use crate::relay::{Clock, Handle, List, Message, Packet, Record, Watch};
 use crate::router::Router;
@@ -72,7 +71,7 @@ impl Router {
                 track.layers.iter_mut().for_each(|layer| layer.restart(&mut self.epochs));
             }
             let watch = Watch {
-                track: handle(relayed.id, index, number as u8),
+                track: Handle { peer: relayed.id, index: index as u32, track: number as u8 },
                 mid: track.mid,
                 on,
                 needed: wanted.unwrap_or_default(),
