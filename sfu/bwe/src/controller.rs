@@ -8,10 +8,12 @@ use crate::company::Company;
 use crate::departed::Departed;
 use crate::estimate::{Estimate, Source, Stats, Usage};
 use crate::history::{History, Sent};
+use crate::intake::Intake;
 use crate::loss::LossModel;
 use crate::moment::Moment;
 use crate::outage::{Absent, Presence};
-use crate::probe::{Outcome, Probe, ProbeReason, Probes};
+use crate::plan::{ABSENT_RATE, Path, Plan};
+use crate::probe::{Probe, ProbeReason};
 use crate::queue::{QueueDelay, RoundTrip};
 use crate::trendline::Trendline;
 use packet::rtcp::TransportFeedback;
@@ -52,67 +54,26 @@ pub struct Controller {
     acknowledged: Acknowledged,
     aimd: Aimd,
     limit: ApplicationLimit,
-    probes: Probes,
-    next_probe: Moment,
-    probe_pause: Duration,
+    plan: Plan,
     gave_way: Option<Moment>,
-    /// When the rate dropped far, and from where.
-    recovery: Option<(Moment, Bitrate)>,
-    dropped: Option<Moment>,
-    wanted: Bitrate,
-    /// What the next step up would take; `None`: nothing is known of steps.
-    goal: Option<Bitrate>,
     remb: Option<Bitrate>,
-    began: bool,
-    /// The path was asked before anything was to be sent.
-    ahead: bool,
-    /// Some cluster has shown a rate.
-    measured: bool,
-    /// A cluster ahead filled the link.
-    narrow: bool,
     presence: Presence,
     /// What was sent before does not say how the path is now.
     valid_from: Moment,
     loss: LossModel,
-    feedback_count: Option<u8>,
-    /// How many messages may be read now, times a million.
-    feedback_credit: u64,
-    credit_at: Moment,
-    /// The receiver's clock, extended: 64 ms units.
-    reference: Option<i64>,
+    intake: Intake,
     handled: Moment,
     rate: Bitrate,
     source: Source,
     stats: Stats,
 }
 
-/// A receiver reports every 50 to 250 ms, some in several messages; more than this a second is not read.
-const FEEDBACK_PER_S: u64 = 200;
-const FEEDBACK_BURST: u64 = 20;
-const CREDIT: u64 = 1_000_000;
-/// Before there is anything to send: as much as sound.
-const AHEAD_RATE: Bitrate = Bitrate::kbps(100);
-/// The first clusters of a call, as factors of the start.
-const START_FACTORS: [u64; 2] = [3, 6];
-/// A cluster that got through is followed by one this much faster.
-const FURTHER_FACTOR: u64 = 2;
-/// From the start of a call on a link that was full in the lobby until more is tried.
-const NARROW_PAUSE: Duration = Duration::from_millis(1500);
-/// Above the next step by what a measurement errs, and never by less than this above the estimate.
-const GOAL_PERCENT: u64 = 115;
-const LEAST_TENTHS: u64 = 13;
 /// Than what is sent otherwise.
 const MUCH_FASTER: u64 = 3;
-/// Near enough to what was asked to try more.
-const GOT_THROUGH: f64 = 0.7;
-/// Beyond what allocation could use nothing is probed; a bit more, since media is not even.
-const WANTED_PERCENT: u64 = 125;
 /// While packets are unanswered, their age is looked at this often.
 const HOUSEKEEPING: Duration = Duration::from_millis(100);
 /// Until a message says more.
 const RTT_UNKNOWN: Duration = Duration::from_millis(100);
-/// While the path does not answer: enough to notice soon that it does again, too little to fill it meanwhile.
-const ABSENT_RATE: Bitrate = Bitrate::kbps(100);
 /// A path that is back after this time is the same as before.
 const OUTAGE_SHORT: Duration = Duration::from_secs(1);
 const QUEUE_SHORT: Duration = Duration::from_millis(20);
@@ -127,23 +88,13 @@ const WINDOW_SLACK: Duration = Duration::from_millis(150);
 /// Until a queue of our own has drained.
 const DRAIN_SLACK: Duration = Duration::from_millis(30);
 const WINDOW_MIN: u64 = 8 * 1500;
-const ABSENT_PROBE: Duration = Duration::from_millis(300);
-/// Loss from which the own rate is lowered in company, and how often.
 /// Of what arrives, which a full bucket may have helped: no limit is lower.
 const FITTED_PERCENT: u64 = 90;
+/// Loss from which the own rate is lowered in company, and how often.
 const COMPANY_LOSS: f64 = 0.1;
 const COMPANY_PAUSE: Duration = Duration::from_secs(2);
 const TREND_VALID: Duration = Duration::from_millis(600);
-const LARGE_DROP: f64 = 0.66;
-const RECOVERY_WITHIN: Duration = Duration::from_secs(5);
-const OF_BEFORE: f64 = 0.85;
-/// Further clusters follow if there is room; if there is none this one should not make a queue.
-const RECOVERY_FACTOR: f64 = 2.5;
 const PACKET_BITS: f64 = 1200.0 * 8.0;
-/// While nothing is known.
-const PROBE_AGAIN: Duration = Duration::from_millis(300);
-const PROBE_PAUSE: Duration = Duration::from_secs(2);
-const PROBE_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 impl Controller {
     pub fn new(now: Instant, config: Config) -> Self {
@@ -162,26 +113,13 @@ impl Controller {
             acknowledged: Acknowledged::default(),
             aimd: Aimd::new(config.start),
             limit: ApplicationLimit::new(Moment::default()),
-            probes: Probes::default(),
-            next_probe: Moment::default(),
-            probe_pause: PROBE_PAUSE,
+            plan: Plan::new(config.start, max),
             gave_way: None,
-            recovery: None,
-            dropped: None,
-            wanted: max,
-            goal: None,
             remb: None,
-            began: false,
-            ahead: false,
-            measured: false,
-            narrow: false,
             presence: Presence::default(),
             valid_from: Moment::default(),
             loss: LossModel::default(),
-            feedback_count: None,
-            feedback_credit: FEEDBACK_BURST * CREDIT,
-            credit_at: Moment::default(),
-            reference: None,
+            intake: Intake::default(),
             handled: Moment::default(),
             rate: config.start,
             source: Source::Start,
@@ -195,7 +133,7 @@ impl Controller {
         self.stats.packets_sent += 1;
         self.history.push(now, &sent);
         if let Some(id) = sent.probe {
-            self.probes.on_sent(now, id, sent.size);
+            self.plan.probes.on_sent(now, id, sent.size);
         }
         self.limit.on_sent(now, sent.size, self.rate);
         self.departed.on_sent(now, sent.size);
@@ -204,22 +142,19 @@ impl Controller {
     /// The receiver's report of arrivals (transport-wide congestion control).
     pub fn on_transport_feedback(&mut self, now: Instant, feedback: &TransportFeedback) {
         let now = self.moment(now);
-        if !self.takes_feedback(now) {
+        if !self.intake.takes(now) {
             self.stats.feedback_excess += 1;
             return;
         }
         self.stats.feedback += 1;
-        let lost =
-            self.feedback_count.map_or(0, |last| feedback.feedback_count.wrapping_sub(last).wrapping_sub(1));
-        // A message that overtook another looks like 255 lost.
-        self.stats.feedback_lost += u64::from(if lost < 128 { lost } else { 0 });
-        self.feedback_count = Some(feedback.feedback_count);
-        let clock_us = self.extended_clock_us(feedback.reference_time);
+        self.stats.feedback_lost += self.intake.lost_before(feedback.feedback_count);
+        let clock_us = self.intake.extended_clock_us(feedback.reference_time);
 
         let waiting_since = self.history.waiting_since();
         let delivered = 1.0 - self.loss.inherent();
         let beside = self.company.queue().is_some();
-        let Self { history, groups, trendline, queue, acknowledged, probes, valid_from, .. } = self;
+        let Self { history, groups, trendline, queue, acknowledged, plan, valid_from, .. } = self;
+        let probes = &mut plan.probes;
         let times = feedback.received_times().map(|(seq, at_us)| (seq, at_us + clock_us));
         let reported = history.report(feedback.base, feedback.status_count, times, |acked| {
             queue.on_packet(now, acked.at, acked.arrival_us, beside);
@@ -262,68 +197,44 @@ impl Controller {
     /// What allocation could use if there were room. Bounds probing; a rise above the estimate is probed at once.
     pub fn set_wanted(&mut self, now: Instant, wanted: Bitrate) {
         let now = self.moment(now);
-        let before = std::mem::replace(&mut self.wanted, wanted.min(self.config.max));
-        if self.wanted.0 > before.0 + before.0 / 10 {
-            self.next_probe = now;
-            self.probe_pause = PROBE_PAUSE;
-            self.plan_probes(now, ProbeReason::Wanted);
-        }
+        let path = self.path(now);
+        self.plan.set_wanted(now, wanted, path);
     }
 
     /// What the next better choice would take in all: no periodic cluster is faster than shows whether there is room for it, since
     /// what does not fit waits in a queue.
     pub fn set_goal(&mut self, goal: Option<Bitrate>) {
-        self.goal = goal;
+        self.plan.set_goal(goal);
     }
 
     /// There is nothing to send yet, and time: the path is asked slowly what it loses, then the start's clusters follow.
     pub fn ask_ahead(&mut self, now: Instant) {
         let now = self.moment(now);
-        if !std::mem::replace(&mut self.ahead, true) {
-            self.probes.plan(now, AHEAD_RATE, ProbeReason::Ahead);
-            self.plan_start(now);
-        }
+        self.plan.ask_ahead(now);
     }
 
     /// There is something to send from now on.
     pub fn begin(&mut self, now: Instant) {
         let now = self.moment(now);
-        if std::mem::replace(&mut self.began, true) {
-            return;
-        }
-        if self.narrow {
-            // It was full just now. Whether it still is can wait until the first words and pictures are through.
-            self.next_probe = now.plus(NARROW_PAUSE);
-            return;
-        }
-        if self.ahead {
-            // What got through, or did not, may be chance: only a link that was full is a reason to begin with less.
+        if self.plan.begin(now) {
             self.aimd.set(now, self.config.start);
-            (self.source, self.measured) = (Source::Start, false);
+            self.source = Source::Start;
             (self.presence, self.valid_from) = (Presence::default(), now);
         }
-        self.plan_start(now);
-    }
-
-    fn plan_start(&mut self, now: Moment) {
-        for factor in START_FACTORS {
-            let rate = Bitrate(self.config.start.0 * factor);
-            self.probes.plan(now, rate.min(self.probe_max()), ProbeReason::Start);
-        }
-        self.next_probe = now.plus(PROBE_PAUSE);
     }
 
     /// The next cluster to send; ask again when it was sent.
     pub fn poll_probe(&mut self, now: Instant) -> Option<Probe> {
-        if !self.ahead {
+        if !self.plan.is_ahead() {
             self.begin(now);
         }
         let now = self.moment(now);
-        self.plan_probes(now, ProbeReason::Periodic);
+        let path = self.path(now);
+        self.plan.periodic(now, ProbeReason::Periodic, path);
         let carried = self.acknowledged.steady().unwrap_or_default().max(self.rate);
         let (inherent, known) = (self.loss.inherent(), self.loss.known_loss());
-        let loss = if self.measured { inherent } else { known.max(inherent) };
-        let probe = self.probes.poll(now, loss, self.trendline.jitter(), carried)?;
+        let loss = if self.plan.is_measured() { inherent } else { known.max(inherent) };
+        let probe = self.plan.probes.poll(now, loss, self.trendline.jitter(), carried)?;
         self.stats.probes += 1;
         Some(probe)
     }
@@ -335,8 +246,7 @@ impl Controller {
         let deadline = self.presence.deadline(self.history.waiting_since(), self.rtt());
         if deadline.is_some_and(|at| at <= now) {
             self.presence.begin(self.aimd.rate().0 as f64);
-            self.next_probe = now.plus(ABSENT_PROBE);
-            self.probes.forget_plans();
+            self.plan.on_absent(now);
             self.stats.outages += 1;
         }
         if self.presence.last().is_some_and(|last| now.since(last) > TREND_VALID) {
@@ -355,7 +265,7 @@ impl Controller {
         let waiting = self.history.waiting_since();
         // Nothing is unanswered and nothing can change.
         if waiting.is_none()
-            && self.probes.idle()
+            && self.plan.probes.idle()
             && self.presence.absent().is_none()
             && self.trendline.is_empty()
         {
@@ -432,26 +342,6 @@ impl Controller {
         Moment::of(now, self.start)
     }
 
-    fn takes_feedback(&mut self, now: Moment) -> bool {
-        let refill = now.since(self.credit_at).as_micros() as u64 * FEEDBACK_PER_S;
-        self.credit_at = self.credit_at.max(now);
-        self.feedback_credit = (self.feedback_credit.saturating_add(refill)).min(FEEDBACK_BURST * CREDIT);
-        let takes = self.feedback_credit >= CREDIT;
-        self.feedback_credit -= if takes { CREDIT } else { 0 };
-        takes
-    }
-
-    /// What to add to the message's times so that they go on where the 24 bits of its reference wrapped.
-    fn extended_clock_us(&mut self, reference: i32) -> i64 {
-        let short = i64::from(reference);
-        let extended = match self.reference {
-            None => short,
-            Some(last) => last + ((short - last) << 40 >> 40),
-        };
-        self.reference = Some(extended);
-        (extended - short) * 64_000
-    }
-
     /// Bytes that may be unanswered: more than this waits somewhere, and what is added waits behind it.
     fn window(&self) -> u64 {
         let queue = self.company.queue().unwrap_or_default();
@@ -469,11 +359,11 @@ impl Controller {
         while let Some(settled) = self.history.settle(now) {
             if settled.at >= self.valid_from {
                 let limited = self.loss.limit().is_some();
-                let probe = settled.probe.and_then(|id| self.probes.rate_of(id));
+                let probe = settled.probe.and_then(|id| self.plan.probes.rate_of(id));
                 self.loss.on_settled(settled.at, settled.size, settled.fate, probe);
                 if limited && self.loss.limit().is_none() {
                     // It was no limit, or it has gone: what is beyond is unknown.
-                    (self.next_probe, self.probe_pause) = (now, PROBE_PAUSE);
+                    self.plan.retry(now);
                 }
             }
         }
@@ -491,11 +381,7 @@ impl Controller {
         let long = now.since(outage.since) > OUTAGE_SHORT;
         self.aimd.set(now, if long { Bitrate(before.0 / 4 * 3) } else { before });
         self.source = Source::Outage;
-        if long {
-            let rate = Bitrate(before.0 + before.0 / 4);
-            self.probes.plan(now, rate.min(self.probe_max()), ProbeReason::Outage);
-        }
-        self.next_probe = now.plus(PROBE_PAUSE);
+        self.plan.on_return(now, long.then_some(before));
     }
 
     /// While nothing answers for long, the rate sinks by half each second.
@@ -559,16 +445,12 @@ impl Controller {
         };
         let before = self.aimd.rate();
         if self.aimd.update(now, &input) {
-            if (self.aimd.rate().0 as f64) < LARGE_DROP * before.0 as f64 {
-                self.recovery = Some((now, before));
-                self.dropped = Some(now);
-            }
+            self.plan.on_overuse(now, before, self.aimd.rate());
             self.stats.overuses += 1;
-            self.probes.forget_plans();
-            self.next_probe = self.next_probe.max(now.plus(PROBE_PAUSE_MAX));
             self.source = Source::Delay;
         }
-        self.recover(now, usage);
+        let drained = usage == Usage::Normal && self.is_drained(now);
+        self.plan.recover(now, self.aimd.rate(), drained);
         if let Some(recent) = recent.filter(|_| company.is_none()) {
             let sends = recent.0 as f64 / (1.0 - self.loss.loss()).max(0.05);
             self.loss.plan_experiment(now, sends / PACKET_BITS, sends);
@@ -592,61 +474,37 @@ impl Controller {
         // At the start nobody knows what kind of loss it is. What is lost of little is lost of much, too, or there is so little room that
         // hardly anything of a cluster arrives.
         let slow = Bitrate(self.departed.rate(now).0 * MUCH_FASTER);
-        let (inherent, recent, measured) = (self.loss.inherent(), self.loss.known_loss(), self.measured);
+        let (inherent, recent) = (self.loss.inherent(), self.loss.known_loss());
+        let measured = self.plan.is_measured();
         let usual = |rate: Bitrate| if rate > slow && !measured { recent.max(inherent) } else { inherent };
-        while let Some(outcome) = self.probes.evaluate(now, newest, usual) {
-            self.on_outcome(now, outcome);
-        }
-    }
-
-    /// A large drop may have been a short one: as soon as the queue is empty again, what was before is probed.
-    fn recover(&mut self, now: Moment, usage: Usage) {
-        let Some((dropped, before)) = self.recovery else { return };
-        if now.since(dropped) > RECOVERY_WITHIN {
-            self.recovery = None;
-        } else if usage == Usage::Normal && self.is_drained(now) && self.probes.idle() {
-            self.recovery = None;
-            let rate = (before.0 as f64 * OF_BEFORE).min(self.aimd.rate().0 as f64 * RECOVERY_FACTOR);
-            let rate = Bitrate(rate as u64).min(self.probe_max());
-            if rate > self.aimd.rate() {
-                self.probes.plan(now, rate, ProbeReason::Recovery);
+        while let Some(outcome) = self.plan.probes.evaluate(now, newest, usual) {
+            if outcome.reason == ProbeReason::Ahead {
+                continue;
+            }
+            let shown = outcome.rate.filter(|_| self.trendline.usage() != Usage::Over);
+            let higher = shown.filter(|rate| *rate > self.aimd.rate());
+            self.plan.on_outcome(now, &outcome, higher.is_some());
+            match outcome.rate {
+                Some(rate) if outcome.saturated => self.aimd.on_saturated(rate),
+                Some(_) => {}
+                None => self.stats.probes_failed += 1,
+            }
+            if let Some(rate) = higher {
+                self.aimd.set(now, rate);
+                self.source = Source::Probe;
             }
         }
     }
 
-    fn on_outcome(&mut self, now: Moment, outcome: Outcome) {
-        if outcome.reason == ProbeReason::Ahead {
-            return;
+    fn path(&self, now: Moment) -> Path {
+        // In a queue that somebody else keeps full a cluster takes their share for as long as it lasts, and shows no room.
+        let alone = self.company.queue().is_none();
+        Path {
+            rate: self.rate,
+            heard: self.presence.last().is_some(),
+            absent: self.presence.absent().is_some(),
+            quiet: alone && self.trendline.usage() == Usage::Normal && self.is_drained(now),
         }
-        let Some(rate) = outcome.rate else {
-            self.stats.probes_failed += 1;
-            self.probe_pause = (self.probe_pause * 2).min(PROBE_PAUSE_MAX);
-            if !self.measured {
-                self.next_probe = now.plus(PROBE_AGAIN);
-            }
-            return;
-        };
-        self.measured = true;
-        self.narrow |= outcome.saturated && !self.began;
-        if outcome.saturated {
-            self.aimd.on_saturated(rate);
-        }
-        if rate > self.aimd.rate() && self.trendline.usage() != Usage::Over {
-            self.aimd.set(now, rate);
-            self.source = Source::Probe;
-            self.probe_pause = PROBE_PAUSE;
-            let got_through = rate.0 as f64 >= GOT_THROUGH * outcome.asked.0 as f64;
-            if got_through && rate < self.wanted && !outcome.saturated {
-                let further = Bitrate(rate.0 * FURTHER_FACTOR).min(self.probe_max());
-                self.probes.plan(now, further, ProbeReason::Further);
-            }
-        } else {
-            self.probe_pause = (self.probe_pause * 2).min(PROBE_PAUSE_MAX);
-        }
-        // Behind a large drop the link is what it is for a while: only the recovery is tried sooner.
-        let soon = self.dropped.is_none_or(|at| now.since(at) > RECOVERY_WITHIN);
-        let next = now.plus(self.probe_pause);
-        self.next_probe = if soon { next } else { next.max(self.next_probe) };
     }
 
     /// No queue of our own, of which a probe would only measure the end.
@@ -657,37 +515,6 @@ impl Controller {
         }
         let queue = self.queue.standing().saturating_sub(self.company.queue().unwrap_or_default());
         !self.aimd.is_draining() && queue < QUEUE_OF_BURST + self.trendline.jitter() * 2
-    }
-
-    fn probe_max(&self) -> Bitrate {
-        Bitrate(self.wanted.0 / 100 * WANTED_PERCENT).min(self.config.max)
-    }
-
-    fn plan_probes(&mut self, now: Moment, reason: ProbeReason) {
-        if self.presence.absent().is_some() && now >= self.next_probe && self.probes.idle() {
-            // A sender that has nothing else to send would never hear that the path is back.
-            self.next_probe = now.plus(ABSENT_PROBE);
-            self.probes.plan(now, ABSENT_RATE, ProbeReason::Outage);
-            return;
-        }
-        // In a queue that somebody else keeps full a cluster takes their share for as long as it lasts, and shows no room.
-        let alone = self.company.queue().is_none();
-        let quiet =
-            alone && self.trendline.usage() == Usage::Normal && self.is_drained(now) && self.probes.idle();
-        if !quiet
-            || !self.began
-            || now < self.next_probe
-            || self.rate >= self.wanted
-            || self.presence.absent().is_some()
-            || self.presence.last().is_none()
-        {
-            return;
-        }
-        self.next_probe = now.plus(self.probe_pause);
-        let most = self.rate.0 * FURTHER_FACTOR;
-        let least = self.rate.0 / 10 * LEAST_TENTHS;
-        let rate = self.goal.map_or(most, |goal| (goal.0 / 100 * GOAL_PERCENT).clamp(least, most));
-        self.probes.plan(now, Bitrate(rate).min(self.probe_max()), reason);
     }
 
     fn combine(&mut self) {
