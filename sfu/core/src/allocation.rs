@@ -191,7 +191,7 @@ pub fn allocate(now: Instant, inputs: &Inputs) -> Allocation {
             MediaKind::Video if slot.offers.is_empty() => (Choice::Nothing, Why::LayerGone),
             MediaKind::Video => (granted.choice, granted.why),
         };
-        let mut memory = slot.memory.after(now, choice, why, budget);
+        let mut memory = slot.memory.after(now, choice, why, shares.spent);
         memory.useful = granted.useful;
         let told =
             slot.kind == MediaKind::Video || choice.pause().is_some() || slot.memory.choice.pause().is_some();

@@ -17,9 +17,9 @@ pub struct Memory {
     pub(super) useful: Option<LayerId>,
     /// No step up at all before.
     rests_until: Option<Instant>,
-    /// What failed, and what is above it, not before; unless the budget is far above the one it was tried with.
+    /// What failed, and what is above it, not before; unless the budget is far above what all slots took when it was tried.
     held: Option<(LayerId, Instant, u64)>,
-    /// When, and with what budget in bit/s.
+    /// When, and what all slots took from then on, bit/s.
     stepped_up: Option<(Instant, u64)>,
     penalty: Duration,
     penalised: Option<Instant>,
@@ -30,7 +30,7 @@ const TRUSTED_AFTER: Duration = Duration::from_secs(10);
 /// Up and down again within ten seconds are two switches: twenty of rest make one per ten.
 const PENALTY: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(60));
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
-/// With so many times the budget what failed before says nothing.
+/// With a budget of so many times what was taken when it failed, that says nothing.
 const ANOTHER_LINK: u64 = 2;
 /// After a step down that congestion asked for: the estimate has to stand for this long before it is believed.
 const REST: Duration = Duration::from_secs(1);
@@ -51,7 +51,8 @@ impl Memory {
         self.held = None;
     }
 
-    pub(super) fn after(mut self, now: Instant, choice: Choice, why: Why, budget: u64) -> Self {
+    /// `spent`: by all slots, this one with `choice`.
+    pub(super) fn after(mut self, now: Instant, choice: Choice, why: Why, spent: u64) -> Self {
         let before = std::mem::replace(&mut self.choice, choice);
         if choice == before {
             return self;
@@ -60,21 +61,20 @@ impl Memory {
         if why == Why::Congestion
             && let Some(failed) = before.layer()
         {
-            let tried = self.stepped_up.take();
-            let since_up = tried.map(|(at, _)| now.saturating_duration_since(at));
             if self.penalised.is_some_and(|at| now.saturating_duration_since(at) > FORGIVEN_AFTER) {
                 self.penalty = Duration::ZERO;
             }
             self.rests_until = Some(now + REST);
-            if since_up.is_some_and(|since| since < TRUSTED_AFTER) {
+            if let Some((at, tried)) = self.stepped_up.take()
+                && now.saturating_duration_since(at) < TRUSTED_AFTER
+            {
                 self.penalty = (self.penalty * 2).clamp(PENALTY.0, PENALTY.1);
                 self.penalised = Some(now + self.penalty);
-                let tried = tried.map_or(budget, |(_, tried)| tried);
                 self.held = Some((failed, now + self.penalty, tried));
             }
         // A picture that begins or comes back is no step that was tried: a pause is not made longer than it must be.
         } else if before.layer().is_some() && choice.layer() > before.layer() {
-            self.stepped_up = Some((now, budget));
+            self.stepped_up = Some((now, spent));
         }
         self
     }

@@ -36,6 +36,8 @@ pub(super) struct Granted {
 #[derive(Debug, Default)]
 pub(super) struct Shares {
     pub slots: Vec<Granted>,
+    /// What is taken in all.
+    pub spent: u64,
     pub wanted: u64,
     pub next_step: Option<u64>,
 }
@@ -128,6 +130,7 @@ pub(super) fn share(now: Instant, inputs: &Inputs, budget: u64, base_only: bool)
 
     let rate = |c: &Candidate, n: usize| n.checked_sub(1).map_or(0, |i| c.offers[i].rate.0);
     let spent: u64 = candidates.iter().map(|c| rate(c, c.taken)).sum();
+    shares.spent = spent;
     for candidate in &candidates {
         let full = rate(candidate, candidate.offers.len());
         shares.wanted += full * (100 + MARGIN) / 100;

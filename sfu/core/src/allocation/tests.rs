@@ -231,6 +231,23 @@ fn what_failed_is_held_and_what_is_smaller_is_not() {
 }
 
 #[test]
+fn what_failed_for_a_moment_is_tried_again_with_twice_what_it_took() {
+    for (kbps, shown) in [(900, "1"), (700, "0")] {
+        let mut room = inputs(0, vec![tile(video(0), 480, 270)]);
+        // Somebody else's burst lets the estimate fall two seconds after the step up; it was tried with far more than it takes.
+        let link = |tenth| match tenth {
+            0..10 => 200,
+            10..30 => 3000,
+            30..33 => 200,
+            _ => kbps,
+        };
+        let found = switches(&mut room, 15, link);
+        assert_eq!(found[..3], [(0, "0"), (10, "1"), (30, "0")].map(|(at, now)| (at, now.to_string())));
+        assert_eq!(found.last().unwrap().1, shown, "{kbps}: {found:?}");
+    }
+}
+
+#[test]
 fn a_paused_tile_comes_back_when_there_is_room_and_the_log_says_why() {
     let mut room = inputs(0, vec![audio(), tile(video(0), 960, 540)]);
     let mut log = DecisionLog::default();
