@@ -69,8 +69,9 @@ impl Selector {
         (self.spatial, self.temporal) = self.wanted();
     }
 
-    pub fn set_target(&mut self, layer: LayerId) {
-        self.target = Some((layer.spatial, layer.temporal));
+    /// `None`: all of it.
+    pub fn set_target(&mut self, layer: Option<LayerId>) {
+        self.target = layer.map(|layer| (layer.spatial, layer.temporal));
     }
 
     /// Under pressure everything that can be left out is.
@@ -94,7 +95,6 @@ impl Selector {
     }
 
     fn wanted(&self) -> (u8, u8) {
-        // Without an allocation nothing is held back.
         let target = self.target.unwrap_or((u8::MAX, u8::MAX));
         if self.squeezed { (0, 0) } else { target }
     }

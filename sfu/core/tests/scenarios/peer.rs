@@ -25,6 +25,8 @@ pub struct Source {
     pub kind: MediaKind,
     pub interval: Duration,
     pub packets_per_frame: usize,
+    /// Every other frame can be left out.
+    pub has_enhancement: bool,
     /// From capture to sending: what an encoder takes.
     pub encode: Duration,
     pub running: bool,
@@ -296,6 +298,7 @@ impl Peer {
             rid,
             kind,
             interval: Duration::from_millis(if audio { 20 } else { 40 }),
+            has_enhancement: false,
             packets_per_frame: if audio { 1 } else { 3 },
             encode: Duration::from_millis(if audio { 1 } else { 30 }),
             running: true,
@@ -361,6 +364,7 @@ impl Peer {
                 let since = captured.saturating_duration_since(self.start);
                 let timestamp = source.timestamp.wrapping_add((since.as_micros() * clock / 1_000_000) as u32);
                 let keyframe = source.kind == MediaKind::Video && std::mem::take(&mut source.keyframe);
+                let tid = u8::from(source.has_enhancement && !keyframe && source.frames % 2 == 1);
                 for index in 0..source.packets_per_frame {
                     let stamp = Stamp {
                         captured_us: since.as_micros() as u64,
@@ -375,7 +379,7 @@ impl Peer {
                             start_of_partition: index == 0,
                             picture_id: Some(PictureId::Fifteen((0x7ff0 + source.frames as u16) & 0x7fff)),
                             tl0_pic_idx: Some(250u8.wrapping_add(source.frames as u8)),
-                            layer: Some(TemporalLayer { tid: 0, layer_sync: true }),
+                            layer: Some(TemporalLayer { tid, layer_sync: true }),
                             ..Vp8Descriptor::default()
                         };
                         payload.extend_from_slice(&descriptor.bytes());

@@ -224,7 +224,7 @@ impl Receiver {
     }
 
     fn want(&mut self, (spatial, temporal): (u8, u8)) {
-        self.selector.set_target(LayerId { stream: 0, spatial, temporal });
+        self.selector.set_target(Some(LayerId { stream: 0, spatial, temporal }));
         self.trace = format!("{:?} wanted {spatial}.{temporal}", self.kind);
     }
 

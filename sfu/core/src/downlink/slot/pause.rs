@@ -18,10 +18,13 @@ impl Slot {
         self.choice = choice;
         match choice {
             Choice::Send(layer) => {
-                if self.sending(source) == Some(layer.stream) {
+                let sending = self.sending(source);
+                if sending == Some(layer.stream) {
                     self.urgent = false;
                 }
-                self.selector.set_target(layer);
+                // Of a stream that goes on until the keyframe of another, everything.
+                let of_this = sending.is_none_or(|stream| stream == layer.stream);
+                self.selector.set_target(Some(layer).filter(|_| of_this));
             }
             Choice::Paused(_) | Choice::Nothing => self.stop(),
         }

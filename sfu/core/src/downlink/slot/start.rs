@@ -40,6 +40,7 @@ impl Slot {
         }
         self.seq.switch(first);
         self.ids.switch(stored.ids);
+        self.selector.set_target(self.choice.layer());
         self.selector.start();
         self.urgent = false;
         self.current = Some(source.reference(layer));
