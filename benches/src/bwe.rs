@@ -3,13 +3,16 @@
 //!
 //! `rtc-interceptor`'s `Gcc` says a rate to the same paced sender. `str0m` is driven over its own API, two whole peers with
 //! their own pacer, probes and feedback; it draws random numbers of its own, so its figures differ a little from run to run.
+//! Recorded lines also say what could be had of them ([`limit`]).
 
 mod gcc;
+mod limit;
 mod str0m;
 #[path = "../../sfu/bwe/tests/world/mod.rs"]
 mod world;
 
 use crate::report::Report;
+use limit::Got;
 use std::path::PathBuf;
 use std::time::Instant;
 use world::control::Ours;
@@ -93,6 +96,9 @@ fn row(
         }
         columns.push(runs);
     }
+    if scene.name.starts_with("trace_") {
+        limits(options, scene, report);
+    }
     for i in 0..columns[0][0].len() {
         let Figure { name, bar, .. } = columns[0][0][i];
         let mean = |runs: &Vec<Vec<Figure>>| runs.iter().map(|f| f[i].value).sum::<f64>() / runs.len() as f64;
@@ -126,4 +132,19 @@ fn row(
         }
     }
     Ok(())
+}
+
+/// What senders that know the line would use of it.
+fn limits(options: &Options, scene: &Scene, report: &mut Report) {
+    for (knows, got) in [("past", limit::past as fn(&[f64], usize) -> Got), ("future", limit::future)] {
+        let each = (1..=options.seeds).map(|seed| {
+            let path = (scene.path)(seed, scene);
+            got(&scenes::carried(&path.forward, seed, scene.seconds as f64), 5000)
+        });
+        let (used, queue) =
+            each.fold((0.0, 0.0), |(used, queue), got| (used + got.used, queue + got.queue_p95_ms));
+        let (seeds, scene) = (options.seeds as f64, &scene.name);
+        report.figure(format!("limit_{knows}_{scene}_used"), used / seeds, "what could be had at all");
+        report.figure(format!("limit_{knows}_{scene}_queue_p95_ms"), queue / seeds, "");
+    }
 }

@@ -447,6 +447,12 @@ fn trace_figures(scene: &Scene, path: &Path, m: &[Meter]) -> Vec<Figure> {
 
 /// Bits per second that a link carries when something always waits in front of it.
 fn capacity_of(config: &LinkConfig, seed: u64, from_s: f64, to_s: f64) -> f64 {
+    let carried = carried(config, seed, to_s);
+    carried.iter().skip((from_s * 1000.0) as usize).sum::<f64>() / (to_s - from_s)
+}
+
+/// Bits that a link carries in each millisecond when something always waits in front of it.
+pub fn carried(config: &LinkConfig, seed: u64, to_s: f64) -> Vec<f64> {
     let config = LinkConfig {
         queue: QueueLimit { bytes: Some(30_000), wait: None },
         loss: Loss::None,
@@ -455,15 +461,16 @@ fn capacity_of(config: &LinkConfig, seed: u64, from_s: f64, to_s: f64) -> f64 {
     };
     let start = super::base();
     let mut link = Link::new(config, seed, start);
-    let mut bits = 0.0;
-    for tick in 0..(to_s * 1000.0) as u64 {
+    let tick = |tick| {
         let now: Instant = start + ms(tick);
+        let mut bits = 0.0;
         while let Output::Deliver(()) = link.poll_output(now) {
-            bits += if tick as f64 >= from_s * 1000.0 { 1500.0 * 8.0 } else { 0.0 };
+            bits += 1500.0 * 8.0;
         }
         while matches!(link.handle_datagram(now, 1472, ()), netem::Fate::Delivered) {}
-    }
-    bits / (to_s - from_s)
+        bits
+    };
+    (0..(to_s * 1000.0) as u64).map(tick).collect()
 }
 
 fn at_least(name: &'static str, value: f64, bar: f64) -> Figure {
