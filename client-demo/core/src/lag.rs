@@ -35,7 +35,7 @@ impl Sample {
         let passed = self.at.saturating_duration_since(other.at).as_nanos() as i128
             - other.at.saturating_duration_since(self.at).as_nanos() as i128;
         let shown = i128::from(self.shown.0.wrapping_sub(other.shown.0) as i64);
-        passed - (shown * 1_000_000_000 >> 32)
+        passed - ((shown * 1_000_000_000) >> 32)
     }
 }
 

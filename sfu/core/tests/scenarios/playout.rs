@@ -9,9 +9,8 @@ use std::time::Instant;
 /// Milliseconds, of what arrived since `from`: the last that was told, if anything was.
 fn told(world: &World, from: Instant) -> Option<u32> {
     let peer = &world.peers[&2];
-    let news = peer.on("v0").into_iter().filter(|got| got.at >= from && !got.repaired);
-    news.filter_map(|got| Values::read(&got.header, &got.bytes, &peer.media.extensions).playout_delay)
-        .last()
+    let mut news = peer.on("v0").into_iter().rev().filter(|got| got.at >= from && !got.repaired);
+    news.find_map(|got| Values::read(&got.header, &got.bytes, &peer.media.extensions).playout_delay)
         .map(|delay| delay.min_ms)
 }
 
