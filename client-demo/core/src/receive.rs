@@ -155,11 +155,10 @@ impl Receive {
         }
     }
 
-    /// How much farther away than the server whoever is in the slot is.
+    /// How much farther away than the server whoever is in the slot is. Of use to sound alone so far.
     pub fn set_farther(&mut self, farther: Duration) {
-        match &mut self.media {
-            Media::Sound(sound) => sound.buffer.set_farther(farther),
-            Media::Pictures(pictures) => pictures.buffer.set_farther(farther),
+        if let Media::Sound(sound) = &mut self.media {
+            sound.buffer.set_farther(farther);
         }
     }
 
