@@ -107,6 +107,9 @@ impl Repair {
 
     /// When all but few pictures are whole at the other end, from when they could have been, as far as that is in time.
     fn repaired_within(&self, rtt: Duration) -> Duration {
+        if self.loss <= NOTICED_FROM {
+            return Duration::ZERO;
+        }
         let unasked = self.ahead.map_or(self.loss, Ahead::leaves);
         let answered = (1.0 - self.loss) * (1.0 - self.loss.powi(2));
         let mut late = PACKETS * unasked;

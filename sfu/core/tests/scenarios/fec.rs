@@ -291,6 +291,30 @@ fn repair_packets_never_stand_between_the_packets_of_a_picture() {
 }
 
 #[test]
+fn pictures_without_ids_get_no_fec_and_are_in_nobodys_way_once_they_end() {
+    let delay = ms(150);
+    let mut world = World::new();
+    world.join(1, &[], 1);
+    world.join_with(2, &[], 2, with_fec);
+    world.join(3, &[], 1);
+    world.peer(3).video(0).picture_ids = false;
+    world.link(2, delay, Box::new(|_, _| false));
+    world.bind(2, 0, Some(1));
+    world.bind(2, 1, Some(3));
+    world.until_connected();
+    world.peer(2).asks = true;
+    world.run(ms(2000));
+    run(&mut world, delay, lossy(false, 30, 5), 30, 4);
+    let seen = watch(&world, world.now - ms(2000));
+    assert_eq!((seen.repairs, seen.wrapped), (0, 0));
+    world.bind(2, 1, None);
+    // Two pictures had no room, so FEC gives way for half a minute.
+    run(&mut world, delay, lossy(false, 30, 5), 30, 34);
+    let seen = watch(&world, world.now - ms(2000));
+    assert!(seen.repairs > 20, "{}", seen.repairs);
+}
+
+#[test]
 fn fec_gives_way_before_a_picture_is_paused() {
     let delay = ms(150);
     let mut world = call(delay, true);

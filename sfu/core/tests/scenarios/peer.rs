@@ -25,6 +25,8 @@ pub struct Source {
     pub kind: MediaKind,
     pub interval: Duration,
     pub packets_per_frame: usize,
+    /// Pictures have ids, as without the dependency descriptor.
+    pub picture_ids: bool,
     /// Every other frame can be left out.
     pub has_enhancement: bool,
     /// From capture to sending: what an encoder takes.
@@ -300,6 +302,7 @@ impl Peer {
             interval: Duration::from_millis(if audio { 20 } else { 40 }),
             has_enhancement: false,
             packets_per_frame: if audio { 1 } else { 3 },
+            picture_ids: true,
             encode: Duration::from_millis(if audio { 1 } else { 30 }),
             running: true,
             keyframe: true,
@@ -377,9 +380,13 @@ impl Peer {
                     if source.kind == MediaKind::Video {
                         let descriptor = Vp8Descriptor {
                             start_of_partition: index == 0,
-                            picture_id: Some(PictureId::Fifteen((0x7ff0 + source.frames as u16) & 0x7fff)),
-                            tl0_pic_idx: Some(250u8.wrapping_add(source.frames as u8)),
-                            layer: Some(TemporalLayer { tid, layer_sync: true }),
+                            picture_id: source
+                                .picture_ids
+                                .then_some(PictureId::Fifteen((0x7ff0 + source.frames as u16) & 0x7fff)),
+                            tl0_pic_idx: source
+                                .picture_ids
+                                .then_some(250u8.wrapping_add(source.frames as u8)),
+                            layer: source.picture_ids.then_some(TemporalLayer { tid, layer_sync: true }),
                             ..Vp8Descriptor::default()
                         };
                         payload.extend_from_slice(&descriptor.bytes());

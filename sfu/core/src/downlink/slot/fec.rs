@@ -16,7 +16,7 @@ const PACKET_LEN_MAX: usize = 1500;
 impl Slot {
     /// Nothing is sent that a lost repair packet would stop. libwebrtc knows pictures without a name by numbers in a row.
     pub fn suits_fec(&self) -> bool {
-        self.kind == MediaKind::Audio || self.last_sent.is_none() || self.names_pictures
+        self.kind == MediaKind::Audio || self.current.is_none() || self.names_pictures
     }
 
     /// The packet was queued, and is part of what the next repair packets protect. Those leave with the last packet of a picture,
