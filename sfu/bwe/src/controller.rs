@@ -47,6 +47,8 @@ pub struct Controller {
     history: History,
     groups: Groups,
     trendline: Trendline,
+    /// How much delays varied while next to nothing was sent.
+    alone_jitter: Option<Duration>,
     queue: QueueDelay,
     company: Company,
     departed: Departed,
@@ -106,6 +108,7 @@ impl Controller {
             history: History::default(),
             groups: Groups::default(),
             trendline: Trendline::default(),
+            alone_jitter: None,
             queue: QueueDelay::default(),
             company: Company::default(),
             departed: Departed::default(),
@@ -470,15 +473,19 @@ impl Controller {
     }
 
     fn take_outcomes(&mut self, now: Moment) {
-        let newest = self.history.newest_received();
+        let (newest, reordering) = (self.history.newest_received(), self.history.reordering());
         // At the start nobody knows what kind of loss it is. What is lost of little is lost of much, too, or there is so little room that
         // hardly anything of a cluster arrives.
         let slow = Bitrate(self.departed.rate(now).0 * MUCH_FASTER);
         let (inherent, recent) = (self.loss.inherent(), self.loss.known_loss());
         let measured = self.plan.is_measured();
         let usual = |rate: Bitrate| if rate > slow && !measured { recent.max(inherent) } else { inherent };
-        while let Some(outcome) = self.plan.probes.evaluate(now, newest, usual) {
+        // What varied in the lobby was no queue of ours.
+        let own = self.alone_jitter.unwrap_or_default().min(self.trendline.jitter());
+        while let Some(outcome) = self.plan.probes.evaluate(now, newest, reordering, own, usual) {
             if outcome.reason == ProbeReason::Ahead {
+                self.trendline.expect_jitter(outcome.jitter);
+                self.alone_jitter = outcome.jitter;
                 continue;
             }
             let shown = outcome.rate.filter(|_| self.trendline.usage() != Usage::Over);

@@ -105,6 +105,15 @@ pub(crate) struct History {
     in_flight: u64,
     /// Sending time of the newest packet ever received.
     newest_received: Option<Moment>,
+    reordering: Reordering,
+}
+
+/// How far packets are overtaken that come all the same: the most in this while and in the one before.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reordering {
+    since: Moment,
+    most: Duration,
+    before: Duration,
 }
 
 /// Two seconds of 40 Mb/s, and 128 KiB at most.
@@ -113,8 +122,10 @@ const ENTRIES_MAX: usize = 8192;
 const ROOM: usize = 512;
 /// A jump of the sender's numbers beyond this starts over.
 const JUMP_MAX: u64 = 1000;
-/// Sent this much before a packet that arrived, a packet is not just reordered: more than the 50 ms of a jittery Wi-Fi.
-const REORDERING: Duration = Duration::from_millis(60);
+/// Sent this much before a packet that arrived, a packet is not just reordered: more than the 50 ms of a jittery Wi-Fi; more where packets
+/// that were called missing come later, and never more than the second.
+const REORDERING: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(250));
+const REORDERING_REMEMBERED: Duration = Duration::from_secs(10);
 /// Whatever was not reported until then never will be.
 const AGE_MAX: Duration = Duration::from_secs(10);
 
@@ -122,7 +133,29 @@ impl Default for History {
     fn default() -> Self {
         // Room below for reports about what was before the first packet.
         let base = 1 << 16;
-        Self { entries: VecDeque::new(), base, passed: base, in_flight: 0, newest_received: None }
+        Self {
+            entries: VecDeque::new(),
+            base,
+            passed: base,
+            in_flight: 0,
+            newest_received: None,
+            reordering: Reordering::default(),
+        }
+    }
+}
+
+impl Reordering {
+    fn overtaken(&mut self, newest: Option<Moment>, sent: Moment) {
+        let Some(newest) = newest else { return };
+        if newest.since(self.since) > REORDERING_REMEMBERED {
+            (self.since, self.before, self.most) = (newest, self.most, Duration::ZERO);
+        }
+        self.most = self.most.max(newest.since(sent));
+    }
+
+    /// Twice what was seen: what is given up for lost cannot be seen to be late.
+    fn seen(&self) -> Duration {
+        (2 * self.most.max(self.before)).min(REORDERING.1)
     }
 }
 
@@ -166,6 +199,11 @@ impl History {
         self.entries.get((self.passed - self.base) as usize).map(|entry| entry.at)
     }
 
+    /// So long after a packet others may arrive that were sent before it.
+    pub fn reordering(&self) -> Duration {
+        self.reordering.seen()
+    }
+
     /// Sending time of the newest packet that was ever received.
     pub fn newest_received(&self) -> Option<Moment> {
         self.newest_received
@@ -203,6 +241,9 @@ impl History {
             self.miss(cursor, ext);
             cursor = ext + 1;
             let entry = &mut self.entries[(ext - self.base) as usize];
+            if entry.state == State::Missing {
+                self.reordering.overtaken(self.newest_received, entry.at);
+            }
             match entry.state {
                 State::Unsent => reported.strange += 1,
                 State::Received => {}
@@ -230,7 +271,8 @@ impl History {
     pub fn settle(&mut self, now: Moment) -> Option<Settled> {
         loop {
             let first = *self.entries.front()?;
-            let overtaken = self.newest_received.is_some_and(|newest| newest >= first.at.plus(REORDERING));
+            let reordered = first.at.plus(self.reordering.seen().max(REORDERING.0));
+            let overtaken = self.newest_received.is_some_and(|newest| newest >= reordered);
             if !overtaken && now < first.at.plus(AGE_MAX) {
                 return None;
             }

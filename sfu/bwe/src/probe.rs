@@ -54,6 +54,8 @@ pub(crate) struct Outcome {
     pub rate: Option<Bitrate>,
     /// It arrived slower than it was sent: this is what the link carries.
     pub saturated: bool,
+    /// How much its packets' delays vary besides, if enough of them tell.
+    pub jitter: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +107,13 @@ const JITTERS: f64 = 6.0;
 /// What a cluster may leave in a queue if there is no room at all; and how short it may become for that: three ticks of a pacer.
 const QUEUE: Duration = Duration::from_millis(40);
 const LASTS_MIN: f64 = 0.015;
-const PACKETS_MIN: u32 = 5;
+const PACKETS: (f64, f64) = (5.0, 30.0);
+/// Standard deviation of sending times that are spread evenly, as a share of the time that they take.
+const EVEN_DEVIATION: f64 = 0.29;
+/// Of a cluster's slope.
+const ERROR_WANTED: f64 = 0.3;
+/// So many tell how much delays vary.
+const JITTER_PACKETS: u32 = 10;
 /// In seconds: some thirty packets.
 const AHEAD_LASTS: f64 = 0.6;
 const WAITING_MAX: usize = 4;
@@ -172,7 +180,10 @@ impl Probes {
                 _ => lasts.min(queued.max(LASTS_MIN)),
             };
             let size = DataSize((rate.0 as f64 * lasts / 8.0 * more) as u64);
-            let packets = (f64::from(PACKETS_MIN) * more) as u32;
+            // The slope of few packets would be jitter's.
+            let deviations = jitter.as_secs_f64() / (lasts * EVEN_DEVIATION * ERROR_WANTED);
+            let packets = (deviations * deviations).clamp(PACKETS.0, PACKETS.1);
+            let packets = (packets * more) as u32;
             let probe = Probe { id: ProbeId(self.last_id), rate, size, packets, reason };
             if self.clusters.len() >= CLUSTERS_MAX {
                 self.clusters.pop_front();
@@ -234,17 +245,22 @@ impl Probes {
     }
 
     /// The next cluster that is answered or given up; `newest`: sending time of the newest packet that arrived, `loss`: the
-    /// share that the path loses at a rate that is much lower than this one.
+    /// share that the path loses at a rate that is much lower than this one, `jitter`: how much delays vary anyhow, `reordering`: how
+    /// late packets come that are overtaken.
     pub fn evaluate(
         &mut self,
         now: Moment,
         newest: Option<Moment>,
+        reordering: Duration,
+        jitter: Duration,
         loss: impl Fn(Bitrate) -> f64,
     ) -> Option<Outcome> {
         let answered = |c: &Cluster| match c.sent {
             Some(sent) => {
                 let complete = sent.packets >= c.probe.packets && sent.bytes >= c.probe.size.0;
-                complete && newest.is_some_and(|newest| newest >= sent.last)
+                let all = c.arrived.is_some_and(|arrived| arrived.packets >= sent.packets);
+                let passed = sent.last.plus(if all { Duration::ZERO } else { reordering });
+                complete && newest.is_some_and(|newest| newest >= passed)
                     || now.since(sent.last) > ANSWERED_WITHIN
             }
             // Taken and never sent.
@@ -252,18 +268,48 @@ impl Probes {
         };
         let at = self.clusters.iter().position(answered)?;
         let cluster = self.clusters.remove(at)?;
-        let measured = cluster.measure(loss(cluster.probe.rate));
+        let measured = cluster.measure(jitter, loss(cluster.probe.rate));
         Some(Outcome {
             reason: cluster.probe.reason,
             asked: cluster.probe.rate,
             rate: measured.map(|(rate, _)| Bitrate(rate as u64)),
             saturated: measured.is_some_and(|(_, saturated)| saturated),
+            jitter: cluster.arrived.as_ref().and_then(Arriving::jitter),
         })
     }
 }
 
+/// The one that fits best.
+struct Line {
+    /// Of the times of sending: sum of squares around their mean.
+    spread: f64,
+    /// How much longer it took to arrive than to be sent.
+    stretch: f64,
+    /// Sum of squares that the line does not explain.
+    left: f64,
+}
+
+impl Arriving {
+    fn line(&self) -> Option<Line> {
+        let n = f64::from(self.packets);
+        let spread = self.sent_sent - self.sent * self.sent / n;
+        if spread <= 0.0 {
+            return None;
+        }
+        let stretch = (self.sent_arrived - self.sent * self.arrived / n) / spread;
+        let total = self.arrived_arrived - self.arrived * self.arrived / n;
+        Some(Line { spread, stretch, left: (total - stretch * stretch * spread).max(0.0) })
+    }
+
+    fn jitter(&self) -> Option<Duration> {
+        let enough = self.packets >= JITTER_PACKETS;
+        let variance = self.line().filter(|_| enough)?.left / f64::from(self.packets - 2);
+        Some(Duration::from_secs_f64((variance.sqrt() / 1000.0).min(1.0)))
+    }
+}
+
 impl Cluster {
-    fn measure(&self, loss: f64) -> Option<(f64, bool)> {
+    fn measure(&self, jitter: Duration, loss: f64) -> Option<(f64, bool)> {
         let (sent, arrived) = (self.sent?, self.arrived?);
         let enough = ARRIVED_ENOUGH * (1.0 - loss);
         if f64::from(arrived.packets) < enough * f64::from(sent.packets) || arrived.packets < 3 {
@@ -276,15 +322,14 @@ impl Cluster {
         let send = (sent.bytes - sent.bytes_at_last) as f64 * 8000.0 / send_ms;
         // How much longer it took to arrive than to be sent.
         let n = f64::from(arrived.packets);
-        let spread = arrived.sent_sent - arrived.sent * arrived.sent / n;
-        if spread <= 0.0 {
-            return None;
-        }
-        let stretch = (arrived.sent_arrived - arrived.sent * arrived.arrived / n) / spread;
-        let total = arrived.arrived_arrived - arrived.arrived * arrived.arrived / n;
-        let error = ((total - stretch * stretch * spread).max(0.0) / (n - 2.0) / spread).sqrt();
-        // Jitter stretches too, by chance.
-        let saturated = stretch > STRETCH_SATURATED + ERRORS * error.min(ERROR_MAX);
+        let Line { spread, stretch, left } = arrived.line()?;
+        let error = (left / (n - 2.0) / spread).sqrt();
+        // Jitter stretches too, by chance: as far as is known of it, even where nothing can be told from a cluster then.
+        // Delays closer to each other than that are one: what was overtaken by nothing waits for what it follows.
+        let jitter_ms = (jitter.as_secs_f64() * 1000.0).max(0.1);
+        let independent = (send_ms / jitter_ms).clamp(1.0, n);
+        let known = jitter_ms / (spread / n * independent).sqrt();
+        let saturated = stretch > STRETCH_SATURATED + ERRORS * error.min(ERROR_MAX).max(known);
         let rate = if saturated { OF_SATURATED * send / stretch } else { send };
         // Loss beyond the usual takes its part too; a packet more or less of a few is chance.
         let delivered = f64::from(arrived.packets) / f64::from(sent.packets) / (1.0 - loss);

@@ -18,6 +18,7 @@ pub(crate) struct Trendline {
     sent_ms: f64,
     /// Standard deviation around the line, smoothed.
     jitter_ms: f64,
+    jitter_samples: u32,
     detector: Detector,
 }
 
@@ -62,6 +63,7 @@ impl Default for Trendline {
             accumulated_ms: 0.0,
             sent_ms: 0.0,
             jitter_ms: 0.0,
+            jitter_samples: 0,
             detector: Detector::default(),
         }
     }
@@ -92,6 +94,14 @@ impl Trendline {
     /// How much delays vary without a trend.
     pub fn jitter(&self) -> Duration {
         Duration::from_secs_f64((self.jitter_ms / 1000.0).clamp(0.0, 10.0))
+    }
+
+    /// Before anything is sent that a line could be laid through.
+    pub fn expect_jitter(&mut self, jitter: Option<Duration>) {
+        if let Some(jitter) = jitter.filter(|_| self.jitter_samples == 0) {
+            self.jitter_ms = jitter.as_secs_f64() * 1000.0;
+            self.jitter_samples = SAMPLES.0 as u32;
+        }
     }
 
     /// What comes next is not compared with what was; the threshold stays.
@@ -125,7 +135,9 @@ impl Trendline {
             let sure = slope.abs() > ERRORS * error;
             // A queue that comes and goes is no jitter.
             if !sure && self.detector.usage == Usage::Normal {
-                self.jitter_ms += JITTER_SMOOTHING * (deviation - self.jitter_ms);
+                self.jitter_samples = self.jitter_samples.saturating_add(1);
+                let weight = JITTER_SMOOTHING.max(1.0 / f64::from(self.jitter_samples));
+                self.jitter_ms += weight * (deviation - self.jitter_ms);
             }
             let trend = if sure { slope } else { 0.0 } * f64::from(self.deltas) * GAIN;
             self.detector.update(trend, sent_ms, delta.arrived_us);

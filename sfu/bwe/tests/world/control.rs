@@ -14,6 +14,12 @@ pub trait Control {
     fn probe(&mut self, now: Instant) -> Option<Probe>;
     fn wanted(&mut self, now: Instant, rate: u64);
     fn explain(&self) -> String;
+    /// What the next better choice takes.
+    fn goal(&mut self, _: Option<u64>) {}
+    /// There is nothing to send yet.
+    fn ask_ahead(&mut self, _: Instant) {}
+    /// There is from now on.
+    fn begin(&mut self, _: Instant) {}
 }
 
 pub struct Ours(pub Controller);
@@ -48,6 +54,15 @@ impl Control for Ours {
     }
     fn wanted(&mut self, now: Instant, rate: u64) {
         self.0.set_wanted(now, Bitrate(rate));
+    }
+    fn goal(&mut self, rate: Option<u64>) {
+        self.0.set_goal(rate.map(Bitrate));
+    }
+    fn ask_ahead(&mut self, now: Instant) {
+        self.0.ask_ahead(now);
+    }
+    fn begin(&mut self, now: Instant) {
+        self.0.begin(now);
     }
     fn explain(&self) -> String {
         let (e, s) = (self.0.estimate(), self.0.stats());

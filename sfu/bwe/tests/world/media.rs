@@ -16,6 +16,8 @@ pub enum Source {
     Follows(u64),
     /// An SFU: of these rates, ascending, the highest that fits; the last is wanted.
     Layers(&'static [u64]),
+    /// The same after [`LOBBY`], in which there is nothing to send.
+    LayersAfterLobby(&'static [u64]),
 }
 
 pub struct Media<C> {
@@ -23,6 +25,7 @@ pub struct Media<C> {
     source: Source,
     random: Random,
     next_tick: Instant,
+    begins: Instant,
     next_frame: Instant,
     frame: u32,
     seq: u16,
@@ -35,9 +38,12 @@ pub struct Media<C> {
 }
 
 const TICK: Duration = Duration::from_millis(5);
+pub const LOBBY: Duration = Duration::from_secs(3);
 pub const FRAME: Duration = Duration::from_micros(33_333);
 const PACKET_MAX: usize = 1200;
 const HEADERS: usize = 28;
+/// RTP padding has 255 bytes at most (RFC 3550 section 5.1).
+const PADDING: usize = 267;
 /// A pacer that is this far behind throws away what is too old to be shown.
 const QUEUE_MAX: Duration = Duration::from_millis(500);
 /// Every 10 s a frame of three times the size.
@@ -48,14 +54,21 @@ impl Source {
     pub fn wanted(&self) -> u64 {
         match self {
             Self::Follows(wanted) => *wanted,
-            Self::Layers(layers) => layers.last().copied().unwrap_or(0),
+            Self::Layers(layers) | Self::LayersAfterLobby(layers) => layers.last().copied().unwrap_or(0),
+        }
+    }
+    /// What the next layer takes.
+    pub fn next(&self, layer: usize) -> Option<u64> {
+        match self {
+            Self::Follows(_) => None,
+            Self::Layers(layers) | Self::LayersAfterLobby(layers) => layers.get(layer + 1).copied(),
         }
     }
     /// The rate to encode at, and the layer.
     pub fn choose(&self, estimate: u64) -> (u64, usize) {
         match self {
             Self::Follows(wanted) => (estimate.min(*wanted), 0),
-            Self::Layers(layers) => {
+            Self::Layers(layers) | Self::LayersAfterLobby(layers) => {
                 let layer = layers.iter().rposition(|layer| *layer <= estimate).unwrap_or(0);
                 (layers[layer].min(estimate), layer)
             }
@@ -74,13 +87,21 @@ pub fn frame_size(rate: u64, frame: u32, random: &mut Random) -> usize {
 impl<C: Control> Media<C> {
     pub fn new(now: Instant, seed: u64, source: Source, mut control: C) -> Self {
         control.wanted(now, source.wanted());
+        let lobby = match source {
+            Source::LayersAfterLobby(_) => LOBBY,
+            Source::Follows(_) | Source::Layers(_) => Duration::ZERO,
+        };
+        if !lobby.is_zero() {
+            control.ask_ahead(now);
+        }
         let pacing = Bitrate(control.pacing(now));
         Self {
             control,
             source,
             random: Random::for_purpose(seed, 77),
             next_tick: now,
-            next_frame: now,
+            begins: now + lobby,
+            next_frame: now + lobby,
             frame: 0,
             // Shortly before the wrap, so that every scenario crosses it.
             seq: 65_000,
@@ -93,9 +114,16 @@ impl<C: Control> Media<C> {
         }
     }
 
+    fn begins_after_lobby(&self) -> bool {
+        matches!(self.source, Source::LayersAfterLobby(_))
+    }
+
     fn encode(&mut self) {
         let (rate, layer) = self.source.choose(self.control.rate());
         self.layer = layer;
+        if self.begins_after_lobby() {
+            self.control.goal(self.source.next(layer));
+        }
         let size = frame_size(rate, self.frame, &mut self.random);
         let count = size.div_ceil(PACKET_MAX - HEADERS);
         self.queue.extend((0..count).map(|_| (size / count, self.frame, count as u16)));
@@ -127,6 +155,9 @@ impl<C: Control> Flow for Media<C> {
     fn handle_timeout(&mut self, now: Instant) {
         self.control.handle_timeout(now);
         if now >= self.next_frame {
+            if self.next_frame == self.begins {
+                self.control.begin(now);
+            }
             self.next_frame += FRAME;
             self.encode();
         }
@@ -137,11 +168,13 @@ impl<C: Control> Flow for Media<C> {
             if self.probe.is_none() {
                 self.probe = self.control.probe(now).map(ProbeBudget::new);
             }
+            // Scenes without a lobby are older than what a Router really does, and held as they were.
+            let padding = if self.begins_after_lobby() { PADDING } else { PACKET_MAX - HEADERS };
             while let Some(probe) = &mut self.probe {
                 if probe.due(now) == 0 {
                     break;
                 }
-                let (size, frame, count) = self.queue.pop_front().unwrap_or((PACKET_MAX - HEADERS, 0, 0));
+                let (size, frame, count) = self.queue.pop_front().unwrap_or((padding, 0, 0));
                 self.send(now, size, frame, count);
             }
             while self.probe.is_none() && !self.queue.is_empty() && self.budget.allows(now) {

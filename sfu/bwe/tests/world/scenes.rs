@@ -359,6 +359,49 @@ pub fn all() -> Vec<Scene> {
             ..Scene::base()
         });
     }
+    for (name, ordered) in [("jitter_lobby", 1.0), ("jitter_lobby_reordering", 0.0)] {
+        scenes.push(Scene {
+            name: name.into(),
+            about: "a call after a lobby: jitter of 40 ms on average, 2 % loss, an unlimited link",
+            number: ordered,
+            path: |_, scene| {
+                let mut path =
+                    path(LinkConfig { delay: ms(25), loss: Loss::Random(0.02), ..LinkConfig::default() });
+                path.forward.jitter = Jitter::Exponential(ms(40));
+                path.forward.keeps_order = scene.number > 0.0;
+                path.back = path.forward.clone();
+                path
+            },
+            source: Source::LayersAfterLobby(LAYERS),
+            figures: |_, _, m| {
+                vec![
+                    at_most("some_layer_s", m[0].until_layer(3.0, 1), 2.0),
+                    at_most("layer_s", m[0].until_layer(3.0, 3), 10.0),
+                    at_least("middle_share", m[0].layer_share(2, 6.0, 30.0), 0.9),
+                ]
+            },
+            ..Scene::base()
+        });
+    }
+    scenes.push(Scene {
+        name: "jitter_narrow_lobby".into(),
+        about: "a call after a lobby: jitter of 40 ms on average, 2 % loss, 1 Mb/s",
+        path: |_, _| {
+            let mut path = path(LinkConfig { loss: Loss::Random(0.02), ..narrow(1000, ms(500)) });
+            path.forward.jitter = Jitter::Exponential(ms(40));
+            path
+        },
+        source: Source::LayersAfterLobby(LAYERS_1MBPS),
+        figures: |_, path, m| {
+            vec![
+                at_most("layer_s", m[0].until_layer(3.0, 1), 3.0),
+                at_least("layer_share", m[0].layer_share(1, 6.0, 30.0), 0.9),
+                // Of which jitter is 120.
+                at_most("queue_p95_ms", m[0].queueing_ms(path.forward.delay, 0.95, 3.0, 30.0), 320.0),
+            ]
+        },
+        ..Scene::base()
+    });
     scenes.push(Scene {
         name: "cellular".into(),
         about: "a made-up phone in a car with outages (S10)",
