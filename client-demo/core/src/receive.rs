@@ -11,15 +11,17 @@ use crate::participants::Owner;
 use crate::sound::Sound;
 use crate::source::SourceStatistics;
 use jitter::video::{Payload, Via, VideoBuffer};
-use packet::RtpTime;
 use packet::ext::ExtensionMap;
 use packet::media::{Codec, CodecConfig, MediaKind, Slot};
 use packet::rtp::RtpHeader;
+use packet::{NtpTime, RtpTime};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Packets held back while it is not known whose they are: two seconds of pictures and sound.
 const HELD_MAX: usize = 256;
+/// Two reports that place a capture further apart do not go by the same clock.
+const SAME_CLOCK: Duration = Duration::from_millis(5);
 
 pub(crate) struct Receive {
     pub slot: Slot,
@@ -155,10 +157,24 @@ impl Receive {
         }
     }
 
-    /// How much farther away than the server whoever is in the slot is. Of use to sound alone so far.
+    /// A sender report: `rtp` was captured at `ntp`, on the server's clock.
+    pub fn sender_report(&mut self, now: Instant, ntp: NtpTime, rtp: RtpTime) {
+        // Until the server knows when something was captured it goes by when that came to it.
+        let moved = self
+            .source
+            .captured(rtp)
+            .is_some_and(|by_last| ntp.since(by_last).max(by_last.since(ntp)) > SAME_CLOCK);
+        if moved {
+            self.lag = Lag::default();
+        }
+        self.source.sender_report(now, ntp, rtp);
+    }
+
+    /// How much farther away than the server whoever is in the slot is.
     pub fn set_farther(&mut self, farther: Duration) {
-        if let Media::Sound(sound) = &mut self.media {
-            sound.buffer.set_farther(farther);
+        match &mut self.media {
+            Media::Sound(sound) => sound.buffer.set_farther(farther),
+            Media::Pictures(pictures) => pictures.buffer.set_farther(farther),
         }
     }
 

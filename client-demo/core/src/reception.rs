@@ -152,10 +152,12 @@ impl Reception {
     /// A sender report about this slot: `rtp` was captured at `ntp`.
     pub fn sender_report(&mut self, now: Instant, index: usize, ntp: NtpTime, rtp: RtpTime) {
         if let Some(slot) = self.slots.get_mut(index) {
-            slot.source.sender_report(now, ntp, rtp);
+            slot.sender_report(now, ntp, rtp);
             self.pairs.sender_report(index, ntp, rtp);
             self.server.add(now, ntp);
-            slot.lag.beyond(&self.server).into_iter().for_each(|farther| slot.set_farther(farther));
+            if let Some(farther) = slot.lag.beyond(&self.server) {
+                slot.set_farther(farther);
+            }
         }
     }
 

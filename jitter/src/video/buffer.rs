@@ -200,6 +200,11 @@ impl VideoBuffer {
         self.timing.one_way = round_trip / 2;
     }
 
+    /// How much longer the way from the sender is than half of the round trip: what is behind a server, say.
+    pub fn set_farther(&mut self, farther: Duration) {
+        self.timing.farther = Some(farther);
+    }
+
     /// How long the decoder took for a picture.
     pub fn decoded(&mut self, took: Duration) {
         self.timing.decoded(took);

@@ -78,7 +78,7 @@ impl VideoBuffer {
             keyframe: taken[0].keyframe,
             render_at,
             late: !late.is_zero(),
-            in_time: self.timing.timeline.lateness(render_at, timestamp) + self.timing.one_way <= IN_TIME,
+            in_time: self.timing.timeline.lateness(render_at, timestamp) + self.timing.whole_way() <= IN_TIME,
             repaired: taken.iter().any(|frame| frame.repaired),
             len: taken.iter().map(|frame| frame.len).sum(),
             data: if let [only] = &mut taken[..] {

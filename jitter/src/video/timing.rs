@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// From capture to screen a picture has this long; a conversation needs no later one (WEAKNET's "shown").
 const DEADLINE: Duration = Duration::from_millis(400);
-/// The way here counts as this long at least: a short one says nothing about the other participant's, of which nobody tells this end.
+/// The way here counts as this long at least while nobody tells the other participant's, of which a short one of ours says nothing.
 const WAY_MIN: Duration = Duration::from_millis(50);
 /// Fewer pictures whole within the deadline than this share of those whole within the budget: the deadline is given up.
 const HOPELESS: f32 = 0.5;
@@ -33,6 +33,8 @@ pub(crate) struct Timing {
     render: Duration,
     /// One-way delay and budget, see `Config`.
     pub one_way: Duration,
+    /// How much longer the way from the sender is, once that is known.
+    pub farther: Option<Duration>,
     pub budget: Duration,
     playout: Option<PlayoutDelay>,
     /// From lip-sync: sound needs this long. Pictures follow it while that leaves them in time.
@@ -52,6 +54,7 @@ impl Timing {
             decode_p95: Duration::ZERO,
             render,
             one_way,
+            farther: None,
             budget,
             playout: None,
             minimum: Duration::ZERO,
@@ -92,7 +95,7 @@ impl Timing {
     pub fn target(&self) -> Duration {
         let own = self.jitter.jitter().max(self.repair.delay(self.worth_waiting())) + self.ahead();
         let follows = self.minimum.min(FOLLOWS_MAX.saturating_sub(self.way()));
-        let target = own.max(follows).min(self.budget.saturating_sub(self.one_way));
+        let target = own.max(follows).min(self.budget.saturating_sub(self.whole_way()));
         match self.playout {
             None => target,
             Some(range) => {
@@ -106,13 +109,18 @@ impl Timing {
     /// picture that moves is better than one that stands still: then as long as the budget allows.
     fn worth_waiting(&self) -> Duration {
         let within = |limit: Duration, way: Duration| limit.saturating_sub(way + self.ahead());
-        let (deadline, budget) = (within(DEADLINE, self.way()), within(self.budget, self.one_way));
+        let (deadline, budget) = (within(DEADLINE, self.way()), within(self.budget, self.whole_way()));
         let hopeless = self.repair.within(deadline) < HOPELESS * self.repair.within(budget);
         if hopeless { budget } else { deadline }
     }
 
+    /// From the sender to here, as far as it is known.
+    pub fn whole_way(&self) -> Duration {
+        self.one_way + self.farther.unwrap_or_default()
+    }
+
     fn way(&self) -> Duration {
-        self.one_way.max(WAY_MIN)
+        if self.farther.is_some() { self.whole_way() } else { self.one_way.max(WAY_MIN) }
     }
 
     pub fn current(&self) -> Duration {
