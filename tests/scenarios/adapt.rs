@@ -49,6 +49,6 @@ macro_rules! rows {
 
 rows! {
     start_1mbps steady_line jitter_50ms loss_2 loss_10 loss_30 loss_50 outage_500ms outage_2s outage_5s uplink_loss_30 uplink_300kbps
-    uplink_policer_500kbps layers_on_demand
+    uplink_fades uplink_policer_500kbps layers_on_demand
     hostile_feedback hostile_requests wrap_around against_tcp
 }

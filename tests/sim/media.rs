@@ -48,6 +48,15 @@ const KEYFRAME_BYTES: usize = 6000;
 /// Requested keyframes come no faster than an encoder would give them.
 const KEYFRAME_PAUSE: Duration = Duration::from_millis(300);
 
+/// What congestion control says to a camera's encoder.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// For all layers of all cameras.
+    pub rate: Bitrate,
+    /// The next picture is left out.
+    pub behind: bool,
+}
+
 /// Microphone and camera of one participant.
 #[derive(Debug)]
 pub struct Source {
@@ -122,7 +131,7 @@ impl Source {
     }
 
     /// The next frame that is due. `budget`: for video, if the sender has an estimate.
-    pub fn poll(&mut self, now: Instant, budget: Option<Bitrate>) -> Option<Frame> {
+    pub fn poll(&mut self, now: Instant, budget: Option<Budget>) -> Option<Frame> {
         if let Some(frame) = self.coded.pop_front() {
             return Some(frame);
         }
@@ -141,7 +150,7 @@ impl Source {
         self.coded.pop_front()
     }
 
-    fn take_picture(&mut self, budget: Option<Bitrate>) {
+    fn take_picture(&mut self, budget: Option<Budget>) {
         let at = self.next_video;
         self.next_video += FRAME_EVERY;
         let number = self.video_frames;
@@ -164,7 +173,11 @@ impl Source {
                 self.coded.push_back(frame(0, (640, 360), keyframe, None, bytes));
             }
             Camera::Simulcast(encoder) => {
-                let coded = encoder.encode(at, budget.unwrap_or(Bitrate(u64::MAX)));
+                if budget.is_some_and(|budget| budget.behind) {
+                    return;
+                }
+                let rate = budget.map_or(Bitrate(u64::MAX), |budget| budget.rate);
+                let coded = encoder.encode(at, rate);
                 let frames = coded.into_iter().map(|Coded { layer, keyframe, temporal, bytes }| {
                     let size = LAYERS[usize::from(layer)].size;
                     frame(layer, size, keyframe, Some(temporal), bytes)

@@ -1,7 +1,7 @@
 //! Our own client as a participant.
 
 use crate::encoder::LAYERS;
-use crate::media::Frame;
+use crate::media::{Budget, Frame};
 use crate::participant::{Output, Participant, Seen};
 use client_core::{Client, Config, Event};
 use packet::data::Channel;
@@ -99,8 +99,9 @@ impl Participant for Native {
         self.sends_layers
     }
 
-    fn video_budget(&self) -> Option<Bitrate> {
-        self.sends_layers.then(|| self.client.video_budget())
+    fn video_budget(&self) -> Option<Budget> {
+        let budget = || Budget { rate: self.client.video_budget(), behind: self.client.is_behind() };
+        self.sends_layers.then(budget)
     }
 
     fn show(&mut self, width: u16, height: u16) {

@@ -1,9 +1,9 @@
 //! What the world asks of somebody who takes part in a call, whatever stack they run.
 
-use crate::media::Frame;
+use crate::media::{Budget, Frame};
+use packet::Ssrc;
 use packet::data::Channel;
 use packet::media::MediaKind;
-use packet::{Bitrate, Ssrc};
 use std::net::SocketAddr;
 use std::time::Instant;
 use wire::{ClientMessage, ServerMessage};
@@ -22,7 +22,7 @@ pub trait Participant {
         false
     }
     /// What its congestion control leaves for video now; None: it has none.
-    fn video_budget(&self) -> Option<Bitrate> {
+    fn video_budget(&self) -> Option<Budget> {
         None
     }
     /// Shows everybody in tiles of this size from now on; of no size: hidden.

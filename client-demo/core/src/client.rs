@@ -129,6 +129,12 @@ impl Client {
         self.media.sender.video_budget()
     }
 
+    /// The next picture is better left out, before it is encoded: it would only wait behind others that are late already. What congestion
+    /// control allows can become less at once, an encoder's rate cannot.
+    pub fn is_behind(&self) -> bool {
+        self.media.sender.is_behind()
+    }
+
     /// What the encoder of this track's sound should do about the network: how much redundancy, at which rate. Changes as reports and
     /// requests come; look at it with every frame. None: no such track, or a picture's.
     pub fn sound_advice(&self, now: Instant, mid: Mid) -> Option<SenderAdvice> {

@@ -55,6 +55,8 @@ const BURST: Duration = Duration::from_millis(10);
 /// What waits leaves within this even if the estimate says otherwise: older pictures are worth nothing, and an encoder
 /// that follows the estimate makes fewer.
 const WAIT_MAX: Duration = Duration::from_secs(1);
+/// Of a picture's 400 ms from capture to screen, so much for waiting here; a key frame that the rate allows needs less.
+const BEHIND: Duration = Duration::from_millis(300);
 /// Of the estimate, what may be sent again: where the loss is more than that, repetitions are lost as well, and what is sent
 /// beyond the estimate may be what is lost.
 const REPEATED_SHARE: f64 = 0.5;
@@ -207,6 +209,16 @@ impl Sender {
         Bitrate((rate as f64 * VIDEO_SHARE) as u64)
     }
 
+    /// What waits leaves so late that one more picture would only wait behind it.
+    pub fn is_behind(&self) -> bool {
+        let waits = Bitrate((self.waiting_bytes() as f64 * 8.0 / BEHIND.as_secs_f64()) as u64);
+        self.wanted.is_some() && waits > self.controller.rate()
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.waiting.iter().flatten().map(|waiting| waiting.stored.payload.len()).sum()
+    }
+
     pub fn sends(&self, ssrc: Ssrc) -> bool {
         self.tracks.iter().any(|track| track.layer_of(ssrc).is_some())
     }
@@ -246,8 +258,7 @@ impl Sender {
     }
 
     fn set_pace(&mut self, now: Instant) {
-        let bytes: usize = self.waiting.iter().flatten().map(|waiting| waiting.stored.payload.len()).sum();
-        let drain = bytes as f64 * 8.0 / WAIT_MAX.as_secs_f64();
+        let drain = self.waiting_bytes() as f64 * 8.0 / WAIT_MAX.as_secs_f64();
         self.budget.set_rate(now, self.controller.pacing_rate(now).max(Bitrate(drain as u64)));
         self.repeats.set_rate(now, Bitrate((self.controller.rate().0 as f64 * REPEATED_SHARE) as u64));
         [&mut self.repeated, &mut self.pictures].into_iter().for_each(|rate| rate.forget(now));

@@ -54,6 +54,7 @@ pub const ROWS: &[Row] = &[
     traces::ARRIVAL,
     uplink::LOSS_30,
     uplink::NARROW,
+    uplink::FADES,
     uplink::POLICER,
     room::ISOLATION,
     room::LAYERS_ON_DEMAND,

@@ -29,6 +29,14 @@ pub const POLICER: Row = Row {
     needs_traces: false,
 };
 
+pub const FADES: Row = Row {
+    name: "uplink_fades",
+    about: "a camera's uplink of 2 Mb/s is 300 kb/s for 5 s out of 15: what it sends then is not older than a conversation bears",
+    run: fades,
+    long: false,
+    needs_traces: false,
+};
+
 /// Forty seconds of a camera with this uplink; the viewer and the last thirty are looked at.
 fn behind(context: &Context, link: impl FnOnce(f64) -> LinkConfig, seconds: f64) -> Call {
     let mut call = Call::empty(context.seed);
@@ -78,5 +86,31 @@ fn policed(context: &Context) -> Outcome {
     outcome.at_most("lost_pct", 100.0 * up.dropped_share(from, end), 5.0);
     outcome.at_least("utilisation", up.passed_kbps(from, end) / 500.0, 0.4);
     outcome.at_most("frozen_pct", 100.0 * picture.frozen, 5.0);
+    outcome
+}
+
+fn fades(context: &Context) -> Outcome {
+    let mut call = Call::empty(context.seed);
+    let one_way = call.between(20.0, 50.0);
+    let queue = QueueLimit { bytes: None, wait: Some(Duration::from_millis(500)) };
+    let up = |kbps| LinkConfig { queue, ..line(Bitrate::kbps(kbps), one_way) };
+    let camera = call.camera("camera", (up(2000), wide(one_way)), |_| {});
+    let viewer = call.viewer("viewer", (wide(5.0), wide(5.0)));
+    call.run(10.0);
+    let from = call.now();
+    for _ in 0..3 {
+        for (kbps, seconds) in [(300, 5.0), (2000, 10.0)] {
+            call.world.change_network(camera, up(kbps), wide(one_way));
+            call.run(seconds);
+        }
+    }
+    let picture = call.picture(viewer, from, call.now());
+    let mut outcome = Outcome::default();
+    // The encoder has 350 kb/s as its least for what is watched, so some wait; with none left out nearly all do.
+    outcome.at_most("late_pct", 100.0 * picture.late, 35.0);
+    outcome.at_most("frozen_pct", 100.0 * picture.frozen, 30.0);
+    // A listener waits for what comes again every quarter of a minute.
+    outcome.told("sound_pct", 100.0 * call.sound(viewer, from, call.now() - secs(1.0)));
+    outcome.told("top_layer_pct", 100.0 * picture.layers[2]);
     outcome
 }

@@ -5,13 +5,13 @@ use client_core::{Client, Config, Event, Publish};
 use jitter::audio::{Rung, Rungs};
 use measure::speech::Speech;
 use packet::NtpTime;
+use packet::RtpTime;
 use packet::ext::AudioLevel;
 use packet::media::MediaKind;
-use packet::{Bitrate, RtpTime};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tests::media::Frame;
+use tests::media::{Budget, Frame};
 use tests::native::Native;
 use tests::participant::{Output, Participant, Seen};
 use transport::Certificate;
@@ -258,7 +258,7 @@ impl Participant for Person {
         self.native.sends_layers()
     }
 
-    fn video_budget(&self) -> Option<Bitrate> {
+    fn video_budget(&self) -> Option<Budget> {
         self.native.video_budget()
     }
 
