@@ -283,6 +283,25 @@ mod tests {
         assert_eq!(receive.held.len(), HELD_MAX);
     }
 
+    #[test]
+    fn a_way_that_was_measured_before_captures_were_known_is_forgotten() {
+        let start = start();
+        let (mut receive, listening) = slot(start);
+        let server = |ms: u64| NtpTime((3_900_000_000 << 32) + (ms << 32) / 1000);
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let mut reports = Lag::default();
+        reports.add(at(20), server(0));
+        // What is captured is 50 ms from the server, which takes its arrival there for the capture at first; both are 20 ms from here.
+        let way = |receive: &Receive| receive.lag.beyond(&reports).map(|way| way.as_millis());
+        receive.sender_report(at(20), server(50), RtpTime(0));
+        receive.packet(at(90), &packet(1), Via::Media, &listening);
+        assert_eq!(way(&receive), Some(0));
+        receive.sender_report(at(120), server(100), RtpTime(100 * 48));
+        receive.packet(at(190), &packet(6), Via::Media, &listening);
+        let way = way(&receive).unwrap();
+        assert!((49..=51).contains(&way), "{way}");
+    }
+
     fn slot(now: Instant) -> (Receive, Listening) {
         let slot = Slot { mid: Mid::new("2").unwrap(), kind: MediaKind::Audio, ssrc: Ssrc(7), rtx: None };
         let listening = Listening { codecs: sdp::native_codecs(), ..Listening::default() };
