@@ -18,9 +18,9 @@ pub(crate) struct Window<T> {
 }
 
 /// Places that are added at once at least.
-const STEP: usize = 12;
+const STEP: usize = 4;
 /// Not worth giving back.
-const SMALL: usize = 2 * STEP;
+const SMALL: usize = 24;
 
 impl<T: Copy + Default> Window<T> {
     pub const fn new(values_max: usize) -> Self {

@@ -1,7 +1,11 @@
 //! What was sent on a slot under which sequence number: a NACK is answered from the publisher's cache with it.
+//!
+//! A packet is remembered as one of its publisher's, and by how far its numbers were moved: nearly all packets in a row were moved by as
+//! much, which is remembered once.
 
-use super::munger::ActiveTargets;
+use super::munger::{ActiveTargets, Shift};
 use super::{Ids, SourceRef};
+use crate::uplink::Stored;
 use crate::window::Window;
 use packet::media::MediaKind;
 use packet::{ExtSeq, RtpTime, SeqNo};
@@ -14,12 +18,25 @@ pub(crate) struct Sent {
     pub sent_seq: u64,
     pub source: SourceRef,
     pub source_seq: u64,
-    pub timestamp: RtpTime,
-    pub ids: Ids,
+    pub shift: Shift,
+    /// To be named in the dependency descriptor.
+    pub active_targets: Option<ActiveTargets>,
+    pub ends_picture: bool,
     pub at: Instant,
     pub resent: Option<Instant>,
     /// Feedback says that it, or a copy of it, is there.
     pub arrived: bool,
+}
+
+impl Sent {
+    /// As it was sent; `stored`: as it came.
+    pub fn timestamp(&self, stored: &Stored) -> RtpTime {
+        self.shift.timestamp(stored.header.timestamp)
+    }
+    pub fn ids(&self, stored: &Stored) -> Ids {
+        let (active_targets, ends_picture) = (self.active_targets, self.ends_picture);
+        Ids { active_targets, ends_picture, ..self.shift.ids(stored.ids) }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -31,51 +48,47 @@ pub(crate) struct History {
     /// What the entries' times count from, and when the newest was sent.
     start: Option<Instant>,
     newest: Option<Instant>,
-    /// Where the entries' packets came from, with the newest number of each; newest last.
-    sources: Vec<Known>,
-    /// The number of the last source that was new.
-    numbered: u8,
+    /// Where the entries' packets came from and how they were moved, the one used last at the end.
+    lines: Vec<Line>,
+    /// The number of the last line that was new.
+    numbered: u16,
     /// Of the pictures that name them: none until a stream has some.
     targets: VecDeque<(u64, ActiveTargets)>,
 }
 
+/// Packets of one source that were moved by as much.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct Line {
     source: SourceRef,
-    newest: u64,
-    /// In the order of their first packets.
-    number: u8,
+    shift: Shift,
+    /// The newest of the source's.
+    source_seq: u64,
+    /// When that was sent.
+    at: u16,
+    number: u16,
 }
 
-/// What is written with every packet of every subscriber: 16 bytes.
+/// What is written with every packet of every subscriber: 8 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
-    timestamp: u32,
     /// The lower half of the number.
     source_seq: u16,
     /// Milliseconds since the history's start.
     at: u16,
-    /// With a bit for whether there is one.
-    picture_id: u16,
-    frame_number: u16,
-    tl0_pic_idx: u8,
-    /// Number of the source; zero: nothing was sent.
-    source: u8,
+    /// Number of its line; zero: nothing was sent.
+    line: u16,
     /// Twelve bits: how many milliseconds later it was sent again; zero: it was not. Below them the flags.
     resent_flags: u16,
 }
 
-const PICTURE_ID: u16 = 1 << 15;
-const TL0_PIC_IDX: u16 = 1;
-const FRAME_NUMBER: u16 = 2;
-const ENDS_PICTURE: u16 = 4;
-const ARRIVED: u16 = 8;
+const ENDS_PICTURE: u16 = 1;
+const ARRIVED: u16 = 2;
 const FLAGS: u16 = 15;
 const RESENT_SHIFT: u32 = 4;
 const RESENT_MAX: u16 = u16::MAX >> RESENT_SHIFT;
 
-/// Streams a slot was switched to while an entry is kept, several times what happens.
-const SOURCES_MAX: usize = 8;
+/// Pictures left out in the time that an entry is kept, at 60 a second: each moves what follows.
+const LINES_MAX: usize = 64;
 /// Pictures of the base layer in the time that an entry is kept, at 60 a second.
 const TARGETS_MAX: usize = 48;
 /// Sound that arrives later than this after its first sending is of no use: no buffer inside the latency budget is
@@ -99,7 +112,7 @@ impl History {
             highest: 0,
             start: None,
             newest: None,
-            sources: Vec::new(),
+            lines: Vec::new(),
             numbered: 0,
             targets: VecDeque::new(),
         }
@@ -113,28 +126,16 @@ impl History {
     pub fn insert(&mut self, sent: Sent) {
         self.start.get_or_insert(sent.at);
         let at = self.ms(sent.at);
-        let source = self.number_of(sent.source, sent.source_seq);
-        let ids = sent.ids;
-        let flag = |set: bool, flag: u16| if set { flag } else { 0 };
+        let line = self.line_of(&sent, at);
         // One so late that there is no place for it is not asked for any more.
         let keep = self.keep;
-        let is_old = |entry: &Entry| entry.source == 0 || at.wrapping_sub(entry.at) >= keep;
+        let is_old = |entry: &Entry| entry.line == 0 || at.wrapping_sub(entry.at) >= keep;
         let Some(entry) = self.entries.place(sent.sent_seq, is_old) else { return };
-        *entry = Entry {
-            timestamp: sent.timestamp.0,
-            source_seq: sent.source_seq as u16,
-            at,
-            picture_id: ids.picture_id.map_or(0, |id| id | PICTURE_ID),
-            frame_number: ids.frame_number.unwrap_or(0),
-            tl0_pic_idx: ids.tl0_pic_idx.unwrap_or(0),
-            source,
-            resent_flags: flag(ids.tl0_pic_idx.is_some(), TL0_PIC_IDX)
-                | flag(ids.frame_number.is_some(), FRAME_NUMBER)
-                | flag(ids.ends_picture, ENDS_PICTURE),
-        };
+        let resent_flags = if sent.ends_picture { ENDS_PICTURE } else { 0 };
+        *entry = Entry { source_seq: sent.source_seq as u16, at, line, resent_flags };
         self.newest = Some(sent.at);
         self.highest = self.highest.max(sent.sent_seq);
-        if let Some(targets) = ids.active_targets {
+        if let Some(targets) = sent.active_targets {
             if self.targets.len() == TARGETS_MAX {
                 self.targets.pop_front();
             }
@@ -148,23 +149,28 @@ impl History {
         self.targets.clear();
     }
 
-    /// What entries name this source by.
-    fn number_of(&mut self, source: SourceRef, source_seq: u64) -> u8 {
-        if let Some(newest) = self.sources.last_mut().filter(|newest| newest.source == source) {
-            newest.newest = newest.newest.max(source_seq);
+    /// The number of the line that it belongs to.
+    fn line_of(&mut self, sent: &Sent, at: u16) -> u16 {
+        let is_of = |line: &Line| (line.source, line.shift) == (sent.source, sent.shift);
+        if let Some(newest) = self.lines.last_mut().filter(|newest| is_of(newest)) {
+            (newest.source_seq, newest.at) = (newest.source_seq.max(sent.source_seq), at);
             return newest.number;
         }
-        let known = self.sources.iter().position(|known| known.source == source);
-        let known = known.map(|i| self.sources.remove(i)).unwrap_or_else(|| {
-            self.numbered = self.numbered.checked_add(1).unwrap_or(1);
-            Known { source, newest: source_seq, number: self.numbered }
-        });
-        if self.sources.len() == SOURCES_MAX {
-            self.sources.remove(0);
+        let line = match self.lines.iter().position(is_of) {
+            Some(known) => Line { at, ..self.lines.remove(known) },
+            None => {
+                self.numbered = self.numbered.checked_add(1).unwrap_or(1);
+                let Sent { source, shift, source_seq, .. } = *sent;
+                Line { source, shift, source_seq, at, number: self.numbered }
+            }
+        };
+        let old = self.lines.iter().take_while(|line| at.wrapping_sub(line.at) >= self.keep).count();
+        self.lines.drain(..old.max((self.lines.len() + 1).saturating_sub(LINES_MAX)));
+        if self.lines.len() == self.lines.capacity() {
+            self.lines.reserve_exact(self.lines.len().max(1));
         }
-        self.sources.reserve_exact(1);
-        self.sources.push(known);
-        known.number
+        self.lines.push(line);
+        line.number
     }
 
     /// One of the packets sent lately; another one for every `n`, newest first and around again.
@@ -195,34 +201,27 @@ impl History {
 
     fn entry(&mut self, seq: SeqNo) -> Option<&mut Entry> {
         let sent_seq = ExtSeq(self.highest).nearest(seq).0;
-        self.entries.get_mut(sent_seq).filter(|entry| entry.source != 0)
+        self.entries.get_mut(sent_seq).filter(|entry| entry.line != 0)
     }
 
     fn get(&self, sent_seq: u64) -> Option<Sent> {
-        let entry = self.entries.get(sent_seq).filter(|entry| entry.source != 0)?;
-        let known = self.sources.iter().rev().find(|known| known.number == entry.source)?;
-        let has = |flag: u16| entry.resent_flags & flag != 0;
-        let targets =
-            || self.targets.iter().rev().find(|(of, _)| *of == sent_seq).map(|(_, targets)| *targets);
+        let entry = self.entries.get(sent_seq).filter(|entry| entry.line != 0)?;
+        let line = self.lines.iter().rev().find(|line| line.number == entry.line)?;
+        let targets = self.targets.iter().rev().find(|(of, _)| *of == sent_seq);
         let newest = self.newest?;
         let before = self.ms(newest).wrapping_sub(entry.at);
         let at = newest.checked_sub(Duration::from_millis(before.into()))?;
         let resent = entry.resent_flags >> RESENT_SHIFT;
         Some(Sent {
             sent_seq,
-            source: known.source,
-            source_seq: ExtSeq(known.newest).nearest(SeqNo(entry.source_seq)).0,
-            timestamp: RtpTime(entry.timestamp),
-            ids: Ids {
-                picture_id: (entry.picture_id & PICTURE_ID != 0).then_some(entry.picture_id & !PICTURE_ID),
-                tl0_pic_idx: has(TL0_PIC_IDX).then_some(entry.tl0_pic_idx),
-                frame_number: has(FRAME_NUMBER).then_some(entry.frame_number),
-                active_targets: targets(),
-                ends_picture: has(ENDS_PICTURE),
-            },
+            source: line.source,
+            source_seq: ExtSeq(line.source_seq).nearest(SeqNo(entry.source_seq)).0,
+            shift: line.shift,
+            active_targets: targets.map(|(_, targets)| *targets),
+            ends_picture: entry.resent_flags & ENDS_PICTURE != 0,
             at,
             resent: (resent > 0).then(|| at + Duration::from_millis(resent.into())),
-            arrived: has(ARRIVED),
+            arrived: entry.resent_flags & ARRIVED != 0,
         })
     }
 }
@@ -233,18 +232,21 @@ mod tests {
     use crate::tests::start;
 
     fn put(history: &mut History, sent_seq: u64, at: Instant) {
-        let (source, ids) = (SourceRef::default(), Ids::default());
-        let source_seq = sent_seq + 7;
-        history.insert(Sent {
-            sent_seq,
-            source,
-            source_seq,
-            timestamp: RtpTime(0),
-            ids,
+        history.insert(Sent { sent_seq, source_seq: sent_seq + 7, ..sent(at) });
+    }
+
+    fn sent(at: Instant) -> Sent {
+        Sent {
+            sent_seq: 0,
+            source: SourceRef::default(),
+            source_seq: 0,
+            shift: Shift::default(),
+            active_targets: None,
+            ends_picture: false,
             at,
             resent: None,
             arrived: false,
-        });
+        }
     }
 
     #[test]
@@ -263,24 +265,21 @@ mod tests {
 
     #[test]
     fn an_entry_is_small() {
-        assert_eq!(size_of::<Entry>(), 16);
+        assert_eq!(size_of::<Entry>(), 8);
     }
 
     #[test]
     fn what_is_found_is_what_was_sent() {
         let mut history = History::new(MediaKind::Video);
-        let targets = ActiveTargets { mask: 5, count: 3, len: 9 };
-        let ids = Ids { picture_id: Some(3), active_targets: Some(targets), ..Ids::default() };
         let at = |ms: u64| start() + Duration::from_millis(ms);
         let of = |epoch: u32, n: u64| Sent {
             sent_seq: 70_000 + n,
             source: SourceRef { epoch, ..SourceRef::default() },
             source_seq: (u64::from(epoch) << 20) + 0x1_0000 - 2 + n,
-            timestamp: RtpTime(3000 * n as u32),
-            ids,
-            at: at(100_000 + 10 * n),
-            resent: None,
-            arrived: false,
+            shift: Shift { timestamp: 3000 * epoch, picture_id: 3, ..Shift::default() },
+            active_targets: Some(ActiveTargets { mask: 5, count: 3, len: 9 }),
+            ends_picture: n % 3 == 0,
+            ..sent(at(100_000 + 10 * n))
         };
         let sent: Vec<_> = (0..40).map(|n| of(if n < 20 { 1 } else { 2 }, n)).collect();
         sent.iter().for_each(|sent| history.insert(*sent));
@@ -292,5 +291,26 @@ mod tests {
         history.arrived(seq);
         assert_eq!(history.find(seq), Some(Sent { resent: Some(at(100_500)), arrived: true, ..sent[3] }));
         assert_eq!(history.recent(3), Some(sent[36]));
+    }
+
+    #[test]
+    fn how_far_each_packet_was_moved_is_known_while_every_other_picture_is_left_out() {
+        let mut history = History::new(MediaKind::Video);
+        let moved = |n: u64| Sent {
+            sent_seq: 1000 + n,
+            source_seq: 2 * n,
+            shift: Shift { picture_id: 0u16.wrapping_sub(n as u16), ..Shift::default() },
+            ..sent(start() + Duration::from_millis(33 * n))
+        };
+        for n in 1..3000 {
+            history.insert(moved(n));
+            // One of the picture before comes late.
+            let at = moved(n).at;
+            history.insert(Sent { sent_seq: 900 + n, source_seq: 2 * n - 1, at, ..moved(n - 1) });
+            for back in 0..n.min(29) {
+                assert_eq!(history.find(SeqNo((1000 + n - back) as u16)), Some(moved(n - back)), "{n} {back}");
+            }
+        }
+        assert!(history.lines.capacity() <= LINES_MAX, "{}", history.lines.capacity());
     }
 }

@@ -329,6 +329,42 @@ impl IdMunger {
     }
 }
 
+/// How far one packet's numbers were moved, wrapping: to what was sent from what came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Shift {
+    pub timestamp: u32,
+    pub picture_id: u16,
+    pub frame_number: u16,
+    pub tl0_pic_idx: u8,
+}
+
+impl Shift {
+    pub fn between(came: (RtpTime, &Ids), sent: (RtpTime, &Ids)) -> Self {
+        let of = |came: Option<u16>, sent: Option<u16>| came.zip(sent).map_or(0, |(c, s)| s.wrapping_sub(c));
+        let tl0 = came.1.tl0_pic_idx.zip(sent.1.tl0_pic_idx).map_or(0, |(c, s)| s.wrapping_sub(c));
+        Self {
+            timestamp: sent.0.0.wrapping_sub(came.0.0),
+            picture_id: of(came.1.picture_id, sent.1.picture_id) & PICTURE_ID,
+            frame_number: of(came.1.frame_number, sent.1.frame_number),
+            tl0_pic_idx: tl0,
+        }
+    }
+    pub fn timestamp(&self, came: RtpTime) -> RtpTime {
+        came.plus(self.timestamp)
+    }
+    pub fn ids(&self, came: Ids) -> Ids {
+        Ids {
+            picture_id: came.picture_id.map(|id| id.wrapping_add(self.picture_id) & PICTURE_ID),
+            tl0_pic_idx: came.tl0_pic_idx.map(|index| index.wrapping_add(self.tl0_pic_idx)),
+            frame_number: came.frame_number.map(|number| number.wrapping_add(self.frame_number)),
+            ..came
+        }
+    }
+}
+
+/// Fifteen bits.
+const PICTURE_ID: u16 = 0x7fff;
+
 /// The low 16 bits, as they stand in the packet.
 pub(crate) fn seq(sent: u64) -> SeqNo {
     SeqNo(sent as u16)

@@ -20,7 +20,7 @@ pub(crate) use resend::Found;
 use super::egress::{Item, Media, Outlet, Queue, Queued, stream_of};
 use super::fec::Group;
 use super::history::{History, Sent};
-use super::munger::{ActiveTargets, IdMunger, SeqMunger, TimeMunger, seq};
+use super::munger::{ActiveTargets, IdMunger, SeqMunger, Shift, TimeMunger, seq};
 use super::pacer::{Class, Pressure};
 use super::red::{Copies, Redundancy};
 use super::selector::{Admitted, Selector};
@@ -406,8 +406,9 @@ impl Slot {
             sent_seq,
             source: reference,
             source_seq: stored.ext_seq,
-            timestamp,
-            ids,
+            shift: Shift::between((stored.header.timestamp, &stored.ids), (timestamp, &ids)),
+            active_targets: ids.active_targets,
+            ends_picture: ids.ends_picture,
             at: now,
             resent: None,
             arrived: false,

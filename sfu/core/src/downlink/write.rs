@@ -72,19 +72,20 @@ fn write(
     session: &Session,
     out: &mut [u8],
 ) -> Result<(usize, bool), DropReason> {
+    let ids = sent.ids(stored);
     let offset = clock_offset.filter(|_| media.clock_known);
     let mut extensions = media.extensions((stored, packet), (outlet.mid, offset), session);
-    let descriptor = extensions.dependency_descriptor.map(|received| sent.ids.descriptor(received));
+    let descriptor = extensions.dependency_descriptor.map(|received| ids.descriptor(received));
     extensions.dependency_descriptor = descriptor.as_deref();
     let numbered = extensions.transport_sequence.is_some();
     if let Some(number) = &mut extensions.transport_sequence {
         number.0 = transport_sequence;
     }
     let outgoing = Outgoing {
-        marker: stored.header.marker || sent.ids.ends_picture,
+        marker: stored.header.marker || ids.ends_picture,
         pt,
         seq,
-        timestamp: sent.timestamp,
+        timestamp: sent.timestamp(stored),
         ssrc: outlet.ssrc,
         extensions,
         osn: media.again.then_some(media.seq),
@@ -94,7 +95,7 @@ fn write(
     };
     let layout = outgoing.write(&session.extensions, out).map_err(|_| DropReason::Protect)?;
     let payload = layout.payload.start + head.len()..layout.payload.end;
-    sent.ids.write(stored.codec, &mut out[payload]);
+    ids.write(stored.codec, &mut out[payload]);
     Ok((layout.len, numbered))
 }
 

@@ -61,6 +61,12 @@ impl Router {
             return index;
         }
         let nothing = PeerMedia::default();
+        // They are large, and most rooms small.
+        if self.downlinks.len() == self.downlinks.capacity() {
+            let more = (self.downlinks.len() / 8).max(4);
+            self.uplinks.reserve_exact(more);
+            self.downlinks.reserve_exact(more);
+        }
         self.links.push(None);
         self.relayed.push(None);
         self.uplinks.push(Uplink::new(&nothing, 0, &mut self.epochs, |_| {}));
@@ -152,6 +158,12 @@ impl Router {
             self.relayed[index] = None;
         }
         let nothing = PeerMedia::default();
+        // They are large, and most rooms small.
+        if self.downlinks.len() == self.downlinks.capacity() {
+            let more = (self.downlinks.len() / 8).max(4);
+            self.uplinks.reserve_exact(more);
+            self.downlinks.reserve_exact(more);
+        }
         self.uplinks[index] = Uplink::new(&nothing, 0, &mut self.epochs, |_| {});
         self.downlinks[index] = Downlink::new(self.now, &nothing, None, &mut self.random);
         self.agenda.timers.stop_all_of(Owner::Peer(index));

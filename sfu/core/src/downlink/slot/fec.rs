@@ -38,12 +38,12 @@ impl Slot {
             self.group.clear();
         }
         let outlet = self.outlet(false);
-        self.group.push((kept.0.header.timestamp, sent.timestamp), |out| {
+        self.group.push((kept.0.header.timestamp, sent.timestamp(kept.0)), |out| {
             out.resize(PACKET_LEN_MAX, 0);
             let len = write_plain(media, (sent, kept), (outlet, inner), session, out).unwrap_or(0);
             out.truncate(len);
         });
-        if is_newest && (kept.0.header.marker || sent.ids.ends_picture) {
+        if is_newest && (kept.0.header.marker || sent.ends_picture) {
             self.send_repairs(now, session, queue);
         }
     }

@@ -157,7 +157,7 @@ impl Slot {
             playout: None,
             red: None,
         };
-        let len = media.len(stored, &sent.ids, self.mid, session);
+        let len = media.len(stored, &sent.ids(stored), self.mid, session);
         let stream = stream_of(self.index, true);
         Ok(Queued { stream, class, probe: None, len, item: Item::Media(media) })
     }
