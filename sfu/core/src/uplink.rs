@@ -19,9 +19,9 @@ mod shaper;
 mod wants;
 
 pub(crate) use alive::LayerSet;
+pub(crate) use cache::Stored;
 #[cfg(test)]
 pub(crate) use cache::span;
-pub(crate) use cache::{Stored, is_spare};
 pub(crate) use describe::{CHAINS_MAX, Described, Scheme, Targets};
 pub(crate) use far::Far;
 pub(crate) use feedback::FeedbackRecorder;

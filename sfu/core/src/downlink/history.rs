@@ -308,7 +308,11 @@ mod tests {
             let at = moved(n).at;
             history.insert(Sent { sent_seq: 900 + n, source_seq: 2 * n - 1, at, ..moved(n - 1) });
             for back in 0..n.min(29) {
-                assert_eq!(history.find(SeqNo((1000 + n - back) as u16)), Some(moved(n - back)), "{n} {back}");
+                assert_eq!(
+                    history.find(SeqNo((1000 + n - back) as u16)),
+                    Some(moved(n - back)),
+                    "{n} {back}"
+                );
             }
         }
         assert!(history.lines.capacity() <= LINES_MAX, "{}", history.lines.capacity());

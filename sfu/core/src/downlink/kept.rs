@@ -1,10 +1,9 @@
 //! What was sent on sources without RTX, to be repeated.
 
 use super::history::AUDIO_DEADLINE;
-use crate::uplink::is_spare;
 use packet::SeqNo;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Encrypted packets of one audio stream, oldest first, for as long as a listener may want one again. A packet repeated on its own
 /// source is repeated byte for byte: encrypting it anew would use its index twice.
@@ -41,11 +40,19 @@ impl Kept {
     }
 }
 
+/// Longer than from one picture to the next.
+const SPARE: Duration = Duration::from_millis(50);
+
+/// May something of this age go, which is to be kept for so long? One for one, so that steady traffic neither asks for memory nor gives
+/// any back; more of them only when they are a little older, since a picture takes several at once.
+fn is_spare(age: Duration, keep: Duration, one_has_gone: bool) -> bool {
+    age >= if one_has_gone { keep + SPARE } else { keep }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tests::start;
-    use std::time::Duration;
 
     #[test]
     fn sound_is_kept_while_it_can_be_repeated_and_no_longer() {

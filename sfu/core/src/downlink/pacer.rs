@@ -82,7 +82,7 @@ impl From<Probe> for Probing {
 #[derive(Clone, Copy, Debug, Default)]
 struct Line {
     waiting: u16,
-    class: usize,
+    class: u8,
 }
 
 #[derive(Debug, Default)]
@@ -122,8 +122,8 @@ const RATE_MIN: Bitrate = Bitrate::kbps(20);
 const PRESSURE: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(600));
 /// Half a second of 20 Mb/s. A drain follows every burst of datagrams, so this is reached only when nobody drains.
 pub(super) const PACKETS_MAX: usize = 2048;
-/// Packets that a list which ran empty keeps room for: more than come in one drain but for a start or a large keyframe.
-pub(super) const ROOM: usize = 64;
+/// Packets that a list which ran empty keeps room for: more than come in one drain for a participant of a class, but for a start.
+pub(super) const ROOM: usize = 24;
 
 impl Pacer {
     pub fn push(&mut self, queued: Queued) -> Result<(), DropReason> {
@@ -136,9 +136,9 @@ impl Pacer {
         }
         let line = &mut self.by_stream[stream];
         let behind = if line.waiting == 0 || is_rtx(queued.stream) { 0 } else { line.class };
-        line.class = behind.max(queued.class as usize);
+        line.class = behind.max(queued.class as u8);
         line.waiting += 1;
-        self.lines[line.class].push_back(queued);
+        self.lines[usize::from(line.class)].push_back(queued);
         self.bytes += queued.len;
         self.packets += 1;
         Ok(())

@@ -2,8 +2,10 @@
 //! from which every subscriber's copy is made.
 //!
 //! ```text
-//!  entries: by sequence number -> where    bytes: blocks in arrival order, a packet never crosses the end of one
+//!  entries: by sequence number -> where    bytes: a ring in arrival order, a packet never crosses its end
 //! ```
+
+mod ring;
 
 use super::describe::Described;
 use crate::downlink::Ids;
@@ -11,7 +13,7 @@ use crate::window::Window;
 use packet::ext::{AudioLevel, VideoOrientation};
 use packet::media::{Codec, MediaKind};
 use packet::rtp::RtpHeader;
-use std::collections::VecDeque;
+use ring::Ring;
 use std::time::{Duration, Instant};
 
 /// What was read from a packet when it arrived, so that no subscriber reads it again.
@@ -95,26 +97,8 @@ pub(crate) struct PacketCache {
     entries: Window<Option<Stored>>,
     /// What the entries' times count from.
     start: Option<Instant>,
-    blocks: VecDeque<Block>,
-    /// Number of the first block: the positions in it divided by its length.
-    first: u64,
-    /// Where the next packet goes, counted over all blocks there ever were.
-    head: u64,
-    limits: Limits,
-}
-
-#[derive(Debug)]
-struct Block {
-    bytes: Box<[u8]>,
-    /// When its newest packet came.
-    newest: Instant,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Limits {
+    bytes: Ring,
     keep: Duration,
-    block: usize,
-    blocks_max: usize,
 }
 
 /// Two rounds of NACK at 300 ms round trip, the oldest group of pictures that is replayed, and longer than anything waits in a pacer.
@@ -123,32 +107,33 @@ const KEEP_VIDEO: Duration = Duration::from_millis(1000);
 const KEEP_AUDIO: Duration = Duration::from_millis(600);
 /// One second of 2 Mb/s of the smallest packets, or of 16 Mb/s.
 const ENTRIES_MAX: usize = 2048;
+/// Stereo music fills a tenth of it in the time, 7 Mb/s of pictures all.
+const AUDIO_LEN_MAX: usize = 128 << 10;
+const VIDEO_LEN_MAX: usize = 1 << 20;
+/// No datagram path of 1500 bytes has longer ones.
+const PACKET_LEN_MAX: usize = 2 << 10;
 
 impl PacketCache {
     pub fn new(kind: MediaKind) -> Self {
-        let limits = match kind {
-            // Opus at 32 kb/s fills two in the time, stereo music six; 128 KiB in all.
-            MediaKind::Audio => Limits { keep: KEEP_AUDIO, block: 2 << 10, blocks_max: 64 },
-            // 500 kb/s fill eight, 7 Mb/s all: 1 MiB.
-            MediaKind::Video => Limits { keep: KEEP_VIDEO, block: 8 << 10, blocks_max: 128 },
+        let (keep, len_max) = match kind {
+            MediaKind::Audio => (KEEP_AUDIO, AUDIO_LEN_MAX),
+            MediaKind::Video => (KEEP_VIDEO, VIDEO_LEN_MAX),
         };
-        let entries = Window::new(ENTRIES_MAX);
-        Self { entries, start: None, blocks: VecDeque::new(), first: 0, head: 0, limits }
+        Self { entries: Window::new(ENTRIES_MAX), start: None, bytes: Ring::new(len_max), keep }
     }
 
     pub fn clear(&mut self) {
         self.entries.clear();
     }
 
-    /// Stores a packet under its `ext_seq`; what is too old falls out. `false`: it is longer than a block, as no datagram path of
-    /// 1500 bytes has it, or from long ago.
+    /// Stores a packet under its `ext_seq`; what is too old falls out. `false`: it is longer than any, or from long ago.
     pub fn insert(&mut self, now: Instant, mut stored: Stored, packet: &[u8]) -> bool {
-        if packet.len() > self.limits.block {
+        if packet.len() > PACKET_LEN_MAX {
             return false;
         }
         let start = *self.start.get_or_insert(now);
-        let (at, keep) = (milliseconds(now.saturating_duration_since(start)), milliseconds(self.limits.keep));
-        stored.position = self.append(now, packet);
+        let (at, keep) = (milliseconds(now.saturating_duration_since(start)), milliseconds(self.keep));
+        stored.position = self.bytes.append(at, keep, packet);
         (stored.at, stored.len) = (at, packet.len() as u16);
         let is_old =
             |entry: &Option<Stored>| entry.as_ref().is_none_or(|stored| at.wrapping_sub(stored.at) >= keep);
@@ -158,8 +143,7 @@ impl PacketCache {
 
     pub fn get(&self, ext_seq: u64) -> Option<(&Stored, &[u8])> {
         let stored = self.entries.get(ext_seq)?.as_ref()?;
-        let (block, at) = self.block_of(stored.position)?;
-        Some((stored, self.blocks.get(block)?.bytes.get(at..at + usize::from(stored.len))?))
+        Some((stored, self.bytes.get(stored.position, stored.len.into())?))
     }
 
     /// When a packet came that is here, to the millisecond.
@@ -176,53 +160,6 @@ impl PacketCache {
     pub fn contains(&self, ext_seq: u64) -> bool {
         self.get(ext_seq).is_some()
     }
-
-    /// The block and the place in it; `None`: it was let go.
-    fn block_of(&self, position: u64) -> Option<(usize, usize)> {
-        let len = self.limits.block as u64;
-        Some(((position / len).checked_sub(self.first)? as usize, (position % len) as usize))
-    }
-
-    /// Puts the bytes behind the last ones, or at the start of a block where they would cross its end.
-    fn append(&mut self, now: Instant, packet: &[u8]) -> u64 {
-        let into = self.head % self.limits.block as u64;
-        let left = self.limits.block as u64 - into;
-        if self.blocks.is_empty() || into == 0 || left < packet.len() as u64 {
-            self.head = self.head.next_multiple_of(self.limits.block as u64);
-            let made = self.make(now);
-            self.blocks.push_back(made);
-        }
-        let position = self.head;
-        let at = (position % self.limits.block as u64) as usize;
-        if let Some(block) = self.blocks.back_mut() {
-            block.newest = now;
-            block.bytes[at..at + packet.len()].copy_from_slice(packet);
-        }
-        self.head += packet.len() as u64;
-        position
-    }
-
-    /// The next block, of one that is let go if there is any.
-    fn make(&mut self, now: Instant) -> Block {
-        let mut gone = None;
-        while let Some(oldest) = self.blocks.front()
-            && (is_spare(now.saturating_duration_since(oldest.newest), self.limits.keep, gone.is_some())
-                || self.blocks.len() >= self.limits.blocks_max)
-        {
-            gone = self.blocks.pop_front();
-            self.first += 1;
-        }
-        gone.unwrap_or_else(|| Block { bytes: vec![0; self.limits.block].into(), newest: now })
-    }
-}
-
-/// Longer than from one picture to the next.
-const SPARE: Duration = Duration::from_millis(50);
-
-/// May something of this age go, which is to be kept for so long? One for one, so that steady traffic neither asks for memory nor gives
-/// any back; more of them only when they are a little older, since a picture takes several at once.
-pub(crate) fn is_spare(age: Duration, keep: Duration, one_has_gone: bool) -> bool {
-    age >= if one_has_gone { keep + SPARE } else { keep }
 }
 
 /// Not by the type's own: they divide 128 bits. Wraps after weeks.
@@ -268,8 +205,8 @@ mod tests {
                 }
             }
             // Little more than is needed.
-            let (needed, held) = (rate_kbps as usize * 125, cache.blocks.len() * (8 << 10));
-            assert!(held <= needed * 5 / 4 + (16 << 10), "{held} for {needed}");
+            let (needed, held) = (rate_kbps as usize * 125, cache.bytes.len());
+            assert!(held <= needed * 10 / 9 + (2 << 10), "{held} for {needed}");
         }
     }
 
