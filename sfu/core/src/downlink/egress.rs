@@ -10,7 +10,7 @@
 
 use super::fec::RepairId;
 use super::kept::Kept;
-use super::pacer::{Class, Pacer, ROOM};
+use super::pacer::{Class, Pacer};
 use super::red::Copies;
 use super::slot::Slot;
 use super::write::{Sources, write_fec, write_media, write_padding};
@@ -173,11 +173,16 @@ impl Queue {
     /// Everything released has left. RTCP never waits in the pacer, so nothing refers to its bytes any more.
     fn drained(&mut self) {
         self.waiting.clear();
-        if self.waiting.capacity() > ROOM {
-            self.waiting.shrink_to(ROOM);
-        }
         self.rtcp.clear();
         self.first = 0;
+    }
+
+    /// Once in a while: the room that nothing has needed since.
+    pub fn give_back(&mut self) {
+        let room = self.pacer.give_back();
+        if self.waiting.capacity() > room {
+            self.waiting.shrink_to(room);
+        }
     }
 
     fn rtx_sent(&mut self, stream: u8) -> u16 {

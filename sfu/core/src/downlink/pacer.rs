@@ -95,6 +95,8 @@ pub(crate) struct Pacer {
     /// Of packets that may have to wait.
     bytes: usize,
     packets: usize,
+    /// The most of them since [`Self::give_back`].
+    most: usize,
     by_stream: Vec<Line>,
     /// What may be put on the wire; `None`: as much as comes.
     rate: Option<Bitrate>,
@@ -122,8 +124,8 @@ const RATE_MIN: Bitrate = Bitrate::kbps(20);
 const PRESSURE: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(600));
 /// Half a second of 20 Mb/s. A drain follows every burst of datagrams, so this is reached only when nobody drains.
 pub(super) const PACKETS_MAX: usize = 2048;
-/// Packets that a list which ran empty keeps room for: more than come in one drain for a participant of a class, but for a start.
-pub(super) const ROOM: usize = 24;
+/// Less room in a list is not worth giving back.
+const ROOM_MIN: usize = 4;
 
 impl Pacer {
     pub fn push(&mut self, queued: Queued) -> Result<(), DropReason> {
@@ -173,6 +175,17 @@ impl Pacer {
         self.lines.iter_mut().for_each(VecDeque::clear);
         self.by_stream.fill(Line::default());
         (self.bytes, self.packets, self.probe) = (0, 0, None);
+    }
+
+    /// Once in a while: the room that no list has needed since. Returns how much one may have.
+    pub fn give_back(&mut self) -> usize {
+        // A list that grows doubles.
+        let room = 2 * std::mem::take(&mut self.most).max(self.later.len()).max(ROOM_MIN);
+        self.lines.iter_mut().filter(|line| line.capacity() > room).for_each(|line| line.shrink_to(room));
+        if self.later.capacity() > room {
+            self.later.shrink_to(room);
+        }
+        room
     }
 
     /// Forgets all video that waits. Its numbers are given: only for a receiver that misses more than this anyhow.
@@ -282,19 +295,14 @@ impl Pacer {
                 self.later.push_back((now + COPY_AFTER, queued, copies - 1));
             }
         }
-        if self.later.is_empty() && self.later.capacity() > ROOM {
-            self.later.shrink_to(ROOM);
-        }
         if self.packets > 0 {
+            self.most = self.most.max(self.packets);
             for class in [Class::Rtcp, Class::Audio] {
                 while let Some(queued) = self.lines[class as usize].pop_front() {
                     self.leave(queued, out);
                 }
             }
             self.release_waiting(out);
-            for line in self.lines.iter_mut().filter(|line| line.is_empty() && line.capacity() > ROOM) {
-                line.shrink_to(ROOM);
-            }
         }
         self.release_data(now, out);
     }

@@ -31,6 +31,7 @@ impl Router {
         if link.next_receiver_report <= self.now {
             link.next_receiver_report = self.now + INTERVAL;
             next = link.next_receiver_report;
+            self.downlinks[index].queue.give_back();
             for layer in self.uplinks[index].tracks.iter_mut().flat_map(|t| &mut t.layers) {
                 let block = layer.ssrc.and_then(|ssrc| layer.reception.report(self.now, ssrc));
                 // A layer that is switched off has nothing to report, and would count as lossless.
