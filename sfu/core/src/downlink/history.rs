@@ -154,7 +154,11 @@ impl History {
         let is_of = |line: &Line| (line.source, line.shift) == (sent.source, sent.shift);
         if let Some(newest) = self.lines.last_mut().filter(|newest| is_of(newest)) {
             (newest.source_seq, newest.at) = (newest.source_seq.max(sent.source_seq), at);
-            return newest.number;
+            let number = newest.number;
+            if self.lines.len() > 1 && at.wrapping_sub(self.lines[0].at) >= self.keep {
+                self.let_go(at);
+            }
+            return number;
         }
         let line = match self.lines.iter().position(is_of) {
             Some(known) => Line { at, ..self.lines.remove(known) },
@@ -164,13 +168,21 @@ impl History {
                 Line { source, shift, source_seq, at, number: self.numbered }
             }
         };
-        let old = self.lines.iter().take_while(|line| at.wrapping_sub(line.at) >= self.keep).count();
-        self.lines.drain(..old.max((self.lines.len() + 1).saturating_sub(LINES_MAX)));
+        self.let_go(at);
         if self.lines.len() == self.lines.capacity() {
             self.lines.reserve_exact(self.lines.len().max(1));
         }
         self.lines.push(line);
         line.number
+    }
+
+    /// Lines that no entry is of, and room that was needed while many pictures were moved, as at a start.
+    fn let_go(&mut self, at: u16) {
+        let old = self.lines.iter().take_while(|line| at.wrapping_sub(line.at) >= self.keep).count();
+        self.lines.drain(..old.max((self.lines.len() + 1).saturating_sub(LINES_MAX)));
+        if self.lines.capacity() > 4 * self.lines.len().max(1) {
+            self.lines.shrink_to(2 * self.lines.len());
+        }
     }
 
     /// One of the packets sent lately; another one for every `n`, newest first and around again.
