@@ -59,6 +59,8 @@ pub(crate) struct Session {
     pub fec_overhead: f32,
     /// How long pictures take to be repaired on this leg.
     pub patience: Duration,
+    /// Packets may leave, or be asked for, long after they came.
+    pub looks_back: bool,
 }
 
 impl Session {
@@ -113,6 +115,7 @@ impl Downlink {
             rtt: None,
             fec_overhead: 0.0,
             patience: Duration::ZERO,
+            looks_back: true,
         };
         let mut downlink = Self {
             session,

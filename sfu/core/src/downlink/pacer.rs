@@ -259,24 +259,30 @@ impl Pacer {
         pace.time_for(packet::DataSize(self.bytes as u64))
     }
 
+    /// Does a packet that comes now wait for longer than this? Asked for each packet, so no division: the bytes that flow out in the
+    /// time are compared instead.
+    fn is_longer(&self, time: Duration) -> bool {
+        self.estimate.is_some_and(|rate| {
+            self.bytes as u64 * 8_000 > rate.max(RATE_MIN).0.saturating_mul(time.as_millis() as u64)
+        })
+    }
+
+    /// What waits may leave when it is old.
+    pub fn is_behind(&self) -> bool {
+        self.is_longer(PRESSURE.0)
+    }
+
     pub fn pressure(&self) -> Pressure {
         if self.absent {
             return Pressure::Full;
         }
-        // Asked for each packet, so no division: the bytes that flow out in the time are compared instead.
-        let rate = self.estimate.map(|rate| rate.max(RATE_MIN));
-        let longer = |time: Duration| {
-            rate.is_some_and(|rate| {
-                self.bytes as u64 * 8_000 > rate.0.saturating_mul(time.as_millis() as u64)
-            })
-        };
         if self.packets == 0 {
             return Pressure::None;
         }
-        if self.packets > PACKETS_MAX / 2 || longer(PRESSURE.1) {
+        if self.packets > PACKETS_MAX / 2 || self.is_longer(PRESSURE.1) {
             return Pressure::Full;
         }
-        if longer(PRESSURE.0) { Pressure::High } else { Pressure::None }
+        if self.is_behind() { Pressure::High } else { Pressure::None }
     }
 
     /// Moves to `out` what may leave now.

@@ -17,6 +17,8 @@ const ROOM_TENTHS: u64 = 12;
 const ABSENT_LONG: Duration = Duration::from_millis(200);
 /// Pictures that wait for longer here are older than anybody wants to see, and their copies are gone from the caches.
 const STALE: Duration = Duration::from_millis(900);
+/// A third request on a way that is longer comes late; see `PacketCache`.
+const RTT_LONG: Duration = Duration::from_millis(150);
 
 impl Router {
     pub(super) fn on_transport_feedback(&mut self, index: usize, feedback: &TransportFeedback) {
@@ -116,6 +118,12 @@ impl Router {
         let before = std::mem::replace(estimate, bandwidth.media(self.now));
         let absent = bandwidth.absent_for(self.now).is_some_and(|time| time > ABSENT_LONG);
         let returned = std::mem::replace(&mut queue.pacer.absent, absent) && !absent;
+        session.looks_back = !measurable
+            || bandwidth.is_first(self.now)
+            || queue.repair.young
+            || bandwidth.lost() > WORTH_FROM
+            || bandwidth.absent_for(self.now).is_some()
+            || session.rtt.is_none_or(|rtt| rtt > RTT_LONG);
         let fell = before.zip(*estimate).is_some_and(|(b, now)| now.0 * 100 < b.0 * (100 - FALL_PERCENT));
         if measurable
             && !queue.pacer.is_probing()

@@ -203,6 +203,7 @@ impl Router {
     fn forward(&mut self, run: &[Arrived]) {
         let Some(&Arrived { index, track: number, .. }) = run.first() else { return };
         let mut waiting = LayerSet::default();
+        let mut looks_back = false;
         let now = (self.now, self.nanos());
         let Uplink { tracks, payloads, clock, .. } = &self.uplinks[index];
         // Of a publisher that has gone since there is nothing left.
@@ -230,6 +231,11 @@ impl Router {
                 }
                 self.agenda.forwarded(self.now, done, to, link, slot);
             }
+            looks_back |= session.looks_back || queue.pacer.is_behind();
+        }
+        if looks_back {
+            let layers = &mut self.uplinks[index].tracks[usize::from(number)].layers;
+            layers.iter_mut().for_each(|layer| layer.cache.keep_all(self.now));
         }
         if waiting.is_empty() {
             return;

@@ -98,13 +98,24 @@ pub(crate) struct PacketCache {
     /// What the entries' times count from.
     start: Option<Instant>,
     bytes: Ring,
-    keep: Duration,
+    keep: Keep,
+    /// Until then all of the time is kept.
+    all_until: Option<Instant>,
+}
+
+/// For how long packets are kept: while somebody has a use for old ones, and else.
+#[derive(Clone, Copy, Debug)]
+struct Keep {
+    all: Duration,
+    usual: Duration,
 }
 
 /// Two rounds of NACK at 300 ms round trip, the oldest group of pictures that is replayed, and longer than anything waits in a pacer.
-const KEEP_VIDEO: Duration = Duration::from_millis(1000);
+const KEEP_VIDEO: Keep = Keep { all: Duration::from_millis(1000), usual: Duration::from_millis(700) };
 /// Longer than it is sent again, with three copies behind it.
-const KEEP_AUDIO: Duration = Duration::from_millis(600);
+const KEEP_AUDIO: Keep = Keep { all: Duration::from_millis(600), usual: Duration::from_millis(600) };
+/// Who had a use for old packets may have one again.
+const ALL_FOR: Duration = Duration::from_secs(3);
 /// One second of 2 Mb/s of the smallest packets, or of 16 Mb/s.
 const ENTRIES_MAX: usize = 2048;
 /// Stereo music fills a tenth of it in the time, 7 Mb/s of pictures all.
@@ -119,7 +130,13 @@ impl PacketCache {
             MediaKind::Audio => (KEEP_AUDIO, AUDIO_LEN_MAX),
             MediaKind::Video => (KEEP_VIDEO, VIDEO_LEN_MAX),
         };
-        Self { entries: Window::new(ENTRIES_MAX), start: None, bytes: Ring::new(len_max), keep }
+        let (entries, bytes) = (Window::new(ENTRIES_MAX), Ring::new(len_max));
+        Self { entries, start: None, bytes, keep, all_until: None }
+    }
+
+    /// Somebody's packets wait for long, or are asked for late.
+    pub fn keep_all(&mut self, now: Instant) {
+        self.all_until = Some(now + ALL_FOR);
     }
 
     pub fn clear(&mut self) {
@@ -132,7 +149,9 @@ impl PacketCache {
             return false;
         }
         let start = *self.start.get_or_insert(now);
-        let (at, keep) = (milliseconds(now.saturating_duration_since(start)), milliseconds(self.keep));
+        let all = self.all_until.is_some_and(|until| now < until);
+        let keep = if all { self.keep.all } else { self.keep.usual };
+        let (at, keep) = (milliseconds(now.saturating_duration_since(start)), milliseconds(keep));
         stored.position = self.bytes.append(at, keep, packet);
         (stored.at, stored.len) = (at, packet.len() as u16);
         let is_old =
@@ -192,6 +211,7 @@ mod tests {
             let mut sent = Vec::new();
             for i in 0..5_000u64 {
                 let at = start() + step * i as u32;
+                cache.keep_all(at);
                 // Sequence numbers cross 2^16.
                 sent.push((at, 64_000 + i, put(&mut cache, 64_000 + i, at, 988)));
                 let (_, last, bytes) = &sent[sent.len() - 1];
@@ -208,6 +228,29 @@ mod tests {
             let (needed, held) = (rate_kbps as usize * 125, cache.bytes.len());
             assert!(held <= needed * 10 / 9 + (2 << 10), "{held} for {needed}");
         }
+    }
+
+    #[test]
+    fn what_nobody_has_a_use_for_is_let_go_sooner() {
+        let mut cache = PacketCache::new(MediaKind::Video);
+        let mut kept = Vec::new();
+        for n in 0..600u64 {
+            let at = start() + Duration::from_millis(11) * n as u32;
+            if n == 300 {
+                cache.keep_all(at);
+            }
+            put(&mut cache, n, at, 1000);
+            kept.push((0..=n).filter(|number| cache.contains(*number)).count() as u64 * 11);
+        }
+        assert!((690..790).contains(&kept[299]), "{}", kept[299]);
+        // What was there when it was wanted stays.
+        assert!(
+            kept[310] >= kept[299] + 100 && (990..1120).contains(&kept[400]),
+            "{} {}",
+            kept[310],
+            kept[400]
+        );
+        assert!((690..790).contains(&kept[599].min(789)) && kept[599] < 800, "{}", kept[599]);
     }
 
     #[test]
