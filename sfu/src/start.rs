@@ -65,6 +65,7 @@ impl Sfu {
             Some(seed) => seed,
             None => u64::from_le_bytes(random().map_err(StartError::Thread)?),
         };
+        crate::memory::keep_long_ones_apart();
         let clock = (Instant::now(), ntp_now());
         let wakes = (0..count).map(|_| Wake::new().map(Arc::new)).collect::<io::Result<Vec<_>>>();
         let wakes = wakes.map_err(StartError::Thread)?;
