@@ -139,10 +139,6 @@ pub struct ReceiveStats {
 }
 
 impl ReceiveStats {
-    /// Changes with everything that media may have come in.
-    pub(crate) fn media(&self) -> u64 {
-        self.rtp + self.relays
-    }
     pub fn dropped(&self, reason: ReceiveDrop) -> u64 {
         self.dropped[reason as usize]
     }

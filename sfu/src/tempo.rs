@@ -3,7 +3,7 @@
 //! ```text
 //!  busy share     0 ────────── 30 % ─────────────────── 80 % ──►
 //!  tick        500 us          500 us  ...grows to...   5 ms       RTP came lately
-//!               2 ms                                                only checks and reports
+//!              10 ms                                                only checks and reports
 //! ```
 //! A turn costs a wake-up and, for each destination, a system call. So two turns begin no closer together than the tick:
 //! what arrives between them is taken in together and leaves in larger batches. A datagram after a silence longer than the
@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 const TICK_MIN: Duration = Duration::from_micros(500);
 /// Between turns of a worker that has no time: what a listener's jitter buffer does not notice.
 const TICK_MAX: Duration = Duration::from_millis(5);
-/// While no media flows: nobody waits for the answer to a report, and a handshake has a few round trips.
-const TICK_IDLE: Duration = Duration::from_millis(2);
+/// While all that comes are checks and reports: nobody waits for the answer, and each turn is a sleep less.
+const TICK_IDLE: Duration = Duration::from_millis(10);
 /// Shares of its time that a worker works, in percent, between which the tick grows.
 const BUSY: (u32, u32) = (30, 80);
 /// The busy share is measured over windows of this length: ten of the longest ticks.
@@ -48,8 +48,8 @@ pub struct Tempo {
     turn_began: Instant,
     window_began: Instant,
     busy: Duration,
-    /// RTP was received in this window, and in the one before.
-    media: (bool, bool),
+    /// Somebody waited for what came in this window, and in the one before.
+    hurried: (bool, bool),
     /// Of the last whole window, in percent.
     busy_percent: u32,
     /// Smoothed, in percent.
@@ -69,7 +69,7 @@ impl Tempo {
             turn_began: now,
             window_began: now,
             busy: Duration::ZERO,
-            media: (false, true),
+            hurried: (false, true),
             busy_percent: 0,
             load: 0.0,
             fan_out: 0,
@@ -83,21 +83,24 @@ impl Tempo {
         self.turn_began = now;
     }
 
-    /// `media`: RTP was received; `sent`: datagrams that left.
-    pub fn end_turn(&mut self, now: Instant, media: bool, sent: usize) {
+    /// `hurried`: somebody waits for what came, which was media, a handshake or a command; `sent`: datagrams that left.
+    pub fn end_turn(&mut self, now: Instant, hurried: bool, sent: usize) {
         self.busy += now.saturating_duration_since(self.turn_began);
-        self.media.0 |= media;
-        if media {
+        self.hurried.0 |= hurried;
+        if hurried {
             self.fan_out = (3 * self.fan_out + sent).div_ceil(4);
+            if self.tick == TICK_IDLE {
+                self.tick = TICK_MIN;
+            }
         }
         let window = now.saturating_duration_since(self.window_began);
         if window >= WINDOW {
             self.busy_percent = (self.busy.as_nanos() * 100 / window.as_nanos()).min(100) as u32;
             let weight = (window.as_secs_f32() / LOAD_TIME.as_secs_f32()).min(1.0);
             self.load += (self.busy_percent as f32 - self.load) * weight;
-            let idle = !self.media.0 && !self.media.1;
+            let idle = !self.hurried.0 && !self.hurried.1;
             self.tick = if idle { TICK_IDLE } else { tick(self.busy_percent) };
-            self.media = (false, self.media.0);
+            self.hurried = (false, self.hurried.0);
             (self.window_began, self.busy) = (now, Duration::ZERO);
         }
     }
@@ -267,7 +270,11 @@ mod tests {
         let mut tempo = Tempo::new(now);
         second(&mut tempo, &mut now, Duration::from_micros(20), false);
         let (turns, _) = second(&mut tempo, &mut now, Duration::from_micros(20), false);
-        assert!((490..=510).contains(&turns), "{turns}");
+        assert!((95..=105).contains(&turns), "{turns}");
+        // Whoever joins waits for one turn, not for a window.
+        tempo.begin_turn(now);
+        tempo.end_turn(now, true, 1);
+        assert_eq!(tempo.tick, TICK_MIN);
         second(&mut tempo, &mut now, Duration::from_micros(20), true);
         assert_eq!(tempo.tick, TICK_MIN);
     }

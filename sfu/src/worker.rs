@@ -110,6 +110,8 @@ struct Media<F> {
     neighbours_to_wake: Vec<bool>,
     egress: Egress,
     received: ReceiveStats,
+    /// Somebody waits for what came in this turn.
+    hurried: bool,
     next_timeout: Option<Instant>,
     overflow_told: Option<Instant>,
     surplus: Surplus,
@@ -132,6 +134,7 @@ impl<F: Fn(Event)> Worker<F> {
             neighbours: parts.neighbours,
             egress: Egress::default(),
             received: ReceiveStats::default(),
+            hurried: false,
             next_timeout: None,
             overflow_told: None,
             surplus: Surplus::default(),
@@ -178,14 +181,14 @@ impl<F: Fn(Event)> Worker<F> {
     fn turn(&mut self) -> bool {
         self.turns += 1;
         self.tempo.begin_turn(Instant::now());
-        let (media, sent) = (self.media.received.media(), self.media.egress.stats().datagrams);
+        let sent = self.media.egress.stats().datagrams;
         let more_requests = self.take_requests() == REQUESTS_PER_TURN;
         let more = [more_requests, self.take_rings(), self.take_datagrams()];
         self.media.advance(&self.sockets);
         self.media.wake_neighbours();
         let sent = self.media.egress.stats().datagrams - sent;
         let now = Instant::now();
-        self.tempo.end_turn(now, self.media.received.media() != media, sent as usize);
+        self.tempo.end_turn(now, std::mem::take(&mut self.media.hurried), sent as usize);
         self.busy.store(self.tempo.load_percent(), Ordering::Relaxed);
         if let Some(shedding) = self.tempo.shedding(now) {
             self.shed(now, shedding);
@@ -447,6 +450,7 @@ impl<F: Fn(Event)> Media<F> {
     fn take_relay(&mut self, from_worker: usize, bytes: &[u8]) {
         let (now, router) = (Instant::now(), &mut self.router);
         self.received.relays += 1;
+        self.hurried = true;
         if catch_unwind(AssertUnwindSafe(|| router.handle_relay(now, from_worker, bytes))).is_err() {
             self.received.count_dropped(ReceiveDrop::Panicked, 1);
             tracing::error!(from_worker, "what another worker relayed made the forwarder fail");
@@ -472,7 +476,9 @@ impl<F: Fn(Event)> Media<F> {
 
     /// A fault in the router costs the peer it came from, and nobody else.
     fn handle_datagram(&mut self, now: Instant, local: SocketAddr, from: SocketAddr, datagram: &mut [u8]) {
-        self.received.rtp += u64::from(classify(datagram) == Some(Protocol::Rtp));
+        let protocol = classify(datagram);
+        self.received.rtp += u64::from(protocol == Some(Protocol::Rtp));
+        self.hurried |= matches!(protocol, Some(Protocol::Rtp | Protocol::Dtls));
         let router = &mut self.router;
         if catch_unwind(AssertUnwindSafe(|| router.handle_datagram(now, local, from, datagram))).is_ok() {
             return;
@@ -487,6 +493,7 @@ impl<F: Fn(Event)> Media<F> {
 
     fn handle_command(&mut self, command: Command) {
         let now = Instant::now();
+        self.hurried = true;
         match &command {
             Command::AddPeer { peer, .. } => drop(self.peers.insert(*peer)),
             Command::RemovePeer { peer } => {
