@@ -70,6 +70,9 @@ pub struct Options {
     /// Frames leave the publisher in portions of 5 ms instead of at once
     #[arg(long)]
     paced: bool,
+    /// Seconds between two checks of a participant; Chromium lets 2.5 pass on a path that is well
+    #[arg(long, default_value_t = 1.0)]
+    checks_every: f64,
     /// Leaves and joins per second, for `churn`
     #[arg(long, default_value_t = 10.0)]
     per_second: f64,
@@ -113,7 +116,9 @@ impl Form {
         let (shape, rate) = (self.shape(), self.rate());
         // A path is tried out in the first seconds, and that is over once.
         let warm_up = if self == Self::Idle { 3 * WARM_UP } else { WARM_UP };
-        Run { peer, shape, rate, warm_up, seconds: 6, workers: 1, udp_ports: false, paced: false, address }
+        let checks_every = Duration::from_secs(1);
+        let (seconds, workers, udp_ports, paced) = (6, 1, false, false);
+        Run { peer, shape, rate, warm_up, seconds, workers, udp_ports, paced, checks_every, address }
     }
 }
 
@@ -141,6 +146,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
         workers: options.workers,
         udp_ports: options.udp_ports,
         paced: options.paced,
+        checks_every: Duration::from_secs_f64(options.checks_every.clamp(0.1, 20.0)),
         ..usual
     };
     let mut report = Report::new("load");

@@ -77,6 +77,7 @@ pub struct Common {
     /// Of this machine, where the server is reached, too.
     pub address: IpAddr,
     pub epoch: Instant,
+    pub checks_every: Duration,
 }
 
 impl Client {
@@ -97,7 +98,8 @@ impl Client {
             local_addresses: vec![socket.bound()],
             dtls: DtlsConfig::default(),
         };
-        let transport = Transport::new(config, Some(remote), now)?;
+        let mut transport = Transport::new(config, Some(remote), now)?;
+        transport.keep_alive_every(common.checks_every);
         let mut client = Self {
             transport,
             socket,

@@ -44,6 +44,7 @@ pub struct Run {
     pub workers: usize,
     pub udp_ports: bool,
     pub paced: bool,
+    pub checks_every: Duration,
     pub address: IpAddr,
 }
 
@@ -83,7 +84,12 @@ impl Run {
             Peer::Ours => Box::new(Ours::new(place, under)),
             Peer::Janus => Box::new(Janus::start(place)?),
         };
-        let common = Common { certificate, address: self.address, epoch: Instant::now() };
+        let common = Common {
+            certificate,
+            address: self.address,
+            epoch: Instant::now(),
+            checks_every: self.checks_every,
+        };
         let mut running = Running { server, load: Load::new(Vec::new())?, common, run: *self };
         let first = running.server.publishers(&self.shape)?;
         running.connect(first)?;

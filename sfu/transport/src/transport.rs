@@ -438,6 +438,13 @@ impl Transport {
         self.state == State::Connected
     }
 
+    /// How often the full half checks the path that it will choose: to measure a server with clients that do it as browsers do.
+    pub fn keep_alive_every(&mut self, interval: Duration) {
+        if let Ice::Full(full) = &mut self.ice {
+            full.keep_alive_every(interval);
+        }
+    }
+
     /// Where media goes.
     pub fn remote_address(&self) -> Option<SocketAddr> {
         self.path.map(|path| path.remote)

@@ -39,6 +39,7 @@ pub(crate) struct Full {
     path: Option<Path>,
     consent_until: Option<Instant>,
     lonely: bool,
+    keepalive: Duration,
     /// Transaction of each check that was sent (each has one of its own) and when.
     asked: VecDeque<([u8; 12], Instant)>,
     round_trip: Option<Duration>,
@@ -61,6 +62,7 @@ impl Full {
             path: None,
             consent_until: None,
             lonely: false,
+            keepalive: KEEPALIVE,
             asked: VecDeque::new(),
             round_trip: None,
         };
@@ -69,10 +71,15 @@ impl Full {
         full
     }
 
+    /// From the next path on.
+    pub fn keep_alive_every(&mut self, interval: Duration) {
+        self.keepalive = interval;
+    }
+
     /// Checks at a flat, short pace until there is a path, then keepalives.
     fn hurry(&mut self, hurry: bool) {
         let (rto, repeats) =
-            if hurry { (CHECK_REPEAT_AFTER, CHECK_REPEATS) } else { (KEEPALIVE, KEEPALIVE_REPEATS) };
+            if hurry { (CHECK_REPEAT_AFTER, CHECK_REPEATS) } else { (self.keepalive, KEEPALIVE_REPEATS) };
         self.agent.set_max_stun_rto(rto);
         self.agent.set_max_stun_retransmits(repeats);
     }
