@@ -123,7 +123,7 @@ impl Router {
             || queue.repair.young
             || bandwidth.lost() > WORTH_FROM
             || bandwidth.absent_for(self.now).is_some()
-            || session.rtt.is_none_or(|rtt| rtt > RTT_LONG);
+            || bandwidth.estimate().rtt.is_none_or(|rtt| rtt > RTT_LONG);
         let fell = before.zip(*estimate).is_some_and(|(b, now)| now.0 * 100 < b.0 * (100 - FALL_PERCENT));
         if measurable
             && !queue.pacer.is_probing()
