@@ -290,7 +290,7 @@ mod tests {
             source_seq: (u64::from(epoch) << 20) + 0x1_0000 - 2 + n,
             shift: Shift { timestamp: 3000 * epoch, picture_id: 3, ..Shift::default() },
             active_targets: Some(ActiveTargets { mask: 5, count: 3, len: 9 }),
-            ends_picture: n % 3 == 0,
+            ends_picture: n.is_multiple_of(3),
             ..sent(at(100_000 + 10 * n))
         };
         let sent: Vec<_> = (0..40).map(|n| of(if n < 20 { 1 } else { 2 }, n)).collect();

@@ -138,7 +138,7 @@ mod tests {
             let now = round * 5;
             // Much and little by turns, and nothing for a while.
             let often = [2, 40, 9, 400][(round / 4_000) as usize % 4];
-            if random.next() % often == 0 {
+            if random.next().is_multiple_of(often) {
                 let packet = vec![round as u8; 100 + random.next() as usize % 1100];
                 sent.push_back((now, ring.append(now, 300, &packet), packet));
             }
