@@ -98,6 +98,11 @@ fn recorded_links_are_used_and_their_queues_stay_short() {
 }
 
 #[test]
+fn made_up_lines_that_vary_are_used_and_their_queues_stay_short() {
+    holds("varying_");
+}
+
+#[test]
 fn every_scene_belongs_to_a_test() {
     let source = include_str!("scenarios.rs");
     for scene in scenes::all() {

@@ -154,8 +154,9 @@ impl Call {
             let meter = self.down(who);
             let (from, now) = (self.now() - EXPLAINED_EVERY, self.now());
             line += &format!(
-                " wire {:.0} waits {:.0} ms",
+                " wire {:.0} of {:.0} waits {:.0} ms",
                 meter.offered_kbps(from, now),
+                self.world.leg(who).down.could_pass(from, now, Bitrate::kbps(100_000)) as f64 * 0.08,
                 meter.waited_ms(from, now, 1.0)
             );
             let sound = World::flow(who, self.cameras[0], MediaKind::Audio);

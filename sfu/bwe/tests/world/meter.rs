@@ -45,6 +45,11 @@ impl Meter {
         }
     }
 
+    /// Of what arrived last, beyond `delay`.
+    pub fn latest_wait(&self, delay: Duration) -> Duration {
+        self.arrivals.last().map_or(Duration::ZERO, |(at, sent, _)| (*at - *sent).saturating_sub(delay))
+    }
+
     fn within(&self, at: Instant, from_s: f64, to_s: f64) -> bool {
         let s = (at - self.start).as_secs_f64();
         s >= from_s && s < to_s

@@ -114,6 +114,9 @@ pub fn run(path: &Path, seed: u64, lasts: Duration, flows: &mut [(Duration, Make
     let mut now = start;
     let verbose = std::env::var("BWE_EXPLAIN").is_ok();
     let mut shown = start;
+    // What the line would carry, for a look at what happens.
+    let carried =
+        if verbose { scenes::carried(&path.forward, seed, lasts.as_secs_f64()) } else { Vec::new() };
     while now < end {
         while let Some((_, config)) = changes.next_if(|(at, _)| start + *at <= now) {
             forward.set_config(config.clone());
@@ -145,7 +148,15 @@ pub fn run(path: &Path, seed: u64, lasts: Duration, flows: &mut [(Duration, Make
             }
             meters[i].sample(now, flow.estimate(), flow.layer());
             if verbose && now >= shown {
-                eprintln!("{:8.3} flow {i} {}", (now - start).as_secs_f64(), flow.explain());
+                let ms = (now - start).as_millis() as usize;
+                let part = carried.get(ms.saturating_sub(100)..ms).unwrap_or_default();
+                let kbps = part.iter().sum::<f64>() / part.len().max(1) as f64;
+                let waits = meters[i].latest_wait(path.forward.delay).as_millis();
+                eprintln!(
+                    "{:8.3} flow {i} carries {kbps:5.0} waits {waits:4} ms {}",
+                    (now - start).as_secs_f64(),
+                    flow.explain()
+                );
             }
         }
         if now >= shown {

@@ -6,7 +6,7 @@ use super::meter::Meter;
 use netem::trace::cellular::Cellular;
 use netem::{
     Bitrate, Capacity, GilbertElliott, Jitter, Link, LinkConfig, Loss, Opportunities, Outage, Output,
-    QueueLimit, Segments,
+    QueueLimit, Random, Segment, Segments,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -318,9 +318,9 @@ pub fn all() -> Vec<Scene> {
         about: "2 s without capacity on 3 Mb/s, what is sent meanwhile waits in a deep queue",
         path: |_, _| {
             let mut path = path(narrow(3000, ms(10_000)));
-            let stalled = netem::Segment { lasts: ms(2000), rate: Bitrate(0) };
-            let goes_on = netem::Segment { lasts: ms(58_000), rate: Bitrate::kbps(3000) };
-            let runs = netem::Segment { lasts: ms(20_000), rate: Bitrate::kbps(3000) };
+            let stalled = Segment { lasts: ms(2000), rate: Bitrate(0) };
+            let goes_on = Segment { lasts: ms(58_000), rate: Bitrate::kbps(3000) };
+            let runs = Segment { lasts: ms(20_000), rate: Bitrate::kbps(3000) };
             path.forward.capacity =
                 Capacity::Segments(Arc::new(Segments::new(vec![runs, stalled, goes_on]).expect("sends")));
             path
@@ -420,7 +420,58 @@ pub fn all() -> Vec<Scene> {
         figures: trace_figures,
         ..Scene::base()
     });
+    for (name, about, _) in VARYING {
+        scenes.push(Scene {
+            name: name.into(),
+            about,
+            path: |seed, scene| {
+                let (.., capacity) = VARYING.iter().find(|(name, ..)| *name == scene.name).expect("its own");
+                traced(Capacity::Segments(Arc::new(Segments::new(capacity(seed)).expect("sends"))))
+            },
+            source: Source::Follows(TRACE_WANTED),
+            seconds: 120,
+            figures: trace_figures,
+            ..Scene::base()
+        });
+    }
     scenes
+}
+
+/// Made-up lines whose capacity varies, of which nothing is fitted to a recording.
+type Varying = (&'static str, &'static str, fn(u64) -> Vec<Segment>);
+
+const VARYING: [Varying; 3] = [
+    ("varying_walk", "1.5 Mb/s that wander by a factor of two", |seed| {
+        let walk = Cellular {
+            median: Bitrate::kbps(1500),
+            spread: 0.7,
+            outages_per_minute: 0.0,
+            outage_shortest: ms(0),
+            outage_longest: ms(0),
+        };
+        walk.segments(seed, Duration::from_secs(120)).as_slice().to_vec()
+    }),
+    ("varying_fifth", "3 Mb/s, of which a fifth is left for 2 s every 4 to 12 s", |seed| {
+        turns(seed, (4000, 12_000, 3000), (2000, 2000, 600))
+    }),
+    ("varying_grants", "6 Mb/s for 20 to 80 ms and nothing for as long by turns", |seed| {
+        turns(seed, (20, 80, 6000), (20, 80, 0))
+    }),
+];
+
+/// Two rates by turns for two minutes: (shortest, longest) in milliseconds, kb/s.
+fn turns(seed: u64, one: (u64, u64, u64), other: (u64, u64, u64)) -> Vec<Segment> {
+    let mut random = Random::for_purpose(seed, 78);
+    let mut segments = Vec::new();
+    let mut lasted = 0;
+    while lasted < 120_000 {
+        for (shortest, longest, kbps) in [one, other] {
+            let lasts = shortest + (random.share() * (longest - shortest) as f64) as u64;
+            segments.push(Segment { lasts: ms(lasts), rate: Bitrate::kbps(kbps) });
+            lasted += lasts;
+        }
+    }
+    segments
 }
 
 /// More than nearly all of the traces carry.
