@@ -26,7 +26,7 @@ pub struct Memory {
 }
 
 /// A step up that stood for so long was right.
-const TRUSTED_AFTER: Duration = Duration::from_secs(10);
+const TRUSTED_AFTER: Duration = Duration::from_secs(4);
 /// Up and down again within ten seconds are two switches: twenty of rest make one per ten.
 const PENALTY: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(60));
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
