@@ -382,7 +382,8 @@ impl Controller {
         self.loss.restart();
         let before = Bitrate(outage.before as u64);
         let long = now.since(outage.since) > OUTAGE_SHORT;
-        self.aimd.set(now, if long { Bitrate(before.0 / 4 * 3) } else { before });
+        // What was sent before and meanwhile waits in front of what comes now.
+        self.aimd.set_behind_queue(now, if long { Bitrate(before.0 / 4 * 3) } else { before });
         self.source = Source::Outage;
         self.plan.on_return(now, long.then_some(before));
     }
@@ -443,6 +444,7 @@ impl Controller {
             rtt: self.rtt(),
             queue: self.queue.current(),
             application_limited: self.limit.limited(),
+            full: company.is_none() && !self.config.shaped && self.queue.standing() > QUEUE_STANDING,
             company: company.is_some(),
             holds: self.company.is_away(),
         };
@@ -453,6 +455,10 @@ impl Controller {
             self.source = Source::Delay;
         }
         let drained = usage == Usage::Normal && self.is_drained(now);
+        if drained && company.is_none() && !self.config.shaped {
+            let fitted = self.acknowledged.steady().unwrap_or_default().min(sent);
+            self.aimd.at_least(Bitrate(fitted.0 / 100 * FITTED_PERCENT));
+        }
         self.plan.recover(now, self.aimd.rate(), drained);
         if let Some(recent) = recent.filter(|_| company.is_none()) {
             let sends = recent.0 as f64 / (1.0 - self.loss.loss()).max(0.05);
