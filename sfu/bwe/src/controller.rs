@@ -90,6 +90,8 @@ const WINDOW_SLACK: Duration = Duration::from_millis(150);
 /// Until a queue of our own has drained.
 const DRAIN_SLACK: Duration = Duration::from_millis(30);
 const WINDOW_MIN: u64 = 8 * 1500;
+/// Of 300 kb/s and less these are a tenth of a second and more.
+const WINDOW_MIN_DRAINING: u64 = 3 * 1200;
 /// Of what arrives, which a full bucket may have helped: no limit is lower.
 const FITTED_PERCENT: u64 = 90;
 /// Loss from which the own rate is lowered in company, and how often.
@@ -348,10 +350,14 @@ impl Controller {
     /// Bytes that may be unanswered: more than this waits somewhere, and what is added waits behind it.
     fn window(&self) -> u64 {
         let queue = self.company.queue().unwrap_or_default();
-        let slack = if self.aimd.is_draining() { DRAIN_SLACK } else { WINDOW_SLACK };
+        let (slack, least) = match self.aimd.is_draining() {
+            true if self.config.shaped => (DRAIN_SLACK, WINDOW_MIN),
+            true => (DRAIN_SLACK, WINDOW_MIN_DRAINING),
+            false => (WINDOW_SLACK, WINDOW_MIN),
+        };
         let answered_in = self.rtt() + self.presence.usual() + slack + queue;
         let bytes = self.rate.0 as f64 * answered_in.as_secs_f64() / 8.0;
-        (bytes as u64).max(WINDOW_MIN)
+        (bytes as u64).max(least)
     }
 
     fn rtt(&self) -> Duration {
