@@ -118,7 +118,7 @@ impl Controller {
             acknowledged: Acknowledged::default(),
             aimd: Aimd::new(config.start),
             limit: ApplicationLimit::new(Moment::default()),
-            plan: Plan::new(config.start, max),
+            plan: Plan::new(config.start, max, config.shaped),
             gave_way: None,
             remb: None,
             presence: Presence::default(),

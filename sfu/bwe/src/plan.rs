@@ -17,11 +17,15 @@ pub(crate) struct Plan {
     pub probes: Probes,
     start: Bitrate,
     max: Bitrate,
+    /// A drop may be what the feedback made of a policer, which does not vary.
+    shaped: bool,
     next: Moment,
     pause: Duration,
     /// When the rate dropped far, and from where.
     recovery: Option<(Moment, Bitrate)>,
     dropped: Option<Moment>,
+    /// When it did once more, of late.
+    varied: Option<Moment>,
     wanted: Bitrate,
     /// What the next step up would take; `None`: nothing is known of steps.
     goal: Option<Bitrate>,
@@ -62,8 +66,10 @@ const LEAST_TENTHS: u64 = 13;
 const GOT_THROUGH: f64 = 0.7;
 /// Beyond what allocation could use nothing is probed; a bit more, since media is not even.
 const WANTED_PERCENT: u64 = 125;
-const LARGE_DROP: f64 = 0.66;
+const LARGE_DROP: f64 = 0.75;
 const RECOVERY_WITHIN: Duration = Duration::from_secs(5);
+const DROP_LASTS: Duration = Duration::from_millis(1500);
+const VARIES_FOR: Duration = Duration::from_secs(30);
 const OF_BEFORE: f64 = 0.85;
 /// Further clusters follow if there is room; if there is none this one should not make a queue.
 const RECOVERY_FACTOR: f64 = 2.5;
@@ -73,18 +79,22 @@ const ABSENT_PAUSE: Duration = Duration::from_millis(300);
 /// While nothing is known.
 const AGAIN: Duration = Duration::from_millis(300);
 const PAUSE: Duration = Duration::from_secs(2);
+/// A link that drops again and again comes back as often: it is asked sooner, for so long. What follows a drop at once is still the same.
+const PAUSE_VARYING: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 impl Plan {
-    pub fn new(start: Bitrate, max: Bitrate) -> Self {
+    pub fn new(start: Bitrate, max: Bitrate, shaped: bool) -> Self {
         Self {
             probes: Probes::default(),
             start,
             max,
+            shaped,
             next: Moment::default(),
             pause: PAUSE,
             recovery: None,
             dropped: None,
+            varied: None,
             wanted: max,
             goal: None,
             began: false,
@@ -191,10 +201,16 @@ impl Plan {
     pub fn on_overuse(&mut self, now: Moment, before: Bitrate, after: Bitrate) {
         if (after.0 as f64) < LARGE_DROP * before.0 as f64 {
             self.recovery = Some((now, before));
-            self.dropped = Some(now);
+            let last = self.dropped.replace(now).map(|at| now.since(at));
+            if last.is_some_and(|last| (DROP_LASTS..VARIES_FOR).contains(&last)) && !self.shaped {
+                self.varied = Some(now);
+                self.pause = PAUSE_VARYING;
+            }
         }
         self.probes.forget_plans();
-        self.next = self.next.max(now.plus(PAUSE_MAX));
+        let varies = self.varied.is_some_and(|at| now.since(at) < VARIES_FOR);
+        let pause = if varies { self.pause.min(PAUSE) } else { PAUSE_MAX };
+        self.next = self.next.max(now.plus(pause));
     }
 
     /// A large drop may have been a short one: as soon as the queue is empty again, what was before is probed.
