@@ -108,6 +108,7 @@ const JITTERS: f64 = 6.0;
 const QUEUE: Duration = Duration::from_millis(40);
 const LASTS_MIN: f64 = 0.015;
 const PACKETS: (f64, f64) = (5.0, 30.0);
+const MEAN_SIZE_MIN: f64 = 400.0;
 /// Standard deviation of sending times that are spread evenly, as a share of the time that they take.
 const EVEN_DEVIATION: f64 = 0.29;
 /// Of a cluster's slope.
@@ -182,7 +183,9 @@ impl Probes {
             let size = DataSize((rate.0 as f64 * lasts / 8.0 * more) as u64);
             // The slope of few packets would be jitter's.
             let deviations = jitter.as_secs_f64() / (lasts * EVEN_DEVIATION * ERROR_WANTED);
-            let packets = (deviations * deviations).clamp(PACKETS.0, PACKETS.1);
+            // Media goes first, in large ones: many of them would be more than was meant to leave.
+            let most = (size.0 as f64 / MEAN_SIZE_MIN).clamp(PACKETS.0, PACKETS.1);
+            let packets = (deviations * deviations).clamp(PACKETS.0, most);
             let packets = (packets * more) as u32;
             let probe = Probe { id: ProbeId(self.last_id), rate, size, packets, reason };
             if self.clusters.len() >= CLUSTERS_MAX {
