@@ -3,15 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-/// When to look for such pages: a while after somebody came or left, and once more.
+/// When to look for such pages: a while after somebody came or left.
 #[derive(Debug, Default)]
 pub struct Surplus {
     due: Option<Instant>,
-    again: bool,
 }
 
-/// A start is over by then, and what caches kept of it has gone; after as long again they have their size. Looking takes a tenth of a
-/// millisecond for a class.
+/// A start is over by then, and what caches kept of it has gone. Looking takes a tenth of a millisecond for a class.
 const AFTER: Duration = Duration::from_secs(5);
 /// What is longer has pages of its own, which go back with it: what grows by copying leaves no holes that nothing else fits.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -21,12 +19,11 @@ impl Surplus {
     /// Somebody came or left.
     pub fn on_change(&mut self, now: Instant) {
         self.due.get_or_insert(now + AFTER);
-        self.again = true;
     }
 
     pub fn give_back(&mut self, now: Instant) {
         if self.due.is_some_and(|due| now >= due) {
-            self.due = std::mem::take(&mut self.again).then(|| now + AFTER);
+            self.due = None;
             trim();
         }
     }
