@@ -24,8 +24,6 @@ pub(crate) struct Plan {
     /// When the rate dropped far, and from where.
     recovery: Option<(Moment, Bitrate)>,
     dropped: Option<Moment>,
-    /// When it did once more, of late.
-    varied: Option<Moment>,
     wanted: Bitrate,
     /// What the next step up would take; `None`: nothing is known of steps.
     goal: Option<Bitrate>,
@@ -68,8 +66,6 @@ const GOT_THROUGH: f64 = 0.7;
 const WANTED_PERCENT: u64 = 125;
 const LARGE_DROP: f64 = 0.75;
 const RECOVERY_WITHIN: Duration = Duration::from_secs(5);
-const DROP_LASTS: Duration = Duration::from_millis(1500);
-const VARIES_FOR: Duration = Duration::from_secs(30);
 const OF_BEFORE: f64 = 0.85;
 /// Further clusters follow if there is room; if there is none this one should not make a queue.
 const RECOVERY_FACTOR: f64 = 2.5;
@@ -79,8 +75,8 @@ const ABSENT_PAUSE: Duration = Duration::from_millis(300);
 /// While nothing is known.
 const AGAIN: Duration = Duration::from_millis(300);
 const PAUSE: Duration = Duration::from_secs(2);
-/// A link that drops again and again comes back as often: it is asked sooner, for so long. What follows a drop at once is still the same.
-const PAUSE_VARYING: Duration = Duration::from_secs(1);
+/// What a link lost at once may be back as soon: the next pauses are longer.
+const PAUSE_DROPPED: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 impl Plan {
@@ -94,7 +90,6 @@ impl Plan {
             pause: PAUSE,
             recovery: None,
             dropped: None,
-            varied: None,
             wanted: max,
             goal: None,
             began: false,
@@ -201,15 +196,11 @@ impl Plan {
     pub fn on_overuse(&mut self, now: Moment, before: Bitrate, after: Bitrate) {
         if (after.0 as f64) < LARGE_DROP * before.0 as f64 {
             self.recovery = Some((now, before));
-            let last = self.dropped.replace(now).map(|at| now.since(at));
-            if last.is_some_and(|last| (DROP_LASTS..VARIES_FOR).contains(&last)) && !self.shaped {
-                self.varied = Some(now);
-                self.pause = PAUSE_VARYING;
-            }
+            self.dropped = Some(now);
+            self.pause = if self.shaped { self.pause } else { PAUSE_DROPPED };
         }
         self.probes.forget_plans();
-        let varies = self.varied.is_some_and(|at| now.since(at) < VARIES_FOR);
-        let pause = if varies { self.pause.min(PAUSE) } else { PAUSE_MAX };
+        let pause = if self.shaped { PAUSE_MAX } else { self.pause.min(PAUSE) };
         self.next = self.next.max(now.plus(pause));
     }
 
