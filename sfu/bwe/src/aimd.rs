@@ -35,8 +35,6 @@ pub(crate) struct Input {
     /// Standing queue.
     pub queue: Duration,
     pub application_limited: bool,
-    /// Something waited all the time: what arrives is what the link carries.
-    pub full: bool,
     /// Somebody else keeps the queue full.
     pub company: bool,
     /// Whose queue comes next is to be seen: no more is sent meanwhile.
@@ -98,17 +96,6 @@ impl Aimd {
         self.draining = None;
     }
 
-    /// As [`Self::set`], and a queue stands that is no fault of this rate.
-    pub fn set_behind_queue(&mut self, now: Moment, rate: Bitrate) {
-        self.set(now, rate);
-        self.draining = Some((now, FLOOR * self.rate));
-    }
-
-    /// So much was sent and arrived, and nothing waits.
-    pub fn at_least(&mut self, rate: Bitrate) {
-        self.rate = self.rate.max(rate.0 as f64);
-    }
-
     /// No more than this from now on.
     pub fn limit(&mut self, rate: Bitrate) {
         self.rate = self.rate.min(rate.0 as f64);
@@ -151,9 +138,6 @@ impl Aimd {
     fn on_over(&mut self, now: Moment, input: &Input) -> bool {
         self.increasing = false;
         let Some(recent) = input.recent else {
-            if self.is_draining() {
-                return false;
-            }
             // Nothing says how far: half, not more often than it can show.
             let again = self.decreased.is_none_or(|at| now.since(at) >= input.rtt + RESPONSE);
             if again {
@@ -170,7 +154,7 @@ impl Aimd {
         }
         let arrives = recent;
         // While it drains less arrives because less is sent: that is no smaller link.
-        let floor = self.draining.filter(|_| !input.full).map_or(0.0, |(_, floor)| floor);
+        let floor = self.draining.map_or(0.0, |(_, floor)| floor);
         let target = (BETA * arrives).max(floor);
         if self.capacity.is_above(arrives) || self.capacity.is_below(arrives) {
             self.capacity.forget();
@@ -273,7 +257,6 @@ mod tests {
             rtt: Duration::from_millis(50),
             queue: Duration::ZERO,
             application_limited: false,
-            full: false,
             company: true,
             holds,
         };

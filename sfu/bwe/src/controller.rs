@@ -90,8 +90,6 @@ const WINDOW_SLACK: Duration = Duration::from_millis(150);
 /// Until a queue of our own has drained.
 const DRAIN_SLACK: Duration = Duration::from_millis(30);
 const WINDOW_MIN: u64 = 8 * 1500;
-/// Of 300 kb/s and less these are a tenth of a second and more.
-const WINDOW_MIN_DRAINING: u64 = 3 * 1200;
 /// Of what arrives, which a full bucket may have helped: no limit is lower.
 const FITTED_PERCENT: u64 = 90;
 /// Loss from which the own rate is lowered in company, and how often.
@@ -118,7 +116,7 @@ impl Controller {
             acknowledged: Acknowledged::default(),
             aimd: Aimd::new(config.start),
             limit: ApplicationLimit::new(Moment::default()),
-            plan: Plan::new(config.start, max, config.shaped),
+            plan: Plan::new(config.start, max),
             gave_way: None,
             remb: None,
             presence: Presence::default(),
@@ -350,14 +348,10 @@ impl Controller {
     /// Bytes that may be unanswered: more than this waits somewhere, and what is added waits behind it.
     fn window(&self) -> u64 {
         let queue = self.company.queue().unwrap_or_default();
-        let (slack, least) = match self.aimd.is_draining() {
-            true if self.config.shaped => (DRAIN_SLACK, WINDOW_MIN),
-            true => (DRAIN_SLACK, WINDOW_MIN_DRAINING),
-            false => (WINDOW_SLACK, WINDOW_MIN),
-        };
+        let slack = if self.aimd.is_draining() { DRAIN_SLACK } else { WINDOW_SLACK };
         let answered_in = self.rtt() + self.presence.usual() + slack + queue;
         let bytes = self.rate.0 as f64 * answered_in.as_secs_f64() / 8.0;
-        (bytes as u64).max(least)
+        (bytes as u64).max(WINDOW_MIN)
     }
 
     fn rtt(&self) -> Duration {
@@ -388,8 +382,7 @@ impl Controller {
         self.loss.restart();
         let before = Bitrate(outage.before as u64);
         let long = now.since(outage.since) > OUTAGE_SHORT;
-        // What was sent before and meanwhile waits in front of what comes now.
-        self.aimd.set_behind_queue(now, if long { Bitrate(before.0 / 4 * 3) } else { before });
+        self.aimd.set(now, if long { Bitrate(before.0 / 4 * 3) } else { before });
         self.source = Source::Outage;
         self.plan.on_return(now, long.then_some(before));
     }
@@ -450,7 +443,6 @@ impl Controller {
             rtt: self.rtt(),
             queue: self.queue.current(),
             application_limited: self.limit.limited(),
-            full: company.is_none() && !self.config.shaped && self.queue.standing() > QUEUE_STANDING,
             company: company.is_some(),
             holds: self.company.is_away(),
         };
@@ -461,10 +453,6 @@ impl Controller {
             self.source = Source::Delay;
         }
         let drained = usage == Usage::Normal && self.is_drained(now);
-        if drained && company.is_none() && !self.config.shaped {
-            let fitted = self.acknowledged.steady().unwrap_or_default().min(sent);
-            self.aimd.at_least(Bitrate(fitted.0 / 100 * FITTED_PERCENT));
-        }
         self.plan.recover(now, self.aimd.rate(), drained);
         if let Some(recent) = recent.filter(|_| company.is_none()) {
             let sends = recent.0 as f64 / (1.0 - self.loss.loss()).max(0.05);

@@ -17,8 +17,6 @@ pub(crate) struct Plan {
     pub probes: Probes,
     start: Bitrate,
     max: Bitrate,
-    /// A drop may be what the feedback made of a policer, which does not vary.
-    shaped: bool,
     next: Moment,
     pause: Duration,
     /// When the rate dropped far, and from where.
@@ -64,7 +62,7 @@ const LEAST_TENTHS: u64 = 13;
 const GOT_THROUGH: f64 = 0.7;
 /// Beyond what allocation could use nothing is probed; a bit more, since media is not even.
 const WANTED_PERCENT: u64 = 125;
-const LARGE_DROP: f64 = 0.75;
+const LARGE_DROP: f64 = 0.66;
 const RECOVERY_WITHIN: Duration = Duration::from_secs(5);
 const OF_BEFORE: f64 = 0.85;
 /// Further clusters follow if there is room; if there is none this one should not make a queue.
@@ -75,17 +73,14 @@ const ABSENT_PAUSE: Duration = Duration::from_millis(300);
 /// While nothing is known.
 const AGAIN: Duration = Duration::from_millis(300);
 const PAUSE: Duration = Duration::from_secs(2);
-/// What a link lost at once may be back as soon: the next pauses are longer.
-const PAUSE_DROPPED: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 impl Plan {
-    pub fn new(start: Bitrate, max: Bitrate, shaped: bool) -> Self {
+    pub fn new(start: Bitrate, max: Bitrate) -> Self {
         Self {
             probes: Probes::default(),
             start,
             max,
-            shaped,
             next: Moment::default(),
             pause: PAUSE,
             recovery: None,
@@ -197,11 +192,9 @@ impl Plan {
         if (after.0 as f64) < LARGE_DROP * before.0 as f64 {
             self.recovery = Some((now, before));
             self.dropped = Some(now);
-            self.pause = if self.shaped { self.pause } else { PAUSE_DROPPED };
         }
         self.probes.forget_plans();
-        let pause = if self.shaped { PAUSE_MAX } else { self.pause.min(PAUSE) };
-        self.next = self.next.max(now.plus(pause));
+        self.next = self.next.max(now.plus(PAUSE_MAX));
     }
 
     /// A large drop may have been a short one: as soon as the queue is empty again, what was before is probed.

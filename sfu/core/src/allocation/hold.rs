@@ -2,7 +2,7 @@
 //! tried again, twice as long each time.
 //!
 //! ```text
-//!  step up --lasts 4 s--> trusted: after a later step down, 1 s of rest
+//!  step up --lasts 10 s--> trusted: after a later step down, 1 s of rest
 //!     `-- taken back before --> that layer and those above it wait 20 s, 40 s, 60 s; forgotten after a minute without
 //! ```
 
@@ -25,9 +25,9 @@ pub struct Memory {
     penalised: Option<Instant>,
 }
 
-/// A step up that stood for so long was right: what it fills shows within two. A later fall is the line's.
-const TRUSTED_AFTER: Duration = Duration::from_secs(4);
-/// Up and down again are two switches: twenty seconds of rest make one per ten.
+/// A step up that stood for so long was right.
+const TRUSTED_AFTER: Duration = Duration::from_secs(10);
+/// Up and down again within ten seconds are two switches: twenty of rest make one per ten.
 const PENALTY: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(60));
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 /// With a budget of so many times what was taken when it failed, that says nothing.
