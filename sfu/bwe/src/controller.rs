@@ -473,7 +473,7 @@ impl Controller {
     }
 
     fn take_outcomes(&mut self, now: Moment) {
-        let (newest, reordering) = (self.history.newest_received(), self.history.reordering());
+        let (newest, reordering) = (self.history.newest_received(), self.history.reordering(now));
         // At the start nobody knows what kind of loss it is. What is lost of little is lost of much, too, or there is so little room that
         // hardly anything of a cluster arrives.
         let slow = Bitrate(self.departed.rate(now).0 * MUCH_FASTER);

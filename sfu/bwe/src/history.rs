@@ -147,15 +147,23 @@ impl Default for History {
 impl Reordering {
     fn overtaken(&mut self, newest: Option<Moment>, sent: Moment) {
         let Some(newest) = newest else { return };
-        if newest.since(self.since) > REORDERING_REMEMBERED {
-            (self.since, self.before, self.most) = (newest, self.most, Duration::ZERO);
+        let age = newest.since(self.since);
+        if age > REORDERING_REMEMBERED {
+            let before = if age <= 2 * REORDERING_REMEMBERED { self.most } else { Duration::ZERO };
+            (self.since, self.before, self.most) = (newest, before, Duration::ZERO);
         }
         self.most = self.most.max(newest.since(sent));
     }
 
-    /// Twice what was seen: what is given up for lost cannot be seen to be late.
-    fn seen(&self) -> Duration {
-        (2 * self.most.max(self.before)).min(REORDERING.1)
+    /// Twice what was seen of late: what is given up for lost cannot be seen to be late.
+    fn seen(&self, now: Moment) -> Duration {
+        let age = now.since(self.since);
+        let most = match () {
+            () if age <= REORDERING_REMEMBERED => self.most.max(self.before),
+            () if age <= 2 * REORDERING_REMEMBERED => self.most,
+            () => Duration::ZERO,
+        };
+        (2 * most).min(REORDERING.1)
     }
 }
 
@@ -200,8 +208,8 @@ impl History {
     }
 
     /// So long after a packet others may arrive that were sent before it.
-    pub fn reordering(&self) -> Duration {
-        self.reordering.seen()
+    pub fn reordering(&self, now: Moment) -> Duration {
+        self.reordering.seen(now)
     }
 
     /// Sending time of the newest packet that was ever received.
@@ -271,7 +279,7 @@ impl History {
     pub fn settle(&mut self, now: Moment) -> Option<Settled> {
         loop {
             let first = *self.entries.front()?;
-            let reordered = first.at.plus(self.reordering.seen().max(REORDERING.0));
+            let reordered = first.at.plus(self.reordering.seen(now).max(REORDERING.0));
             let overtaken = self.newest_received.is_some_and(|newest| newest >= reordered);
             if !overtaken && now < first.at.plus(AGE_MAX) {
                 return None;
@@ -345,6 +353,21 @@ mod tests {
 
     fn fates(history: &mut History, now: Moment) -> Vec<Fate> {
         std::iter::from_fn(|| history.settle(now)).map(|settled| settled.fate).collect()
+    }
+
+    #[test]
+    fn how_far_packets_are_overtaken_is_learnt_and_forgotten() {
+        let at = |ms: u64| Moment::default().plus(Duration::from_millis(ms));
+        let mut reordering = Reordering::default();
+        assert_eq!(reordering.seen(at(0)), Duration::ZERO);
+        reordering.overtaken(Some(at(5_000)), at(4_920));
+        assert_eq!(reordering.seen(at(5_000)), Duration::from_millis(160));
+        reordering.overtaken(Some(at(12_000)), at(11_990));
+        assert_eq!(reordering.seen(at(12_000)), Duration::from_millis(160), "of the window before");
+        assert_eq!(reordering.seen(at(23_000)), Duration::from_millis(20));
+        assert_eq!(reordering.seen(at(40_000)), Duration::ZERO, "nothing overtakes any more");
+        reordering.overtaken(Some(at(50_000)), at(40_000));
+        assert_eq!(reordering.seen(at(50_000)), REORDERING.1);
     }
 
     #[test]

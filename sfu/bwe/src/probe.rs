@@ -323,7 +323,6 @@ impl Cluster {
             return None;
         }
         let send = (sent.bytes - sent.bytes_at_last) as f64 * 8000.0 / send_ms;
-        // How much longer it took to arrive than to be sent.
         let n = f64::from(arrived.packets);
         let Line { spread, stretch, left } = arrived.line()?;
         let error = (left / (n - 2.0) / spread).sqrt();
