@@ -273,6 +273,9 @@ impl LossModel {
     /// The loss of an observation fits no explanation of those before it.
     fn is_surprised_by(&self, new: &Observation) -> bool {
         let Some(last) = self.observations.back() else { return false };
+        if new.lost == 0.0 && self.is_lossless() {
+            return false;
+        }
         let own = new.likelihood((new.lost / new.packets).clamp(LOSS_RANGE.0, LOSS_RANGE.1));
         let explanations = [
             (self.everywhere(), f64::INFINITY),
@@ -293,7 +296,16 @@ impl LossModel {
         (lost / packets).clamp(LOSS_RANGE.0, LOSS_RANGE.1)
     }
 
+    /// Nothing to be explained, as nearly always: no logarithms are asked.
+    fn is_lossless(&self) -> bool {
+        self.observations.iter().all(|o| o.lost == 0.0)
+    }
+
     fn judge(&mut self) {
+        if self.is_lossless() {
+            (self.verdict, self.limit, self.inherent) = (Verdict::Little, None, LOSS_RANGE.0);
+            return;
+        }
         let everywhere = self.everywhere();
         let base = self.likelihood(everywhere, f64::INFINITY);
         let highest = self.observations.iter().map(|o| o.rate).fold(0.0, f64::max);
