@@ -4,6 +4,7 @@ mod allocate;
 mod bandwidth;
 mod control;
 mod data;
+mod forward;
 mod heard;
 mod ingress;
 mod relay;
@@ -13,7 +14,7 @@ mod statistics;
 mod timeouts;
 
 use crate::clock::{Nanos, RouterClock};
-use crate::downlink::{Downlink, Forwarded, SourceRef};
+use crate::downlink::{Batch, Downlink, Forwarded, SourceRef};
 use crate::drop_reason::DropCounters;
 use crate::random::Random;
 use crate::relay::Outboxes;
@@ -53,8 +54,8 @@ pub struct Router {
     agenda: Agenda,
     shedding: Shedding,
     data_turn: crate::data::Turn,
-    /// Packets of publishers that their subscribers have not got yet, in order of arrival; see [`Self::forward_arrived`].
-    arrived: Vec<ingress::Arrived>,
+    /// Packets of publishers that their subscribers have not got yet.
+    forwarding: forward::Forwarding,
     /// For other workers.
     outboxes: Outboxes,
     scratch: Vec<u8>,
@@ -180,7 +181,7 @@ impl Router {
             agenda: Agenda::default(),
             shedding: Shedding::Nothing,
             data_turn: Default::default(),
-            arrived: Vec::new(),
+            forwarding: Default::default(),
             outboxes: Outboxes::default(),
             scratch: Vec::new(),
             lent: None,
@@ -253,47 +254,59 @@ impl Router {
 
     /// Call until it says `Timeout`. Everything that goes to one destination since the last call leaves together.
     pub fn poll_output(&mut self) -> Output<'_> {
-        self.forward_arrived();
-        if let Some(batch) = self.outboxes.pop() {
-            return Output::Relay(self.outboxes.read(batch));
-        }
-        if let Some(event) = self.agenda.events.pop_front() {
-            return Output::Event(event);
-        }
-        if let Some(datagram) = self.agenda.datagrams.pop_front() {
-            self.count_out(1, datagram.bytes.len());
-            let lent = self.lent.insert(datagram);
-            let (from, to, bytes) = (lent.from, lent.to, &lent.bytes[..]);
-            return Output::Transmit(Transmit { from, to, bytes, segment_size: bytes.len() });
-        }
-        if self.config.egress_tick.is_none() || self.agenda.tick_due {
-            while let Some(&index) = self.agenda.sending.front() {
-                // Most queues are empty after one batch.
-                if self.downlinks[index].queue.has_work()
-                    && let Some((from, to, batch)) = self.next_batch(index)
-                {
-                    self.count_out(batch.datagrams as u64, batch.len);
-                    let bytes = &self.buffer[..batch.len];
-                    return Output::Transmit(Transmit { from, to, bytes, segment_size: batch.segment_size });
-                }
-                if self.feed(index) || self.pad(index) {
-                    continue;
-                }
-                self.agenda.sending.pop_front();
-                if let Some(link) = &mut self.links[index] {
-                    link.sending = false;
-                }
-                self.arm_pacer(index);
+        self.divide_arrived();
+        loop {
+            if let Some(batch) = self.outboxes.pop() {
+                return Output::Relay(self.outboxes.read(batch));
             }
-            self.agenda.tick_due = false;
-        } else if !self.agenda.sending.is_empty() {
+            if let Some(event) = self.agenda.events.pop_front() {
+                return Output::Event(event);
+            }
+            if let Some(datagram) = self.agenda.datagrams.pop_front() {
+                self.count_out(1, datagram.bytes.len());
+                let lent = self.lent.insert(datagram);
+                let (from, to, bytes) = (lent.from, lent.to, &lent.bytes[..]);
+                return Output::Transmit(Transmit { from, to, bytes, segment_size: bytes.len() });
+            }
+            if let Some((from, to, batch)) = self.next_sending() {
+                self.count_out(batch.datagrams as u64, batch.len);
+                let bytes = &self.buffer[..batch.len];
+                return Output::Transmit(Transmit { from, to, bytes, segment_size: batch.segment_size });
+            }
+            if !self.forward_next() {
+                break;
+            }
+        }
+        self.agenda.tick_due = false;
+        if !self.agenda.sending.is_empty() {
             self.arm_egress();
         }
-        // Sending may have changed who wants what.
-        if let Some(batch) = self.outboxes.pop() {
-            return Output::Relay(self.outboxes.read(batch));
-        }
         Output::Timeout(self.agenda.timers.next())
+    }
+
+    /// The next batch of the peers that have packets waiting.
+    fn next_sending(&mut self) -> Option<(SocketAddr, SocketAddr, Batch)> {
+        if self.config.egress_tick.is_some() && !self.agenda.tick_due {
+            return None;
+        }
+        while let Some(&index) = self.agenda.sending.front() {
+            self.forward_to(index);
+            // Most queues are empty after one batch.
+            if self.downlinks[index].queue.has_work()
+                && let Some(batch) = self.next_batch(index)
+            {
+                return Some(batch);
+            }
+            if self.feed(index) || self.pad(index) {
+                continue;
+            }
+            self.agenda.sending.pop_front();
+            if let Some(link) = &mut self.links[index] {
+                link.sending = false;
+            }
+            self.arm_pacer(index);
+        }
+        None
     }
 
     pub fn stats(&self) -> Stats {
@@ -355,7 +368,7 @@ impl Router {
         if into.is_zero() { at } else { at + (tick - into) }
     }
 
-    fn next_batch(&mut self, index: usize) -> Option<(SocketAddr, SocketAddr, crate::downlink::Batch)> {
+    fn next_batch(&mut self, index: usize) -> Option<(SocketAddr, SocketAddr, Batch)> {
         let link = self.links[index].as_mut()?;
         let Downlink { session, slots, queue, bandwidth, departures, .. } = &mut self.downlinks[index];
         let (Some(from), Some(to), true) =

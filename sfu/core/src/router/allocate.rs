@@ -19,6 +19,7 @@ const TELL: (Duration, u64) = (Duration::from_secs(2), 10);
 impl Router {
     /// Decides anew for one subscriber and acts on it.
     pub(super) fn allocate(&mut self, index: usize) {
+        self.forward_arrived();
         self.decide(index);
         self.start_switched();
     }

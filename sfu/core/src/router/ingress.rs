@@ -1,9 +1,10 @@
 //! From a datagram to the subscribers' queues.
 
+use super::forward::Arrived;
 use super::{Link, Router};
 use crate::downlink::{Downlink, Source};
 use crate::timers::Owner;
-use crate::uplink::{LayerSet, Received, Subscriber, Uplink};
+use crate::uplink::{Received, Subscriber, Uplink};
 use crate::{DropReason, Event, TimeoutReason};
 use packet::Bitrate;
 use packet::demux::{Protocol, classify};
@@ -15,28 +16,6 @@ use transport::{Incoming, stun_ufrag};
 const ADDRESSES_MAX: usize = 16;
 /// Often enough that a browser's rate control sees every change, rarely enough to cost little: 20 a second.
 const FEEDBACK_INTERVAL: Duration = Duration::from_millis(50);
-/// Fewer than any publisher's cache holds, and a second of a busy room: more are forwarded before the drain.
-const ARRIVED_MAX: usize = 256;
-
-/// A packet that has become part of a track and waits to be forwarded.
-#[derive(Clone, Copy)]
-pub(super) struct Arrived {
-    /// Of the publisher.
-    pub index: usize,
-    pub track: u8,
-    pub layer: u8,
-    /// Among those that wait.
-    order: u16,
-    pub ext_seq: u64,
-}
-
-impl Arrived {
-    /// It arrived a while ago, and goes to somebody else.
-    pub fn again(index: usize, track: u8, layer: u8, ext_seq: u64) -> Self {
-        Self { index, track, layer, order: 0, ext_seq }
-    }
-}
-
 impl Router {
     pub(super) fn on_datagram(&mut self, local: SocketAddr, from: SocketAddr, datagram: &mut [u8]) {
         self.agenda.stats.datagrams_in += 1;
@@ -165,88 +144,17 @@ impl Router {
             let at = self.now + crate::speakers::TICK;
             self.agenda.timers.set_no_later((Owner::Room(link.room), TimeoutReason::Speakers), at);
         }
-        self.arrived.push(Arrived {
-            index,
-            track: place.track,
-            layer: place.layer,
-            order: self.arrived.len() as u16,
-            ext_seq: received.ext_seq,
-        });
+        let arrived = Arrived::new(index, place.track, place.layer, received.ext_seq);
+        let is_full = self.forwarding.push(arrived);
         if received.layers_changed {
             self.forward_arrived();
             self.start_switched();
-        } else if self.arrived.len() >= ARRIVED_MAX {
+        } else if is_full {
             self.forward_arrived();
         }
         if received.gap {
             self.poll_keyframes(index);
         }
-    }
-
-    /// Forwards what has arrived: a subscriber's state is touched once for all packets of a track that came together,
-    /// not once for each. Called before anything changes that decides who gets what.
-    pub(super) fn forward_arrived(&mut self) {
-        if self.arrived.is_empty() {
-            return;
-        }
-        let mut arrived = std::mem::take(&mut self.arrived);
-        arrived.sort_unstable_by_key(|a| (a.index, a.track, a.order));
-        for run in arrived.chunk_by(|a, b| (a.index, a.track) == (b.index, b.track)) {
-            self.hand_over(run, None);
-            self.forward(run);
-        }
-        arrived.clear();
-        self.arrived = arrived;
-    }
-
-    /// Packets of one track to everybody who has a slot bound to it.
-    fn forward(&mut self, run: &[Arrived]) {
-        let Some(&Arrived { index, track: number, .. }) = run.first() else { return };
-        let mut waiting = LayerSet::default();
-        let mut looks_back = false;
-        let now = (self.now, self.nanos());
-        let Uplink { tracks, payloads, clock, .. } = &self.uplinks[index];
-        // Of a publisher that has gone since there is nothing left.
-        let Some(track) = tracks.get(usize::from(number)) else { return };
-        let source = Source { index, track_index: number, track, payloads, clock };
-        for &to in &track.subscribers {
-            let Downlink { session, slots, queue, .. } = &mut self.downlinks[to.peer];
-            let (Some(slot), Some(link)) = (slots.get_mut(to.slot), self.links[to.peer].as_mut()) else {
-                continue;
-            };
-            let mut begun = None;
-            for &Arrived { layer, ext_seq, .. } in run {
-                if begun == Some(layer) {
-                    continue;
-                }
-                let Some((stored, _)) = track.layers[usize::from(layer)].cache.get(ext_seq) else { continue };
-                let before = slot.current;
-                let done = slot.on_packet(now, &source, layer, stored, session, queue);
-                if slot.current.is_some() && slot.current != before {
-                    // Everything behind it is in the cache already, and the start has taken it from there.
-                    begun = Some(layer);
-                }
-                if done == Err(DropReason::WaitingForKeyframe) || slot.waits_inside(layer) {
-                    waiting.insert(layer);
-                }
-                self.agenda.forwarded(self.now, done, to, link, slot);
-            }
-            looks_back |= session.looks_back || queue.pacer.is_behind();
-        }
-        if looks_back {
-            let layers = &mut self.uplinks[index].tracks[usize::from(number)].layers;
-            layers.iter_mut().for_each(|layer| layer.cache.keep_all(self.now));
-        }
-        if waiting.is_empty() {
-            return;
-        }
-        for (layer, to) in (0..).zip(&mut self.uplinks[index].tracks[usize::from(number)].layers) {
-            if waiting.contains(layer) {
-                // Also after the source changed under a slot; requests are merged and repeated at their own pace.
-                to.keyframes.want();
-            }
-        }
-        self.poll_keyframes(index);
     }
 
     /// A slot was told to be sent another stream: it starts with the cached group if it has nothing to go on with (an

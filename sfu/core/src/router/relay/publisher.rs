@@ -2,7 +2,8 @@
 
 use crate::relay::{Clock, List, Packet, Record, Watch};
 use crate::router::Router;
-use crate::router::ingress::{Arrived, GROUP_AGE_MAX};
+use crate::router::forward::Arrived;
+use crate::router::ingress::GROUP_AGE_MAX;
 use crate::speakers;
 use crate::timers::Owner;
 use crate::uplink::{Far, Place, Uplink};
@@ -60,7 +61,7 @@ impl Router {
             // Without a group one packet, which says that the layer is there.
             let first = state.fresh_group(self.now, GROUP_AGE_MAX, GROUP_BYTES_MAX).unwrap_or(highest);
             let here = (first..=highest).filter(|&ext_seq| state.cache.contains(ext_seq));
-            run.extend(here.map(|ext_seq| Arrived::again(index, number, layer, ext_seq)));
+            run.extend(here.map(|ext_seq| Arrived::new(index, number, layer, ext_seq)));
         }
         // In the order of their arrival, as the layers' ends are told by it.
         let arrival = |a: &Arrived| {
