@@ -130,6 +130,11 @@ impl Controller {
         }
     }
 
+    /// A packet will leave in a moment.
+    pub fn prefetch_lists(&self) {
+        self.history.prefetch();
+    }
+
     /// A packet has left. Allocates nothing once the history has its size.
     pub fn packet_sent(&mut self, now: Instant, sent: Sent) {
         let now = self.moment(now);
@@ -310,6 +315,16 @@ impl Controller {
             application_limited: self.limit.limited(),
             in_flight: DataSize(self.history.in_flight()),
         }
+    }
+
+    /// The round trip without queues, once it is known.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip.best()
+    }
+
+    /// What is lost is not known to follow the rate.
+    pub fn loses_by_chance(&self) -> bool {
+        self.loss.inherent() > self.loss.loss() / 2.0
     }
 
     /// What a pacer may put on the wire at this moment: a bit more than the estimate, so that a large frame does not wait

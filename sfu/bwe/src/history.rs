@@ -168,6 +168,10 @@ impl Reordering {
 }
 
 impl History {
+    pub fn prefetch(&self) {
+        packet::prefetch::end(&self.entries);
+    }
+
     pub fn push(&mut self, now: Moment, sent: &Sent) {
         let end = self.end();
         let mut ext = nearest(end, sent.seq);

@@ -32,7 +32,8 @@ use crate::allocation::DecisionLog;
 use crate::payloads::Payloads;
 use packet::ext::{Extension, ExtensionMap};
 use packet::media::{Codec, PeerMedia};
-use packet::{Bitrate, Mid, Ssrc};
+use packet::{Bitrate, Mid, Ssrc, prefetch};
+use std::mem::offset_of;
 use std::time::{Duration, Instant};
 
 /// One layer of one publisher, while its numbering lasts.
@@ -151,6 +152,12 @@ impl Downlink {
                 None => {}
             }
         }
+    }
+
+    /// Something will be sent in a moment.
+    pub fn prefetch(&self) {
+        let flag = &self.session.connected;
+        prefetch::whole(flag, offset_of!(Self, session) + offset_of!(Session, connected), size_of::<Self>());
     }
 
     pub fn slot(&self, mid: Mid) -> Option<usize> {

@@ -27,6 +27,10 @@ impl<T: Copy + Default> Window<T> {
         Self { values: VecDeque::new(), first: 0, values_max }
     }
 
+    pub fn prefetch_end(&self) {
+        packet::prefetch::end(&self.values);
+    }
+
     pub fn clear(&mut self) {
         self.values = VecDeque::new();
     }

@@ -9,6 +9,7 @@ pub mod ext;
 pub mod fec;
 pub mod id;
 pub mod media;
+pub mod prefetch;
 pub mod rtcp;
 pub mod rtp;
 pub mod unit;

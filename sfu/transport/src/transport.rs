@@ -477,6 +477,22 @@ impl Transport {
         self.outbound()?.seal_rtp(buffer, len)
     }
 
+    /// A packet will be protected in a moment.
+    pub fn prefetch(&self) {
+        packet::prefetch::line(&self.state);
+        packet::prefetch::line(&self.path);
+        if let Some(srtp) = &self.srtp {
+            srtp.outbound.prefetch();
+        }
+    }
+
+    /// ... once what is asked for here is there.
+    pub fn prefetch_lists(&self) {
+        if let Some(srtp) = &self.srtp {
+            srtp.outbound.prefetch_lists();
+        }
+    }
+
     /// The same for a compound RTCP packet; needs [`Self::srtcp_overhead`] bytes of room.
     pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, ProtectError> {
         self.outbound()?.seal_rtcp(buffer, len)

@@ -90,6 +90,11 @@ impl Bandwidth {
         self.controller.packet_sent(now, Sent { seq, size, kind, probe });
     }
 
+    /// Something will depart in a moment.
+    pub fn prefetch_lists(&self) {
+        self.controller.prefetch_lists();
+    }
+
     pub fn on_feedback(&mut self, now: Instant, feedback: &TransportFeedback) {
         self.heard = true;
         self.controller.on_transport_feedback(now, feedback);
@@ -125,7 +130,7 @@ impl Bandwidth {
     }
 
     fn first_ends(&self) -> Option<Instant> {
-        let round_trip = self.controller.estimate().rtt.unwrap_or_default();
+        let round_trip = self.controller.round_trip().unwrap_or_default();
         self.began.map(|began| began + (FIRST + round_trip * 5 / 2).min(START_TIME))
     }
 
@@ -173,13 +178,17 @@ impl Bandwidth {
 
     /// What is lost is not known to follow the rate.
     pub fn loses_by_chance(&self) -> bool {
-        let estimate = self.controller.estimate();
-        estimate.inherent_loss > estimate.loss / 2.0
+        self.controller.loses_by_chance()
     }
 
     /// For how long the path has not answered, if it does not.
     pub fn absent_for(&self, now: Instant) -> Option<Duration> {
         self.controller.absent_for(now)
+    }
+
+    /// The round trip without queues, once it is known.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.controller.round_trip()
     }
 
     pub fn estimate(&self) -> Estimate {

@@ -17,7 +17,7 @@ use super::write::{Sources, write_fec, write_media, write_padding};
 use super::{Repair, Session};
 use crate::DropReason;
 use bwe::ProbeId;
-use packet::{Mid, PayloadType, RtpTime, SeqNo, Ssrc};
+use packet::{Mid, PayloadType, RtpTime, SeqNo, Ssrc, prefetch};
 use std::time::Instant;
 use transport::Transport;
 
@@ -185,6 +185,12 @@ impl Queue {
         }
     }
 
+    /// Something will be queued in a moment.
+    pub fn prefetch_lists(&self) {
+        self.pacer.prefetch_lists();
+        prefetch::start(&self.waiting);
+    }
+
     fn rtx_sent(&mut self, stream: u8) -> u16 {
         let slot = usize::from(stream / 2);
         if self.rtx_sent.len() <= slot {
@@ -198,6 +204,7 @@ impl Queue {
         !self.waiting.is_empty() || self.pacer.has_work()
     }
 
+    #[inline]
     pub fn push(&mut self, queued: Queued) -> Result<(), DropReason> {
         self.pacer.push(queued)
     }

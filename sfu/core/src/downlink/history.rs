@@ -8,7 +8,7 @@ use super::{Ids, SourceRef};
 use crate::uplink::Stored;
 use crate::window::Window;
 use packet::media::MediaKind;
-use packet::{ExtSeq, RtpTime, SeqNo};
+use packet::{ExtSeq, RtpTime, SeqNo, prefetch};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -123,10 +123,10 @@ impl History {
         self.start.map_or(0, |start| at.saturating_duration_since(start).as_millis() as u16)
     }
 
-    pub fn insert(&mut self, sent: Sent) {
+    pub fn insert(&mut self, sent: &Sent) {
         self.start.get_or_insert(sent.at);
         let at = self.ms(sent.at);
-        let line = self.line_of(&sent, at);
+        let line = self.line_of(sent, at);
         // One so late that there is no place for it is not asked for any more.
         let keep = self.keep;
         let is_old = |entry: &Entry| entry.line == 0 || at.wrapping_sub(entry.at) >= keep;
@@ -143,6 +143,14 @@ impl History {
         }
     }
 
+    /// Something will be inserted in a moment.
+    pub fn prefetch(&self) {
+        self.entries.prefetch_end();
+        if let Some(line) = self.lines.last() {
+            prefetch::line(line);
+        }
+    }
+
     /// Nothing of it is worth sending again.
     pub fn clear(&mut self) {
         self.entries.clear();
@@ -151,7 +159,8 @@ impl History {
 
     /// The number of the line that it belongs to.
     fn line_of(&mut self, sent: &Sent, at: u16) -> u16 {
-        let is_of = |line: &Line| (line.source, line.shift) == (sent.source, sent.shift);
+        // An epoch is of one source alone.
+        let is_of = |line: &Line| line.source.epoch == sent.source.epoch && line.shift == sent.shift;
         if let Some(newest) = self.lines.last_mut().filter(|newest| is_of(newest)) {
             (newest.source_seq, newest.at) = (newest.source_seq.max(sent.source_seq), at);
             let number = newest.number;
@@ -244,7 +253,7 @@ mod tests {
     use crate::tests::start;
 
     fn put(history: &mut History, sent_seq: u64, at: Instant) {
-        history.insert(Sent { sent_seq, source_seq: sent_seq + 7, ..sent(at) });
+        history.insert(&Sent { sent_seq, source_seq: sent_seq + 7, ..sent(at) });
     }
 
     fn sent(at: Instant) -> Sent {
@@ -294,7 +303,7 @@ mod tests {
             ..sent(at(100_000 + 10 * n))
         };
         let sent: Vec<_> = (0..40).map(|n| of(if n < 20 { 1 } else { 2 }, n)).collect();
-        sent.iter().for_each(|sent| history.insert(*sent));
+        sent.iter().for_each(|sent| history.insert(sent));
         for sent in &sent {
             assert_eq!(history.find(SeqNo(sent.sent_seq as u16)), Some(*sent));
         }
@@ -315,10 +324,10 @@ mod tests {
             ..sent(start() + Duration::from_millis(33 * n))
         };
         for n in 1..3000 {
-            history.insert(moved(n));
+            history.insert(&moved(n));
             // One of the picture before comes late.
             let at = moved(n).at;
-            history.insert(Sent { sent_seq: 900 + n, source_seq: 2 * n - 1, at, ..moved(n - 1) });
+            history.insert(&Sent { sent_seq: 900 + n, source_seq: 2 * n - 1, at, ..moved(n - 1) });
             for back in 0..n.min(29) {
                 assert_eq!(
                     history.find(SeqNo((1000 + n - back) as u16)),

@@ -5,7 +5,7 @@ use packet::codec::vp8::{self, PictureId, Vp8Descriptor};
 use packet::codec::vp9::{self, Vp9Descriptor};
 use packet::ext::dependency_descriptor;
 use packet::media::Codec;
-use packet::{RtpTime, SeqNo};
+use packet::{RtpTime, SeqNo, prefetch};
 
 /// Sequence numbers. Gaps of the source stay gaps, so that a packet repaired late finds its place; packets that are
 /// left out on purpose close up.
@@ -24,6 +24,10 @@ impl SeqMunger {
     /// `before`: the number before the first one.
     pub fn new(before: u64) -> Self {
         Self { highest: before, shifts: Vec::new() }
+    }
+
+    pub fn prefetch(&self) {
+        prefetch::start(&self.shifts);
     }
 
     /// `first` of a new source is sent next; what is older than it has no number.

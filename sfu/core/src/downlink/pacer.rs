@@ -20,8 +20,8 @@ use super::data_line::DataLine;
 use super::egress::{Queued, is_rtx};
 use crate::DropReason;
 use bwe::{Probe, ProbeId, ProbeReason};
-use packet::Bitrate;
 use packet::fec::ahead::COPY_AFTER;
+use packet::{Bitrate, prefetch};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -128,6 +128,8 @@ pub(super) const PACKETS_MAX: usize = 2048;
 const ROOM_MIN: usize = 4;
 
 impl Pacer {
+    /// Inlined, so that the packet is written where it waits: read again at once, as a whole, what was written in pieces stalls.
+    #[inline]
     pub fn push(&mut self, queued: Queued) -> Result<(), DropReason> {
         if self.packets >= PACKETS_MAX {
             return Err(DropReason::QueueFull);
@@ -144,6 +146,11 @@ impl Pacer {
         self.bytes += queued.len;
         self.packets += 1;
         Ok(())
+    }
+
+    /// Something will be pushed in a moment.
+    pub fn prefetch_lists(&self) {
+        prefetch::start(&self.by_stream);
     }
 
     /// So many copies, one after the other, some time from now.
@@ -309,6 +316,10 @@ impl Pacer {
                 }
             }
             self.release_waiting(out);
+            if self.packets == 0 {
+                // A ring that is empty begins at its start again, in memory that was used a moment ago.
+                self.lines.iter_mut().for_each(VecDeque::clear);
+            }
         }
         self.release_data(now, out);
     }

@@ -37,7 +37,8 @@ use packet::ext::PlayoutDelay;
 use packet::media::{Codec, MediaKind};
 use packet::rtcp::ReceptionReport;
 use packet::rtp::FIXED_HEADER_LEN;
-use packet::{Mid, PayloadType, PeerId, RtpTime, SeqNo, Ssrc};
+use packet::{Mid, PayloadType, PeerId, RtpTime, SeqNo, Ssrc, prefetch};
+use std::mem::offset_of;
 use std::time::{Duration, Instant};
 
 /// What a slot is bound to.
@@ -205,6 +206,18 @@ impl Slot {
             retransmitted: 0,
             keyframe_requests: 0,
         }
+    }
+
+    /// A packet of it will be sent in a moment.
+    pub fn prefetch(&self) {
+        prefetch::whole(&self.urgent, offset_of!(Self, urgent), size_of::<Self>());
+    }
+
+    /// ... once what is asked for here is there.
+    pub fn prefetch_lists(&self) {
+        self.history.prefetch();
+        self.selector.prefetch();
+        self.seq.prefetch();
     }
 
     pub fn bind(&mut self, bound: Option<Bound>) {
@@ -413,7 +426,7 @@ impl Slot {
             resent: None,
             arrived: false,
         };
-        self.history.insert(sent);
+        self.history.insert(&sent);
         self.packets += 1;
         self.bytes += len as u64;
         self.octets = self.octets.wrapping_add(payload_len as u32);

@@ -31,8 +31,8 @@ pub(super) fn write_media<'a>(
     transport_sequence: &mut u16,
     out: &mut [u8],
 ) -> Result<usize, DropReason> {
-    let sent = slot.sent(media.seq).ok_or(DropReason::CacheMiss)?;
-    let kept = sources(sent.source, sent.source_seq).ok_or(DropReason::CacheMiss)?;
+    let Some(sent) = slot.sent(media.seq) else { return Err(DropReason::CacheMiss) };
+    let Some(kept) = sources(sent.source, sent.source_seq) else { return Err(DropReason::CacheMiss) };
     if media.clock_known && kept.2.is_none() {
         return Err(DropReason::CacheMiss);
     }

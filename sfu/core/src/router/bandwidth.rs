@@ -110,7 +110,7 @@ impl Router {
         // An overloaded processor has no time for packets that nobody misses.
         let may_go_ahead = bandwidth.loses_by_chance() && self.shedding == Shedding::Nothing;
         let loss = (bandwidth.lost(), may_go_ahead);
-        queue.repair.set(self.now, rate, bandwidth.sent_rate(self.now), loss, bandwidth.estimate().rtt);
+        queue.repair.set(self.now, rate, bandwidth.sent_rate(self.now), loss, bandwidth.rtt());
         session.patience = queue.repair.patience();
         let was_first = std::mem::replace(&mut queue.repair.starting, bandwidth.is_first(self.now));
         let first_ended = was_first && !queue.repair.starting;
@@ -123,7 +123,7 @@ impl Router {
             || queue.repair.young
             || bandwidth.lost() > WORTH_FROM
             || bandwidth.absent_for(self.now).is_some()
-            || bandwidth.estimate().rtt.is_none_or(|rtt| rtt > RTT_LONG);
+            || bandwidth.rtt().is_none_or(|rtt| rtt > RTT_LONG);
         let fell = before.zip(*estimate).is_some_and(|(b, now)| now.0 * 100 < b.0 * (100 - FALL_PERCENT));
         if measurable
             && !queue.pacer.is_probing()

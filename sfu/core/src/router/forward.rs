@@ -9,8 +9,9 @@
 
 use super::Router;
 use crate::DropReason;
-use crate::downlink::{Downlink, Source};
+use crate::downlink::{Downlink, Slot, Source};
 use crate::uplink::{LayerSet, Subscriber, Uplink};
+use packet::prefetch;
 
 /// Fewer than any publisher's cache holds, and a second of a busy room: more are forwarded before the drain.
 const ARRIVED_MAX: usize = 256;
@@ -123,8 +124,36 @@ impl Router {
             *next += 1;
         }
         let Some(&Part { peer, .. }) = parts.get(*next) else { return self.end_runs() };
+        self.prefetch_next();
         self.forward_to(peer as usize);
         true
+    }
+
+    /// Asks for what the next subscribers need, so that it is there when this one has what it gets: what stands in one place says where the
+    /// next is, so each is asked for a subscriber later.
+    fn prefetch_next(&self) {
+        let parts = &self.forwarding.parts[self.forwarding.next..];
+        let mut subscribers = parts.chunk_by(|a, b| a.peer == b.peer).skip(1);
+        let slots = |parts: &[Part], ask: fn(&Slot)| {
+            let downlink = &self.downlinks[parts[0].peer as usize];
+            parts.iter().filter_map(|part| downlink.slots.get(usize::from(part.slot))).for_each(ask);
+        };
+        let link = |parts: &[Part]| self.links[parts[0].peer as usize].as_deref();
+        if let Some(parts) = subscribers.next() {
+            slots(parts, Slot::prefetch_lists);
+            let Downlink { queue, bandwidth, .. } = &self.downlinks[parts[0].peer as usize];
+            queue.prefetch_lists();
+            bandwidth.prefetch_lists();
+            link(parts).into_iter().for_each(|link| link.transport.prefetch_lists());
+        }
+        if let Some(parts) = subscribers.next() {
+            slots(parts, Slot::prefetch);
+            link(parts).into_iter().for_each(|link| link.transport.prefetch());
+        }
+        if let Some(parts) = subscribers.next() {
+            self.downlinks[parts[0].peer as usize].prefetch();
+            prefetch::line(&self.links[parts[0].peer as usize]);
+        }
     }
 
     /// Queues all that has arrived for this one.

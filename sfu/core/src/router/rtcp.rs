@@ -51,7 +51,7 @@ impl Router {
     fn on_sender_report(&mut self, index: usize, report: &SenderReport) {
         let arrived = self.nanos();
         let uplink = &mut self.uplinks[index];
-        let round_trip = self.downlinks[index].bandwidth.estimate().rtt.or(uplink.round_trip());
+        let round_trip = self.downlinks[index].bandwidth.rtt().or(uplink.round_trip());
         match uplink.place(report.ssrc) {
             // A clock that was never set says nothing.
             Some(place) if !place.rtx && report.ntp.0 != 0 => {

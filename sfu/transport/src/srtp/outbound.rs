@@ -13,7 +13,8 @@ use super::window::{Window, index_of};
 use super::{Keys, RTCP_CLEAR_LEN, RTP_FIXED_HEADER_LEN, be16, be32, rtp_header_len};
 use crate::ProtectError;
 use aws_lc_rs::error::Unspecified;
-use packet::{ExtSeq, SeqNo, Ssrc};
+use packet::{ExtSeq, SeqNo, Ssrc, prefetch};
+use std::mem::offset_of;
 
 /// A receiver extends sequence numbers correctly only over jumps below 2^15; half of that leaves room for what was lost
 /// before the crash. At 1000 packets per second a snapshot is due every 8 s.
@@ -110,6 +111,19 @@ impl Outbound {
         }
         outbound.reports = counter(numbering.reports.0, numbering.reports.1);
         Ok(outbound)
+    }
+
+    /// A packet will be sealed in a moment, most likely of the source of the last one.
+    pub fn prefetch(&self) {
+        prefetch::whole(&self.bounded, offset_of!(Self, bounded), size_of::<Self>());
+    }
+
+    pub fn prefetch_lists(&self) {
+        if let (Some(ssrc), Some(stream)) = (self.ssrcs.get(self.last), self.streams.get(self.last)) {
+            prefetch::line(ssrc);
+            prefetch::line(stream);
+            prefetch::line(&stream.counter);
+        }
     }
 
     pub fn seal_rtp(&mut self, buffer: &mut [u8], len: usize) -> Result<usize, ProtectError> {
