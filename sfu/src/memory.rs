@@ -1,12 +1,16 @@
 //! Gives pages back to the system that nobody uses any more: connecting and the first pictures take more than what stays of them, and
-//! an allocator keeps what it once had.
+//! an allocator keeps what it once had. What a large server keeps lies in large pages: of hundreds of participants each has a dozen small
+//! ones, and where each lies would be looked up for nearly every packet.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// When to look for such pages: a while after somebody came or left.
 #[derive(Debug, Default)]
 pub struct Surplus {
     due: Option<Instant>,
+    /// To be made large pages, one a turn: each takes a third of a millisecond.
+    small: Vec<usize>,
 }
 
 /// A start is over by then, and what caches kept of it has gone. Looking takes a tenth of a millisecond for a class.
@@ -25,8 +29,50 @@ impl Surplus {
         if self.due.is_some_and(|due| now >= due) {
             self.due = None;
             trim();
+            let heaps = heaps();
+            heaps.iter().for_each(allow_large);
+            self.small = heaps.into_iter().flat_map(large_pages).collect();
+        } else if let Some(at) = self.small.pop() {
+            make_large(at);
         }
     }
+}
+
+/// Of smaller heaps too much would be rounded up.
+const LARGE_FROM: usize = 8 << 20;
+/// What x86 and ARM, with small pages of 4 KiB, translate as one.
+const LARGE_PAGE: usize = 2 << 20;
+/// The allocator reserves so much for a heap of a thread's, at a multiple of it.
+const HEAP_RESERVED: usize = 64 << 20;
+
+/// Makes one page of many, at once, since Linux 6.1; not every libc has a name for it.
+const MADV_COLLAPSE: libc::c_int = 25;
+
+/// Where the allocator has heaps that are large.
+fn heaps() -> Vec<Range<usize>> {
+    std::fs::read_to_string("/proc/self/maps").map(|maps| large_heaps(&maps)).unwrap_or_default()
+}
+
+/// In the kernel's list of what a process has mapped; see `man 5 proc_pid_maps`.
+fn large_heaps(maps: &str) -> Vec<Range<usize>> {
+    let heap = |line: &str| {
+        let mut fields = line.split_ascii_whitespace();
+        let (from, to) = fields.next()?.split_once('-')?;
+        let range = usize::from_str_radix(from, 16).ok()?..usize::from_str_radix(to, 16).ok()?;
+        let (rights, inode) = (fields.next()?, fields.nth(2)?);
+        let is_heap = match fields.next() {
+            Some(name) => name == "[heap]",
+            None => range.start.is_multiple_of(HEAP_RESERVED),
+        };
+        (rights == "rw-p" && inode == "0" && is_heap && range.len() >= LARGE_FROM).then_some(range)
+    };
+    maps.lines().filter_map(heap).collect()
+}
+
+/// Those that are all inside.
+fn large_pages(heap: Range<usize>) -> impl Iterator<Item = usize> {
+    let first = heap.start.next_multiple_of(LARGE_PAGE);
+    (first..heap.end).step_by(LARGE_PAGE).filter(move |at| at + LARGE_PAGE <= heap.end)
 }
 
 /// For the whole process, before there is much in it.
@@ -43,5 +89,63 @@ fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+/// What is used of a heap from now on is in large pages; also what is reserved behind a thread's.
+fn allow_large(heap: &Range<usize>) {
+    let reserved = heap.start.is_multiple_of(HEAP_RESERVED);
+    let len = if reserved { HEAP_RESERVED } else { heap.len() };
+    advise(heap.start, len, libc::MADV_HUGEPAGE);
+}
+
+fn make_large(at: usize) {
+    advise(at, LARGE_PAGE, MADV_COLLAPSE);
+}
+
+/// Where the system has no large pages, or has them by itself, everything stays as it is.
+fn advise(at: usize, len: usize, advice: libc::c_int) {
+    // SAFETY: both of these change how pages are mapped, not what is in them; of what is not mapped any more the kernel says so.
+    unsafe {
+        libc::madvise(std::ptr::without_provenance_mut(at), len, advice);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heaps_are_found_among_what_is_mapped() {
+        let maps = "\
+55d0c0000000-55d0c1000000 rw-p 00000000 00:00 0                          [heap]
+7f0000000000-7f0000a00000 rw-p 00000000 00:00 0 
+7f0000a00000-7f0004000000 ---p 00000000 00:00 0 
+7f0008000000-7f0008021000 rw-p 00000000 00:00 0 
+7f000c001000-7f000cc01000 rw-p 00000000 00:00 0 
+7f0010000000-7f0011000000 rw-p 00000000 fd:00 1234                       /somewhere/a file
+7ffc00000000-7ffc00900000 rw-p 00000000 00:00 0                          [stack]
+not a line
+";
+        assert_eq!(
+            large_heaps(maps),
+            [0x55d0_c000_0000..0x55d0_c100_0000, 0x7f00_0000_0000..0x7f00_00a0_0000]
+        );
+        assert_eq!(large_pages(0x1f_f000..0x60_1000).collect::<Vec<_>>(), [0x20_0000, 0x40_0000]);
+        assert!(large_heaps("").is_empty());
+    }
+
+    #[test]
+    fn what_lies_in_a_heap_stays_as_it_was() {
+        // Large enough to be mapped by itself: a stand-in for a heap.
+        let len = 4 * LARGE_PAGE;
+        let bytes: Vec<u8> = (0..len).map(|i| (i / 4096) as u8).collect();
+        let start = bytes.as_ptr() as usize;
+        allow_large(&(start..start + len));
+        large_pages(start..start + len).for_each(make_large);
+        assert!(bytes.iter().enumerate().all(|(i, byte)| *byte == (i / 4096) as u8));
+        // What is not mapped is no harm.
+        make_large(LARGE_PAGE);
+        assert!(heaps().iter().all(|heap| heap.len() >= LARGE_FROM));
     }
 }
