@@ -108,6 +108,15 @@ impl Describer {
         self.sizes.get(usize::from(spatial)).copied()
     }
 
+    /// The highest spatial layer that the stream has now; `None`: nobody said.
+    pub fn highest_spatial(&self) -> Option<u8> {
+        let targets = self.structure.as_ref().map(|(structure, active)| {
+            let active = (0..structure.decode_targets).filter(|target| active & (1 << target) != 0);
+            active.map(|target| structure.layer_of(usize::from(target)).0).max().unwrap_or(0)
+        });
+        targets.or_else(|| self.spatial_layers?.checked_sub(1))
+    }
+
     /// Only the base layer of this stream can be relied on.
     pub fn distrusted(&self, now: Instant) -> Option<Contradiction> {
         self.distrusted

@@ -19,6 +19,8 @@ impl Track {
         if self.alive.is_empty() && self.layers.iter().all(|l| l.last_arrival.is_none()) {
             return;
         }
+        // By stream: the temporal layer that all of its frames are within.
+        let mut all = [0; 8];
         for (stream, layer) in self.layers.iter().enumerate() {
             if !self.is_available(now, stream as u8) {
                 continue;
@@ -26,6 +28,9 @@ impl Track {
             let (width, height) = self.size(stream);
             let distrusted = layer.describer.distrusted(now).is_some();
             let (spatials, temporals) = if distrusted { (0, 0) } else { layer.rates.highest() };
+            let spatials =
+                layer.describer.highest_spatial().map_or(spatials, |highest| highest.min(spatials));
+            all[stream] = temporals;
             for spatial in 0..=spatials {
                 let (width, height) = match layer.describer.size(spatial) {
                     Some(size) => size,
@@ -44,16 +49,7 @@ impl Track {
                 }
             }
         }
-        // What costs more than something better is no choice.
-        let mut least = u64::MAX;
-        for i in (0..to.len()).rev() {
-            let rate = to[i].rate.0;
-            if rate >= least && i + 1 < to.len() {
-                to.remove(i);
-            } else {
-                least = rate;
-            }
-        }
+        ascend(to, |layer| all[usize::from(layer.stream)] - layer.temporal);
     }
 
     /// Its publisher contradicts itself about it.
@@ -92,4 +88,22 @@ impl Track {
         let usual = USUAL_KBPS[self.layers.len().clamp(1, USUAL_KBPS.len()) - 1];
         Bitrate::kbps(usual[stream.min(usual.len() - 1)])
     }
+}
+
+/// Leaves out what is no choice: what costs as much as something better with as many frames; then, where the larger of two sizes in fewer
+/// frames is cheaper than the smaller in all of them, the former. `fewer`: how often the frames are halved.
+fn ascend(offers: &mut Vec<Offer>, fewer: impl Fn(LayerId) -> u8) {
+    for i in (0..offers.len()).rev() {
+        let Offer { rate, layer, .. } = offers[i];
+        let mut better = offers[i + 1..].iter();
+        if better.any(|other| other.rate <= rate && fewer(other.layer) <= fewer(layer)) {
+            offers.remove(i);
+        }
+    }
+    let mut most = None;
+    offers.retain(|offer| {
+        let is_more = most.is_none_or(|most| offer.rate > most);
+        most = most.max(Some(offer.rate));
+        is_more
+    });
 }

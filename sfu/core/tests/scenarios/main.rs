@@ -16,5 +16,6 @@ mod redundancy;
 mod repair;
 mod shedding;
 mod spread;
+mod svc;
 mod watching;
 mod world;

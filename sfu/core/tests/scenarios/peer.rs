@@ -1,6 +1,7 @@
 //! A participant: a full transport, sources that send, and a record of everything that arrived.
 
 use packet::codec::vp8::{PictureId, TemporalLayer, Vp8Descriptor};
+use packet::codec::vp9::Vp9Descriptor;
 use packet::ext::{AudioLevel, Extension, ExtensionMap, TransportSequence, Values};
 use packet::media::{Codec, CodecConfig, MediaKind, PeerMedia, SendTrack, Slot};
 use packet::rtcp::{Compound, FeedbackBuilder, Nack, Packet, Pli, SenderReport};
@@ -29,12 +30,15 @@ pub struct Source {
     pub picture_ids: bool,
     /// Every other frame can be left out.
     pub has_enhancement: bool,
+    /// VP9: sizes inside each other, 240x135 the smallest, with three temporal layers each (L3T3_KEY). 0: VP8.
+    pub sizes: u8,
     /// From capture to sending: what an encoder takes.
     pub encode: Duration,
     pub running: bool,
     pub keyframe: bool,
     /// Send mid and rid only in the first packets, as browsers do.
     pub frames: u32,
+    since_keyframe: u32,
     pub seq: u16,
     pub timestamp: u32,
     pub level: Option<u8>,
@@ -43,6 +47,50 @@ pub struct Source {
     rtx_seq: u16,
     sent: BTreeMap<u16, Vec<u8>>,
     pub keyframes_asked: Vec<Instant>,
+}
+
+impl Source {
+    fn vp8(&self, index: usize, keyframe: bool) -> Vec<u8> {
+        let frame = self.frames;
+        let tid = u8::from(self.has_enhancement && !keyframe && frame % 2 == 1);
+        let ids = self.picture_ids;
+        let descriptor = Vp8Descriptor {
+            start_of_partition: index == 0,
+            picture_id: ids.then_some(PictureId::Fifteen((0x7ff0 + frame as u16) & 0x7fff)),
+            tl0_pic_idx: ids.then_some(250u8.wrapping_add(frame as u8)),
+            layer: ids.then_some(TemporalLayer { tid, layer_sync: true }),
+            ..Vp8Descriptor::default()
+        };
+        [&descriptor.bytes()[..], &[u8::from(!keyframe)]].concat()
+    }
+
+    /// The descriptor in flexible mode. `picture` counts from the keyframe: nothing else refers to another size.
+    fn vp9(&self, size: u8, index: usize, picture: u32) -> Vec<u8> {
+        let keyframe = picture == 0;
+        let (begins, ends) = (index == 0, index + 1 == self.packets_per_frame);
+        let structure = keyframe && size == 0 && begins;
+        let flag = |is: bool, bit: u8| u8::from(is) << bit;
+        let first = 0xb0
+            | flag(!keyframe, 6)
+            | flag(begins, 3)
+            | flag(ends, 2)
+            | flag(structure, 1)
+            | flag(!keyframe, 0);
+        let [high, low] = (0x7ff0 + self.frames as u16 | 0x8000).to_be_bytes();
+        let tid = [0, 2, 1, 2][picture as usize % 4];
+        let mut bytes = vec![first, high, low, tid << 5 | 1 << 4 | size << 1 | flag(keyframe && size > 0, 0)];
+        if !keyframe {
+            bytes.push([4, 1, 2, 1][picture as usize % 4] << 1);
+        }
+        if structure {
+            bytes.push((self.sizes - 1) << 5 | 0x10);
+            for size in 0..self.sizes {
+                bytes.extend((240u16 << size).to_be_bytes());
+                bytes.extend((135u16 << size).to_be_bytes());
+            }
+        }
+        bytes
+    }
 }
 
 /// One packet that arrived, decrypted.
@@ -64,6 +112,9 @@ impl Got {
     }
     pub fn vp8(&self) -> Vp8Descriptor {
         Vp8Descriptor::parse(&self.payload).unwrap()
+    }
+    pub fn vp9(&self) -> Vp9Descriptor {
+        Vp9Descriptor::parse(&self.payload).unwrap()
     }
 }
 
@@ -188,6 +239,12 @@ impl Missing {
 }
 
 impl Peer {
+    /// Takes and sends VP9 instead of VP8, of so many sizes.
+    pub fn speaks_vp9(&mut self, sizes: u8) {
+        self.media.codecs[1].codec = Codec::Vp9;
+        self.video(0).sizes = sizes;
+    }
+
     /// Publishes audio on mid 0 and video on mid 1 (with `rids` as simulcast), receives on `slots` pairs of m-lines
     /// `a0 v0 a1 v1 ...`. Payload types and extension ids differ from peer to peer.
     pub fn new(number: u64, start: Instant, rids: &[&str], slots: usize) -> Self {
@@ -301,12 +358,14 @@ impl Peer {
             kind,
             interval: Duration::from_millis(if audio { 20 } else { 40 }),
             has_enhancement: false,
+            sizes: 0,
             packets_per_frame: if audio { 1 } else { 3 },
             picture_ids: true,
             encode: Duration::from_millis(if audio { 1 } else { 30 }),
             running: true,
             keyframe: true,
             frames: 0,
+            since_keyframe: 0,
             // Wraps within the first seconds.
             seq: 65_500,
             timestamp: u32::MAX - 100_000,
@@ -367,8 +426,12 @@ impl Peer {
                 let since = captured.saturating_duration_since(self.start);
                 let timestamp = source.timestamp.wrapping_add((since.as_micros() * clock / 1_000_000) as u32);
                 let keyframe = source.kind == MediaKind::Video && std::mem::take(&mut source.keyframe);
-                let tid = u8::from(source.has_enhancement && !keyframe && source.frames % 2 == 1);
-                for index in 0..source.packets_per_frame {
+                let picture = if keyframe { 0 } else { source.since_keyframe + 1 };
+                source.since_keyframe = picture;
+                let per_size = source.packets_per_frame;
+                for (size, index) in
+                    (0..source.sizes.max(1)).flat_map(|size| (0..per_size).map(move |i| (size, i)))
+                {
                     let stamp = Stamp {
                         captured_us: since.as_micros() as u64,
                         ssrc: source.ssrc.0,
@@ -376,25 +439,24 @@ impl Peer {
                         index: index as u8,
                         keyframe,
                     };
-                    let mut payload = Vec::new();
-                    if source.kind == MediaKind::Video {
-                        let descriptor = Vp8Descriptor {
-                            start_of_partition: index == 0,
-                            picture_id: source
-                                .picture_ids
-                                .then_some(PictureId::Fifteen((0x7ff0 + source.frames as u16) & 0x7fff)),
-                            tl0_pic_idx: source
-                                .picture_ids
-                                .then_some(250u8.wrapping_add(source.frames as u8)),
-                            layer: source.picture_ids.then_some(TemporalLayer { tid, layer_sync: true }),
-                            ..Vp8Descriptor::default()
-                        };
-                        payload.extend_from_slice(&descriptor.bytes());
-                        payload.push(u8::from(!keyframe));
-                    }
+                    let mut payload = match (source.kind, source.sizes) {
+                        (MediaKind::Audio, _) => Vec::new(),
+                        (MediaKind::Video, 0) => source.vp8(index, keyframe),
+                        (MediaKind::Video, _) => source.vp9(size, index, picture),
+                    };
                     stamp.write(&mut payload);
-                    let size = if source.kind == MediaKind::Video { 1000 + index } else { 80 };
-                    payload.resize(size, 0x55);
+                    let bytes = match (source.kind, source.sizes) {
+                        (MediaKind::Audio, _) => 80,
+                        (MediaKind::Video, 0) => 1000 + index,
+                        (MediaKind::Video, _) => {
+                            if size == 0 {
+                                150
+                            } else {
+                                600
+                            }
+                        }
+                    };
+                    payload.resize(bytes, 0x55);
                     let named = source.frames < 20;
                     let extensions = Values {
                         mid: named.then_some(source.mid),
@@ -408,7 +470,7 @@ impl Peer {
                     };
                     self.transport_sequence = self.transport_sequence.wrapping_add(1);
                     let outgoing = Outgoing {
-                        marker: index + 1 == source.packets_per_frame,
+                        marker: index + 1 == per_size && size + 1 == source.sizes.max(1),
                         pt: pt(source.kind),
                         seq: SeqNo(source.seq),
                         timestamp: RtpTime(timestamp),
