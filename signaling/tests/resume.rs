@@ -250,7 +250,12 @@ fn what_was_told_meanwhile_is_told_again() {
     let (slot, source) = (mid(4), (PeerId(1), mid(1)));
     let event = Event::FirstFrame { subscriber: PeerId(0), slot, source, rtp_timestamp: RtpTime(5) };
     world.sessions.handle_media_event(world.now, event);
-    let layers = Event::LayersWanted { publisher: PeerId(0), mid: mid(1), streams: vec![(None, false)] };
+    let layers = Event::LayersWanted {
+        publisher: PeerId(0),
+        mid: mid(1),
+        streams: vec![(None, false)],
+        spatial: None,
+    };
     world.sessions.handle_media_event(world.now, layers);
     world.drain();
     assert!(world.to(1).is_empty());

@@ -379,9 +379,14 @@ fn publishers_hear_what_is_watched_and_subscribers_what_they_get() {
     world.enter(2, "demo", 4);
     world.clear();
     let streams = vec![(Rid::new("l"), true), (Rid::new("h"), false)];
-    world.event(Event::LayersWanted { publisher: PeerId(0), mid: mid(1), streams });
-    let active = |rid: &str, active| wire::EncodingActive { rid: Some(rid.into()), active };
+    world.event(Event::LayersWanted { publisher: PeerId(0), mid: mid(1), streams, spatial: None });
+    let active = |rid: &str, active| wire::EncodingActive { rid: Some(rid.into()), active, spatial: None };
     let active = vec![active("l", true), active("h", false)];
+    assert_eq!(world.sent, [(1, ServerMessage::Layers { mid: "1".into(), active })]);
+    world.clear();
+    let streams = vec![(None, true)];
+    world.event(Event::LayersWanted { publisher: PeerId(0), mid: mid(1), streams, spatial: Some(1) });
+    let active = vec![wire::EncodingActive { rid: None, active: true, spatial: Some(1) }];
     assert_eq!(world.sent, [(1, ServerMessage::Layers { mid: "1".into(), active })]);
     world.clear();
     let slot =
@@ -399,7 +404,7 @@ fn publishers_hear_what_is_watched_and_subscribers_what_they_get() {
     assert_eq!((slots[0].encoding, slots[0].temporal, slots[0].kbps), (Some(1), 2, 400));
     assert_eq!((slots[1].encoding, slots[1].paused), (None, Some(wire::PauseReason::Bandwidth)));
     world.clear();
-    world.event(Event::LayersWanted { publisher: PeerId(77), mid: mid(1), streams: vec![] });
+    world.event(Event::LayersWanted { publisher: PeerId(77), mid: mid(1), streams: vec![], spatial: None });
     assert!(world.sent.is_empty(), "who has left is told nothing");
 }
 

@@ -200,8 +200,8 @@ export class MediaPath {
   async stats() {
     const peer = this.#peer;
     const report = await peer?.stats().catch(() => null); // Closed meanwhile.
-    if (!report || peer !== this.#peer) return null;
-    const stats = summarise(this.#report, report);
+    if (!peer || !report || peer !== this.#peer) return null;
+    const stats = summarise(this.#report, report, peer.mid('camera'));
     this.#report = report;
     return stats;
   }

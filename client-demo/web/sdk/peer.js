@@ -7,7 +7,7 @@
  * A track that starts or stops is `replaceTrack`, and who is in a slot is a message: neither needs a new offer.
  */
 
-import { cameraEncodings, preferredCodecs, screenEncodings, sealable, withAudioRepair } from './codecs.js';
+import { cameraEncodings, preferredCodecs, screenEncodings, sealable, sizesUpTo, withAudioRepair } from './codecs.js';
 import { Emitter } from './events.js';
 import { shortened } from './offer.js';
 
@@ -42,6 +42,8 @@ export class Peer extends Emitter {
   /** @type {Promise<unknown>} Of senders' parameters. */ #changes = Promise.resolve();
   /** @type {Channels | null} */ #data = null;
   #dataOffered = false;
+  /** Sizes inside the camera's one stream are left out. */
+  #leavesOut = false;
 
   /** @type {CameraOptions} */ #camera;
   #encryption;
@@ -185,8 +187,8 @@ export class Peer extends Emitter {
   }
 
   /**
-   * Sends those encodings of a track alone that somebody watches. One change after the other: each has to be made to what
-   * the last one left.
+   * Sends those encodings of a track alone that somebody watches, and of sizes inside one those up to the largest. One change after the
+   * other: each has to be made to what the last one left.
    * @param {string} mid @param {EncodingActive[]} active
    */
   setActive(mid, active) {
@@ -197,8 +199,14 @@ export class Peer extends Emitter {
       let changed = false;
       for (const [index, encoding] of (parameters.encodings ?? []).entries()) {
         const wanted = active.find(({ rid }, at) => (rid === undefined ? at === index : rid === encoding.rid));
-        if (!wanted || (encoding.active ?? true) === wanted.active) continue;
+        if (!wanted) continue;
+        // Nobody says so of a camera that holds no sizes.
+        const sizes = this.#leavesOut || wanted.spatial !== undefined ? sizesUpTo(wanted.spatial) : null;
+        const others = sizes !== null && sizes.scalabilityMode !== /** @type {{scalabilityMode?: string}} */ (encoding).scalabilityMode;
+        if ((encoding.active ?? true) === wanted.active && !others) continue;
         encoding.active = wanted.active;
+        if (others) Object.assign(encoding, sizes);
+        this.#leavesOut ||= others;
         changed = true;
       }
       if (changed) await sender.setParameters(parameters);

@@ -17,7 +17,7 @@
  * @property {number} video_buffer_ms
  * @property {number} audio_level      0..1
  *
- * @typedef {{rid: string, width: number, height: number, fps: number, kbps: number, limited: string}} LayerStats
+ * @typedef {{rid: string | null, width: number, height: number, fps: number, kbps: number, limited: string}} LayerStats
  *
  * @typedef {object} CallStats
  * @property {number | null} rtt_ms
@@ -32,8 +32,8 @@
 
 /** @typedef {Map<string, any>} Report */
 
-/** @param {Report | null} before @param {Report} now @returns {CallStats} */
-export function summarise(before, now) {
+/** @param {Report | null} before @param {Report} now @param {string} camera its m-line @returns {CallStats} */
+export function summarise(before, now, camera) {
   /** @type {CallStats} */
   const call = {
     rtt_ms: null, send_kbps: 0, receive_kbps: 0, send_loss_pct: 0, available_send_kbps: null, path: '', layers: [],
@@ -53,9 +53,10 @@ export function summarise(before, now) {
       case 'outbound-rtp': {
         const kbps = rate(earlier, entry, 'bytesSent');
         call.send_kbps += kbps;
-        if (entry.kind === 'video' && entry.rid && (entry.framesPerSecond ?? 0) > 0) {
+        // Browsers that do not tell the m-line send the camera in simulcast.
+        if (entry.kind === 'video' && (entry.rid || entry.mid === camera) && (entry.framesPerSecond ?? 0) > 0) {
           call.layers.push({
-            rid: entry.rid, width: entry.frameWidth ?? 0, height: entry.frameHeight ?? 0, fps: entry.framesPerSecond,
+            rid: entry.rid ?? null, width: entry.frameWidth ?? 0, height: entry.frameHeight ?? 0, fps: entry.framesPerSecond,
             kbps, limited: entry.qualityLimitationReason ?? 'none',
           });
         }

@@ -44,7 +44,7 @@
  * @property {number} priority   0-3; each step doubles the share
  *
  * @typedef {'hidden' | 'bandwidth' | 'last_n' | 'quiet'} PauseReason
- * @typedef {{rid?: string, active: boolean}} EncodingActive
+ * @typedef {{rid?: string, active: boolean, spatial?: number}} EncodingActive  `spatial`: the largest of the sizes inside it that is watched; left out: all
  *
  * @typedef {object} SlotQuality  What is sent in one slot's m-line.
  * @property {string} mid
@@ -259,7 +259,7 @@ const message = object({ seq: number, at_ms: number, participant: text, identity
 const from = (value) => object({ newest: number })(value) && object({ log: text, after: number })(value);
 const ticket = object({ token: text, grace_ms: number });
 const binding = object({ slot, participant: optional(text), share: oneOf('person', 'screen') });
-const encoding = object({ rid: optional(text), active: flag });
+const encoding = object({ rid: optional(text), active: flag, spatial: optional(number) });
 const slotQuality = object({
   mid: text, encoding: optional(number), spatial: number, temporal: number, kbps: number, width: number, height: number,
   paused: optional(oneOf('hidden', 'bandwidth', 'last_n', 'quiet')),

@@ -119,7 +119,7 @@ function layerText({ quality: words }, { quality }) {
   if (!quality) return '–';
   if (quality.paused) return words.paused(words.pauses[quality.paused]);
   if (quality.encoding === null) return '–';
-  const size = quality.height > 0 ? `${quality.width}×${quality.height}` : words.layer(quality.encoding + 1);
+  const size = quality.height > 0 ? `${quality.width}×${quality.height}` : words.layer(quality.encoding + quality.spatial + 1);
   return quality.temporal > 0 ? `${size} T${quality.temporal}` : size;
 }
 

@@ -92,8 +92,8 @@ pub enum Event {
     /// Who speaks in a room changed, loudest first. Empty: nobody.
     Speakers { room: RoomId, loudest_first: Vec<PeerId> },
     /// Which streams of a published video somebody watches: the publisher should send those alone. `rid` is `None` for the
-    /// one stream of a track without simulcast.
-    LayersWanted { publisher: PeerId, mid: Mid, streams: Vec<(Option<Rid>, bool)> },
+    /// one stream of a track without simulcast. `spatial`: the largest of the sizes inside that one that somebody watches; `None`: all.
+    LayersWanted { publisher: PeerId, mid: Mid, streams: Vec<(Option<Rid>, bool)>, spatial: Option<u8> },
     /// So many tenths of a published sound are lost on the way to those who hear it, to one in four of them at least: what an encoder puts
     /// into the packets themselves is worth its bits. None are when a track begins.
     SoundLost { publisher: PeerId, mid: Mid, tenths: u8 },

@@ -16,6 +16,7 @@ mod rates;
 mod reception;
 mod red;
 mod shaper;
+mod sizes;
 mod wants;
 
 pub(crate) use alive::LayerSet;

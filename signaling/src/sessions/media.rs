@@ -73,10 +73,12 @@ impl Sessions {
             }
             // Nobody needs to know: the path is the transport's business.
             Event::PathChanged { .. } => {}
-            Event::LayersWanted { publisher, mid, streams } => {
-                let active = streams
-                    .into_iter()
-                    .map(|(rid, active)| EncodingActive { rid: rid.map(|rid| rid.to_string()), active });
+            Event::LayersWanted { publisher, mid, streams, spatial } => {
+                let active = streams.into_iter().map(|(rid, active)| EncodingActive {
+                    rid: rid.map(|rid| rid.to_string()),
+                    active,
+                    spatial,
+                });
                 let message = ServerMessage::Layers { mid: mid.to_string(), active: active.collect() };
                 self.tell(publisher, message);
             }

@@ -443,6 +443,9 @@ pub struct EncodingActive {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rid: Option<String>,
     pub active: bool,
+    /// Of an encoding with several sizes inside it (SVC): the largest that somebody watches, 0 the smallest. Left out: all of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub spatial: Option<u8>,
 }
 
 /// What is sent in one slot's m-line.

@@ -472,7 +472,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
             ServerMessage::Layers {
                 mid: "1".into(),
                 active: [("l", true), ("m", false), ("h", false)]
-                    .map(|(rid, active)| EncodingActive { rid: Some(rid.into()), active })
+                    .map(|(rid, active)| EncodingActive { rid: Some(rid.into()), active, spatial: None })
                     .into(),
             },
         ),
@@ -480,7 +480,14 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
             "layers_plain",
             ServerMessage::Layers {
                 mid: "2".into(),
-                active: vec![EncodingActive { rid: None, active: false }],
+                active: vec![EncodingActive { rid: None, active: false, spatial: None }],
+            },
+        ),
+        (
+            "layers_svc",
+            ServerMessage::Layers {
+                mid: "1".into(),
+                active: vec![EncodingActive { rid: None, active: true, spatial: Some(1) }],
             },
         ),
         (

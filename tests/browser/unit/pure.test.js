@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as attributes from '../../../client-demo/web/sdk/attributes.js';
 import { Backoff, FIRST_WAIT_MS, FRESH_FOR_MS, FRESH_WAIT_MS, LONGEST_WAIT_MS } from '../../../client-demo/web/sdk/backoff.js';
-import { cameraEncodings, preferredCodecs, withAudioRepair } from '../../../client-demo/web/sdk/codecs.js';
+import { cameraEncodings, preferredCodecs, sizesUpTo, withAudioRepair } from '../../../client-demo/web/sdk/codecs.js';
 import { asProblem } from '../../../client-demo/web/sdk/devices.js';
 import { checkEnvironment } from '../../../client-demo/web/sdk/environment.js';
 import { CallError, isPassing } from '../../../client-demo/web/sdk/errors.js';
@@ -72,6 +72,7 @@ test('VP9 and AV1 send one stream with sizes inside each other, where the browse
   assert.deepEqual(cameraEncodings('vp8').map(({ scalabilityMode }) => scalabilityMode), ['L1T3', 'L1T3', 'L1T3']);
   assert.ok(cameraEncodings('vp9', false).every(({ scalabilityMode }) => scalabilityMode === undefined));
   assert.equal(cameraEncodings('vp9', false).length, 3);
+  assert.deepEqual([0, 1, 2, 3, undefined].map((largest) => sizesUpTo(largest).scalabilityMode), ['L1T3', 'L2T3_KEY', 'L3T3_KEY', 'L3T3_KEY', 'L3T3_KEY']);
 });
 
 test('a microphone that is sent in RED is said to answer requests, and nothing else is', () => {
@@ -257,18 +258,18 @@ test('two reports become rates', () => {
   const report = (timestamp, entries) => new Map(entries.map((entry) => [entry.id, { timestamp, ...entry }]));
   const before = report(1000, [
     { id: 'a', type: 'inbound-rtp', kind: 'audio', mid: '4', bytesReceived: 0, packetsReceived: 0, packetsLost: 0, totalSamplesReceived: 0, concealedSamples: 0, jitterBufferDelay: 0, jitterBufferEmittedCount: 0 },
-    { id: 'o', type: 'outbound-rtp', kind: 'video', rid: 'h', bytesSent: 0 },
+    { id: 'o', type: 'outbound-rtp', kind: 'video', mid: '1', rid: 'h', bytesSent: 0 },
   ]);
   const after = report(2000, [
     { id: 'a', type: 'inbound-rtp', kind: 'audio', mid: '4', bytesReceived: 4000, packetsReceived: 45, packetsLost: 5, totalSamplesReceived: 48000, concealedSamples: 480, silentConcealedSamples: 0, jitterBufferDelay: 2400, jitterBufferEmittedCount: 48000 },
-    { id: 'o', type: 'outbound-rtp', kind: 'video', rid: 'h', bytesSent: 125_000, framesPerSecond: 15, frameWidth: 960, frameHeight: 540 },
+    { id: 'o', type: 'outbound-rtp', kind: 'video', mid: '1', rid: 'h', bytesSent: 125_000, framesPerSecond: 15, frameWidth: 960, frameHeight: 540 },
     { id: 'r', type: 'remote-inbound-rtp', fractionLost: 0.02 },
     { id: 'p', type: 'candidate-pair', currentRoundTripTime: 0.023, availableOutgoingBitrate: 2_000_000, remoteCandidateId: 'c' },
     { id: 'q', type: 'candidate-pair', currentRoundTripTime: 9, remoteCandidateId: 'c' },
     { id: 't', type: 'transport', selectedCandidatePairId: 'p' },
     { id: 'c', type: 'remote-candidate', protocol: 'udp', address: '::1', port: 3478 },
   ]);
-  const stats = summarise(before, after);
+  const stats = summarise(before, after, '1');
   const audio = stats.by_mid.get('4');
   assert.equal(audio.audio_kbps, 32);
   assert.equal(audio.audio_loss_pct, 10);
@@ -283,7 +284,7 @@ test('two reports become rates', () => {
 
 test('a first report has no rates yet', () => {
   const entry = { id: 'a', timestamp: 5, type: 'inbound-rtp', kind: 'video', mid: '5', bytesReceived: 4000, packetsReceived: 1, packetsLost: 0 };
-  assert.equal(summarise(null, new Map([['a', entry]])).receive_kbps, 0);
+  assert.equal(summarise(null, new Map([['a', entry]]), '1').receive_kbps, 0);
 });
 
 // --- the page ---

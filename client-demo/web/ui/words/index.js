@@ -69,5 +69,5 @@ function changeWords(quality, change) {
   if (change === 'nothing') return quality.nothing;
   if (typeof change !== 'object') return '';
   if ('paused' in change) return quality.paused(quality.pauses[change.paused] ?? change.paused);
-  return 'layer' in change ? quality.layerOf(change.layer.encoding + 1, change.layer.temporal) : '';
+  return 'layer' in change ? quality.layerOf(change.layer.encoding + change.layer.spatial + 1, change.layer.temporal) : '';
 }

@@ -276,14 +276,18 @@ impl Slot {
     /// Video that shows nothing yet, or not the layer it should.
     pub fn wants_keyframe(&self, source: &Source) -> bool {
         let Some(target) = self.target().filter(|_| self.kind == MediaKind::Video) else { return false };
-        self.sending(source) != Some(target) || self.selector.needs_keyframe()
+        self.sending(source) != Some(target) || self.needs_keyframe(source.layer(target))
     }
 
     /// The stream being sent is the right one, and the layer wanted of it begins at a keyframe.
-    pub fn waits_inside(&self, stream: u8) -> bool {
+    pub fn waits_inside(&self, source: &Source, stream: u8) -> bool {
         self.target() == Some(stream)
             && self.current.is_some_and(|c| c.layer == stream)
-            && self.selector.needs_keyframe()
+            && self.needs_keyframe(source.layer(stream))
+    }
+
+    fn needs_keyframe(&self, layer: &Layer) -> bool {
+        self.selector.needs_keyframe(layer.describer.highest_spatial())
     }
 
     /// A packet of the bound track has arrived and is in the cache.

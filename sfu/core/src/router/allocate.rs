@@ -169,12 +169,11 @@ impl Router {
             for far in &track.far {
                 needed = needed.union(far.needed);
             }
-            let alive = (0..track.layers.len() as u8).filter(|&stream| track.alive.contains(stream));
-            alive.for_each(|stream| track.wants.arrived(stream));
+            track.note_arrivals();
             if track.wants.update(self.now, needed) {
                 let streams = (0..).zip(&track.layers).map(|(i, l)| (l.rid, track.wants.told(i))).collect();
-                let (publisher, mid) = (link.id, track.mid);
-                self.agenda.events.push_back(Event::LayersWanted { publisher, mid, streams });
+                let (publisher, mid, spatial) = (link.id, track.mid, track.largest_told());
+                self.agenda.events.push_back(Event::LayersWanted { publisher, mid, streams, spatial });
             }
             next = [next, track.wants.next()].into_iter().flatten().min();
         }
@@ -193,17 +192,19 @@ impl Router {
             if slot.current.is_some_and(|sent| slot.target() != Some(sent.layer)) {
                 next = Some(self.now + INTERVAL);
             }
-            let ready = slot.soon.iter().flatten().map(|layer| layer.stream);
             // Who waits for the first packets says nothing yet, and gets what there is.
-            let all = (slot.choice == Choice::Nothing).then_some(0..track.layers.len() as u8);
+            if slot.choice == Choice::Nothing {
+                needed = needed.union(track.all_parts());
+            }
             // Who has no bandwidth now wants the smallest as soon as there is some, and it is measured meanwhile.
             if slot.choice == Choice::Paused(PauseReason::Bandwidth) {
                 needed.insert(0);
             }
-            let streams = slot.target().into_iter().chain(slot.current.map(|c| c.layer)).chain(ready);
-            streams.chain(all.into_iter().flatten()).for_each(|stream| needed.insert(stream));
+            slot.current.iter().for_each(|sent| needed.insert(sent.layer));
+            let layers = slot.choice.layer().into_iter().chain(slot.soon.into_iter().flatten());
+            needed = layers.fold(needed, |needed, layer| needed.union(track.parts(layer)));
         }
-        (needed, next)
+        (needed.union(track.absent_sizes()), next)
     }
 
     /// The page hears what changed.

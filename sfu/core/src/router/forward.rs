@@ -187,7 +187,7 @@ impl Router {
                     // Everything behind it is in the cache already, and the start has taken it from there.
                     begun = Some(layer);
                 }
-                if done == Err(DropReason::WaitingForKeyframe) || slot.waits_inside(layer) {
+                if done == Err(DropReason::WaitingForKeyframe) || slot.waits_inside(&source, layer) {
                     run.waiting.insert(layer);
                 }
                 agenda.forwarded(now.0, done, to, link, slot);

@@ -30,6 +30,10 @@ impl LayerSet {
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+    /// Those below `count`.
+    pub fn first(count: u8) -> Self {
+        Self(u8::MAX.checked_shr(8u32.saturating_sub(count.into())).unwrap_or(0))
+    }
     /// Layer `n` is bit `n`.
     pub fn bits(self) -> u8 {
         self.0

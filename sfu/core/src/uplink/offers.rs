@@ -1,5 +1,6 @@
 //! What a track can be sent as: every stream and layer that is there or can be had, with its rate and size.
 
+use super::rates::SPATIAL_MAX;
 use super::{Layer, Track};
 use crate::allocation::{LayerId, Offer};
 use packet::Bitrate;
@@ -49,7 +50,23 @@ impl Track {
                 }
             }
         }
+        self.offer_absent_sizes(now, to);
         ascend(to, |layer| all[usize::from(layer.stream)] - layer.temporal);
+    }
+
+    /// Sizes of the only stream that its publisher was told to leave out: each twice as large as the one below.
+    fn offer_absent_sizes(&self, now: Instant, to: &mut Vec<Offer>) {
+        let (&[ref layer], Some(&largest)) = (&self.layers[..], to.last()) else { return };
+        if layer.describer.distrusted(now).is_some() {
+            return;
+        }
+        let above = largest.layer.spatial + 1..SPATIAL_MAX as u8;
+        for (n, spatial) in (1..).zip(above.take_while(|&spatial| self.can_return(now, spatial))) {
+            let usual = USUAL_KBPS[2][usize::from(spatial).min(2)];
+            let layer = LayerId { spatial, ..largest.layer };
+            let (width, height) = (largest.width << n, largest.height << n);
+            to.push(Offer { layer, rate: Bitrate::kbps(usual), width, height });
+        }
     }
 
     /// Its publisher contradicts itself about it.
@@ -57,11 +74,15 @@ impl Track {
         self.layers.iter().any(|layer| layer.describer.distrusted(now).is_some())
     }
 
-    /// It arrives, or would if somebody wanted it.
-    fn is_available(&self, now: Instant, stream: u8) -> bool {
-        self.alive.contains(stream)
-            || !self.wants.told(stream) && self.wants.may_ask(now, stream)
-            || self.wants.is_returning(now, stream, RETURNS_WITHIN)
+    /// It arrives, or would if somebody wanted it: a stream of simulcast, or a size of the only stream.
+    fn is_available(&self, now: Instant, part: u8) -> bool {
+        self.is_here(part) || self.can_return(now, part)
+    }
+
+    /// It does not arrive, or not yet, and comes if it is asked for.
+    fn can_return(&self, now: Instant, part: u8) -> bool {
+        !self.wants.told(part) && self.wants.may_ask(now, part)
+            || self.wants.is_returning(now, part, RETURNS_WITHIN)
     }
 
     /// As the stream itself says, or twice the one below, half the one above.

@@ -1,4 +1,5 @@
-//! Which streams of a track somebody watches, and what its publisher was told about it.
+//! Which streams of a track somebody watches, and what its publisher was told about it. Of a track that is one stream with several sizes
+//! inside it (SVC) likewise which sizes: `Track::sizes`.
 //!
 //! A stream that is wanted is asked for at once; one that nobody wants is kept for a while, since people look back.
 
@@ -24,10 +25,9 @@ const AGAIN: Duration = Duration::from_secs(5);
 const TWICE_MAX: u8 = 2;
 
 impl Wants {
-    /// A publisher begins with all of its `streams`.
+    /// A publisher begins with all of its `streams`, and with all sizes of a single one.
     pub fn new(streams: usize) -> Self {
-        let mut told = LayerSet::default();
-        (0..streams.min(8)).for_each(|stream| told.insert(stream as u8));
+        let told = LayerSet::first(if streams == 1 { 8 } else { streams.min(8) as u8 });
         Self { told, asked: [None; 8], in_vain: [0; 8], less_since: None }
     }
 

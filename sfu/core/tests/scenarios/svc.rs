@@ -3,9 +3,9 @@
 use super::peer::Got;
 use super::world::{World, ms};
 use packet::{Mid, PeerId};
-use sfu_core::Command;
 use sfu_core::allocation::Preference;
-use std::time::Instant;
+use sfu_core::{Command, Event};
+use std::time::{Duration, Instant};
 
 /// 1 publishes so many sizes; the others watch in tiles of these widths.
 fn call(sizes: u8, tiles: &[u16]) -> World {
@@ -25,6 +25,11 @@ fn call(sizes: u8, tiles: &[u16]) -> World {
 fn show(world: &mut World, number: u64, width: u16) {
     let preference = Preference { width, height: width / 16 * 9, ..Preference::default() };
     let slots = vec![(Mid::new("v0").unwrap(), preference)];
+    world.command(Command::Prefer { subscriber: PeerId(number), slots });
+}
+
+fn hide(world: &mut World, number: u64) {
+    let slots = vec![(Mid::new("v0").unwrap(), Preference { visible: false, ..Preference::default() })];
     world.command(Command::Prefer { subscriber: PeerId(number), slots });
 }
 
@@ -96,4 +101,70 @@ fn a_publisher_that_goes_down_to_fewer_sizes_sends_a_small_tile_no_larger_one() 
     let sizes = pictures(&world, 2, since);
     assert!(sizes.iter().all(|size| *size == 0), "{sizes:?}");
     assert!(sizes.len() >= 34, "{} of 35", sizes.len());
+}
+
+/// A publisher that sends the sizes it is told to, from its next frame on; which those were, each time. `heard`: of the events.
+fn obey(world: &mut World, heard: &mut usize, time: Duration) -> Vec<u8> {
+    let (end, mut told) = (world.now + time, Vec::new());
+    while world.now < end {
+        world.run(ms(1));
+        for at in std::mem::replace(heard, world.events.len())..world.events.len() {
+            let Event::LayersWanted { publisher: PeerId(1), streams, spatial, .. } = &world.events[at].1
+            else {
+                continue;
+            };
+            let (running, sizes) = (streams[0].1, spatial.map_or(3, |largest| largest + 1));
+            told.push(if running { sizes } else { 0 });
+            let source = world.peer(1).video(0);
+            source.keyframe |= running && (!source.running || source.sizes != sizes);
+            (source.running, source.sizes) = (running, sizes);
+        }
+    }
+    told
+}
+
+#[test]
+fn sizes_that_nobody_watches_are_switched_off_and_are_back_within_300_ms() {
+    let (mut world, mut heard) = (call(3, &[960, 240]), 0);
+    let told = obey(&mut world, &mut heard, ms(5000));
+    assert!(told.is_empty(), "{told:?}");
+    let began = world.now;
+    for (width, size) in [(480, 1), (240, 0), (480, 1), (240, 0), (960, 2), (240, 0)] {
+        let before = pictures(&world, 2, world.now - ms(100)).pop().unwrap();
+        show(&mut world, 2, width);
+        let wanted = world.now;
+        let told = obey(&mut world, &mut heard, ms(5000));
+        assert_eq!(told, [size + 1], "{width}");
+        if size > before {
+            let is_large = |got: &&Got| got.at > wanted && got.vp9().layer.unwrap().sid == size;
+            let back = world.peers[&2].on("v0").into_iter().find(is_large).unwrap().at - wanted;
+            println!("{width}: back {back:?} after it was wanted, on paths of 10 ms");
+            assert!(back < ms(300), "{back:?}");
+        }
+    }
+    let pictures_of_2 = pictures(&world, 2, began);
+    let small = pictures(&world, 3, began);
+    assert!(small.iter().all(|size| *size == 0), "{small:?}");
+    assert!(
+        small.len() >= 745 && pictures_of_2.len() >= 745,
+        "{} and {} of 750",
+        small.len(),
+        pictures_of_2.len()
+    );
+    // What comes back brings its keyframe along; only the way down is asked for.
+    assert!(world.peers[&1].sources[1].keyframes_asked.len() <= 8);
+    show(&mut world, 2, 960);
+    hide(&mut world, 2);
+    hide(&mut world, 3);
+    assert_eq!(obey(&mut world, &mut heard, ms(5000)).last(), Some(&0), "nobody watches anything");
+    show(&mut world, 2, 960);
+    obey(&mut world, &mut heard, ms(3000));
+    assert_eq!(pictures(&world, 2, world.now - ms(1000)), [2; 25]);
+}
+
+#[test]
+fn a_stream_of_one_size_is_told_nothing_of_sizes() {
+    let (mut world, mut heard) = (call(1, &[240]), 0);
+    let told = obey(&mut world, &mut heard, ms(8000));
+    assert!(told.is_empty(), "{told:?}");
 }

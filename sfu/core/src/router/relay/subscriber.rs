@@ -45,6 +45,7 @@ impl Router {
     fn tell_watch(&mut self, index: usize, again: bool, keyframes: &[(u8, LayerSet)]) {
         let (mut look_again, mut watched, mut begun) = (None, false, false);
         for number in 0..self.uplinks[index].tracks.len() {
+            self.uplinks[index].tracks[number].note_arrivals();
             let wanted = if self.uplinks[index].tracks[number].subscribers.is_empty() {
                 None
             } else {
