@@ -83,6 +83,24 @@ export async function startServer({ http = '127.0.0.1:0', flags = [] } = {}) {
 }
 
 /**
+ * A bad network in front of the server's media, for those whose candidates name it.
+ * @param {{log: () => string}} server @param {string[]} flags of `netem-proxy`
+ * @returns {Promise<{port: number, stop: () => void}>}
+ */
+export async function startProxy(server, flags) {
+  const media = /UDP 127\.0\.0\.1:(\d+)/.exec(server.log())?.[1];
+  const child = spawn(binary('NETEM_PROXY_BIN', 'tests', 'netem-proxy'), ['--to', `127.0.0.1:${media}`, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const killed = () => child.kill('SIGKILL');
+  process.once('exit', killed);
+  child.once('exit', () => process.removeListener('exit', killed));
+  const line = await new Promise((resolve, reject) => {
+    child.stdout.setEncoding('utf8').once('data', resolve);
+    child.once('exit', (code) => reject(new Error(`netem-proxy ended with code ${code}`)));
+  });
+  return { port: Number(/:(\d+)\s*$/.exec(line)?.[1]), stop: killed };
+}
+
+/**
  * The native participant, joined until it is stopped or its time is over.
  * @param {string[]} flags
  * @returns {{finished: Promise<{code: number | null, output: string, log: string}>, stop: (signal?: NodeJS.Signals) => void}}

@@ -128,6 +128,7 @@ fn browser(root: &Path) -> Result<Counted> {
     let mut calls = npm_run(root, "calls");
     calls.environment("SAMPAN_BIN", built.join("sampan"));
     calls.environment("SAMPAN_BOT_BIN", built.join("sampan-bot"));
+    calls.environment("NETEM_PROXY_BIN", built.join("netem-proxy"));
     let counted = calls.run(TIME_LIMIT)?;
     ensure!(counted.passed > 0, "no browser test ran");
     Ok(counted)
