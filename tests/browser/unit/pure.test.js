@@ -282,6 +282,11 @@ test('two reports become rates', () => {
   assert.deepEqual(stats.layers.map(({ rid, width }) => [rid, width]), [['h', 960]]);
 });
 
+test('a camera that is one stream is known by its m-line, and a screen is no layer of it', () => {
+  const sent = (id, mid, frameWidth) => [id, { id, timestamp: 5, type: 'outbound-rtp', kind: 'video', mid, bytesSent: 0, framesPerSecond: 15, frameWidth, frameHeight: 540 }];
+  assert.deepEqual(summarise(null, new Map([sent('c', '1', 960), sent('s', '2', 1920)]), '1').layers.map(({ rid, width }) => [rid, width]), [[null, 960]]);
+});
+
 test('a first report has no rates yet', () => {
   const entry = { id: 'a', timestamp: 5, type: 'inbound-rtp', kind: 'video', mid: '5', bytesReceived: 4000, packetsReceived: 1, packetsLost: 0 };
   assert.equal(summarise(null, new Map([['a', entry]]), '1').receive_kbps, 0);

@@ -163,6 +163,43 @@ fn sizes_that_nobody_watches_are_switched_off_and_are_back_within_300_ms() {
 }
 
 #[test]
+fn a_size_that_is_wanted_on_another_worker_comes_back_from_there() {
+    let (mut world, mut heard) = (World::spread(|_| {}), 0);
+    world.join_with(1, &[], 1, |peer| peer.speaks_vp9(3));
+    world.join_with(2, &[], 1, |peer| peer.speaks_vp9(0));
+    world.join_there_with(3, &[], 1, |peer| peer.speaks_vp9(0));
+    (2..=3).for_each(|number| world.bind(number, 0, Some(1)));
+    world.until_connected();
+    (2..=3).for_each(|number| show(&mut world, number, 240));
+    assert_eq!(obey(&mut world, &mut heard, ms(8000)).last(), Some(&1));
+    // Somebody who never saw the larger sizes knows of them too.
+    world.join_there_with(4, &[], 1, |peer| peer.speaks_vp9(0));
+    world.bind(4, 0, Some(1));
+    show(&mut world, 4, 240);
+    assert!(obey(&mut world, &mut heard, ms(5000)).iter().all(|sizes| *sizes == 1));
+    for (width, size) in [(960, 2), (240, 0), (480, 1), (240, 0), (960, 2)] {
+        show(&mut world, 4, width);
+        let wanted = world.now;
+        let told = obey(&mut world, &mut heard, ms(6000));
+        assert_eq!(told.last(), Some(&(size + 1)), "{width}: {told:?}");
+        if size > 0 {
+            assert_eq!(told.len(), 1, "{width}: {told:?}");
+            let is_large = |got: &&Got| got.at > wanted && got.vp9().layer.unwrap().sid == size;
+            let back = world.peers[&4].on("v0").into_iter().find(is_large).unwrap().at - wanted;
+            assert!(back < ms(300), "{width}: {back:?}");
+        }
+        for small in [2, 3] {
+            let sizes = pictures(&world, small, wanted);
+            assert!(
+                sizes.iter().all(|size| *size == 0) && sizes.len() >= 147,
+                "{small}: {} of 150",
+                sizes.len()
+            );
+        }
+    }
+}
+
+#[test]
 fn a_stream_of_one_size_is_told_nothing_of_sizes() {
     let (mut world, mut heard) = (call(1, &[240]), 0);
     let told = obey(&mut world, &mut heard, ms(8000));

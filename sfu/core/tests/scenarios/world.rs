@@ -135,8 +135,18 @@ impl World {
 
     /// The same on the other worker.
     pub fn join_there(&mut self, number: u64, rids: &[&str], slots: usize) {
+        self.join_there_with(number, rids, slots, |_| {});
+    }
+
+    pub fn join_there_with(
+        &mut self,
+        number: u64,
+        rids: &[&str],
+        slots: usize,
+        change: impl FnOnce(&mut Peer),
+    ) {
         self.there.push(number);
-        self.join(number, rids, slots);
+        self.join_with(number, rids, slots, change);
     }
 
     fn worker_of(&self, number: u64) -> usize {
