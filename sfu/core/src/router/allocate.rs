@@ -194,7 +194,7 @@ impl Router {
             }
             // Who waits for the first packets says nothing yet, and gets what there is.
             if slot.choice == Choice::Nothing {
-                needed = needed.union(track.all_parts());
+                needed = needed.union(track.what_there_is());
             }
             // Who has no bandwidth now wants the smallest as soon as there is some, and it is measured meanwhile.
             if slot.choice == Choice::Paused(PauseReason::Bandwidth) {

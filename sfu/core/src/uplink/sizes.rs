@@ -44,9 +44,13 @@ impl Track {
         parts
     }
 
-    pub fn all_parts(&self) -> LayerSet {
-        let count = if self.layers.len() == 1 { 8 } else { self.layers.len().min(8) };
-        LayerSet::first(count as u8)
+    /// For somebody of whom nothing is known yet: all streams, but no more sizes of one that is sent anyhow.
+    pub fn what_there_is(&self) -> LayerSet {
+        match self.layers.len() {
+            1 if self.wants.told(0) => self.wants.all_told(),
+            1 => LayerSet::first(8),
+            streams => LayerSet::first(streams.min(8) as u8),
+        }
     }
 
     /// Sizes that nobody can leave out.
