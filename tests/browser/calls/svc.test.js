@@ -67,7 +67,7 @@ describe('sizes inside one stream', () => {
       const frames = (what) => grew(earlier, later, what);
       const seen = {
         name, kbps: Math.round(kbps(earlier, later, 'bytesReceived')), received: frames('framesReceived'), decoded: frames('framesDecoded'), dropped: frames('framesDropped'),
-        temporal: later.sent?.temporal, width: later.frameWidth, still_ms: later.gap_ms, plis: later.pliCount, lost: later.packetsLost, freezes: later.freezeCount, keyframes: frames('keyFramesDecoded'),
+        temporal: later.sent?.temporal, width: later.frameWidth, still_ms: later.gap_ms, plis: frames('pliCount'), lost: later.packetsLost, freezes: later.freezeCount, keyframes: frames('keyFramesDecoded'),
       };
       console.log(JSON.stringify(seen));
       // A picture or two are on their way through the decoder.
@@ -87,7 +87,7 @@ describe('sizes inside one stream', () => {
     assert.deepEqual([codec, scalabilityMode], ['video/VP9', 'L3T3_KEY']);
     const [large, small, third] = await during(2, ['Large', 'Small', 'Third']);
     assert.ok(small.kbps * 1.3 < third.kbps && small.kbps * 3 < large.kbps, 'a smaller size is cheaper');
-    assert.ok(small.received > 0.75 * large.received && third.received > 0.75 * large.received, 'in as many frames');
+    assert.ok(small.received > 0.6 * large.received && third.received > 0.6 * large.received, 'in as many frames');
 
     await show('Third', 960);
     assert.ok(await shows('Third', 960) < STILL_MS, 'the old size goes on until the keyframe');
@@ -133,7 +133,7 @@ describe('sizes inside one stream', () => {
     await Promise.all([showsAll('Large', 480), showsAll('Small', 240)]);
     assert.equal((await sent()).scalabilityMode, 'L3T3_KEY');
     const [large, small] = await during(2, ['Large', 'Small']);
-    assert.ok(small.kbps * 1.3 < large.kbps && small.received > 0.75 * large.received, JSON.stringify([large, small]));
+    assert.ok(small.kbps * 1.3 < large.kbps && small.received > 0.6 * large.received, JSON.stringify([large, small]));
     await show('Large', 240);
     assert.ok(await shows('Large', 240) < STILL_MS);
     await show('Large', 480);

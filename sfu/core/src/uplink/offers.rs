@@ -56,7 +56,7 @@ impl Track {
 
     /// Sizes of the only stream that its publisher was told to leave out: each twice as large as the one below.
     fn offer_absent_sizes(&self, now: Instant, to: &mut Vec<Offer>) {
-        let (&[ref layer], Some(&largest)) = (&self.layers[..], to.last()) else { return };
+        let ([layer], Some(&largest)) = (&self.layers[..], to.last()) else { return };
         if layer.describer.distrusted(now).is_some() {
             return;
         }

@@ -76,7 +76,7 @@ impl Source {
             | flag(ends, 2)
             | flag(structure, 1)
             | flag(!keyframe, 0);
-        let [high, low] = (0x7ff0 + self.frames as u16 | 0x8000).to_be_bytes();
+        let [high, low] = ((0x7ff0 + self.frames as u16) | 0x8000).to_be_bytes();
         let tid = [0, 2, 1, 2][picture as usize % 4];
         let mut bytes = vec![first, high, low, tid << 5 | 1 << 4 | size << 1 | flag(keyframe && size > 0, 0)];
         if !keyframe {
