@@ -92,10 +92,10 @@ impl Selector {
 
     /// The wanted layer cannot be reached without a keyframe. `highest`: the spatial layer up to which there is something to reach, if
     /// that is known; one that was switched off comes with a keyframe of its own.
-    pub fn needs_keyframe(&self, highest: Option<u8>) -> bool {
+    pub fn needs_keyframe(&self, highest: impl FnOnce() -> Option<u8>) -> bool {
         let is_there =
-            self.wanted().0 <= self.spatial || highest.is_none_or(|highest| highest > self.spatial);
-        self.needs_keyframe && !self.squeezed && is_there
+            || self.wanted().0 <= self.spatial || highest().is_none_or(|highest| highest > self.spatial);
+        self.needs_keyframe && !self.squeezed && is_there()
     }
 
     /// A new picture begins with this packet.

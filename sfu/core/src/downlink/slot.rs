@@ -287,7 +287,7 @@ impl Slot {
     }
 
     fn needs_keyframe(&self, layer: &Layer) -> bool {
-        self.selector.needs_keyframe(layer.describer.highest_spatial())
+        self.selector.needs_keyframe(|| layer.describer.highest_spatial())
     }
 
     /// A packet of the bound track has arrived and is in the cache.

@@ -293,7 +293,7 @@ fn what_is_wanted_is_reached_at_the_next_keyframe_and_less_at_once() {
                     receiver.picture(&stream.next());
                     pictures += 1;
                     assert!(pictures < 30, "{kind:?} {from:?} to {to:?}");
-                    stream.wants_key |= receiver.selector.needs_keyframe(None);
+                    stream.wants_key |= receiver.selector.needs_keyframe(|| None);
                 }
                 let stays_below = to.0 <= from.0 && to.1 <= from.1 && !kind.only_keys_connect_layers();
                 let (limit, what) = match (to.0.cmp(&from.0), stays_below) {
