@@ -113,9 +113,11 @@ impl Media {
         }
         self.extensions = media.extensions;
         self.codecs = media.codecs;
+        let flexfec = self.codecs.iter().find(|c| c.codec == Codec::Flexfec);
+        self.sender.flexfec = flexfec.map(|c| c.pt);
         for track in &media.tracks {
             // RED only wraps frames of the codec.
-            let plain = |c: &&CodecConfig| c.codec.kind() == track.kind && c.codec != Codec::Red;
+            let plain = |c: &&CodecConfig| c.codec.kind() == track.kind && c.codec.is_media();
             let codec = self.codecs.iter().find(plain);
             let red = self.codecs.iter().find(|c| c.codec == Codec::Red).map(|c| c.pt);
             if let Some(codec) = codec
@@ -217,7 +219,10 @@ impl Media {
         if let Some(sequence) = values.transport_sequence {
             self.arrivals.arrived(now, sequence.as_seq());
         }
-        let Some(&(index, repeated)) = self.by_ssrc.get(&header.ssrc) else {
+        let is_fec = self.codecs.iter().any(|c| c.codec == Codec::Flexfec && c.pt == header.pt);
+        // Of repair packets, the one that they repair.
+        let ssrc = if is_fec { header.first_csrc(packet) } else { Some(header.ssrc) };
+        let Some(&(index, repeated)) = ssrc.and_then(|ssrc| self.by_ssrc.get(&ssrc)) else {
             return self.drop("unknown_ssrc");
         };
         self.stages.first_packet_ms.get_or_insert(ms(self.start, now));
@@ -232,7 +237,8 @@ impl Media {
                 Err(rtx::RtxError::Short) => Err("rtx_malformed"),
             }
         } else {
-            self.reception.packet(now, index, packet, Via::Media)
+            let via = if is_fec { Via::Fec } else { Via::Media };
+            self.reception.packet(now, index, packet, via)
         };
         if let Err(reason) = received {
             self.drop(reason);

@@ -96,7 +96,12 @@ impl Receive {
             MediaKind::Video => {
                 let videos = listening.codecs.iter().filter(|c| c.codec.kind() == MediaKind::Video);
                 let config = jitter::video::Config {
-                    payloads: videos.map(|c| (c.pt, Payload::Codec(c.codec))).collect(),
+                    payloads: videos
+                        .map(|c| match c.codec {
+                            Codec::Flexfec => (c.pt, Payload::Flexfec),
+                            codec => (c.pt, Payload::Codec(codec)),
+                        })
+                        .collect(),
                     extensions: listening.extensions,
                     keep_data: listening.frames,
                     ..Default::default()
@@ -227,7 +232,7 @@ impl Receive {
             return Taken::Dropped("of_the_one_before");
         }
         let bytes = header.payload(rtp).len();
-        if let Some(captured) = self.source.captured(header.timestamp).filter(|_| bytes > 0) {
+        if let Some(captured) = self.source.captured(header.timestamp).filter(|_| bytes > 0 && via != Via::Fec) {
             self.lag.add(at, captured);
         }
         match &mut self.media {
@@ -303,7 +308,7 @@ mod tests {
     }
 
     fn slot(now: Instant) -> (Receive, Listening) {
-        let slot = Slot { mid: Mid::new("2").unwrap(), kind: MediaKind::Audio, ssrc: Ssrc(7), rtx: None };
+        let slot = Slot { mid: Mid::new("2").unwrap(), kind: MediaKind::Audio, ssrc: Ssrc(7), rtx: None, fec: None };
         let listening = Listening { codecs: sdp::native_codecs(), ..Listening::default() };
         (Receive::new(slot, now, &listening), listening)
     }

@@ -11,14 +11,14 @@
 
 use crate::SendError;
 use crate::publish::{Frame, Track};
-use crate::stream::{Leaves, Stored, Stream, Unprotected};
+use crate::stream::{Leaves, Stored, Unprotected};
 use bwe::pacing::{Budget, ProbeBudget};
 use bwe::{Controller, Kind, ProbeId, Sent};
 use packet::ext::{AudioLevel, ExtensionMap};
-use packet::fec::ahead::{Ahead, COPY_AFTER};
+use packet::fec::ahead::{Ahead, COPY_AFTER, Shield};
 use packet::media::MediaKind;
 use packet::rtcp::{Nack, ReceptionReport, TransportFeedback};
-use packet::{Bitrate, Mid, NtpTime, SeqNo, Ssrc};
+use packet::{Bitrate, Mid, NtpTime, PayloadType, SeqNo, Ssrc};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,9 @@ pub(crate) struct Sender {
     pictures: Rate,
     /// When it was last known what the path carries, since it was full: what it loses may then follow the rate.
     full: Option<Instant>,
-    /// Copies of what nobody has missed yet: when the next one may leave, and how many in all.
+    /// Payload type of FlexFEC, if the other end takes it.
+    pub flexfec: Option<PayloadType>,
+    /// Copies of what nobody has missed yet, or repair packets: when the next one may leave, and how many in all.
     ahead: VecDeque<(Instant, Waiting, usize)>,
     probe: Option<ProbeBudget>,
 }
@@ -68,6 +70,9 @@ const WIRE_OVERHEAD: usize = 20 + 8 + 16;
 const VIDEO_SHARE: f64 = 0.93;
 /// Opus at 32 kb/s in packets of 20 ms, with all headers.
 const AUDIO_RATE: Bitrate = Bitrate::kbps(62);
+
+/// A burst of repair packets may be paced, but not into the next picture's.
+const REPAIRS_WITHIN: Duration = Duration::from_millis(40);
 
 /// After a path was full nothing goes ahead on it for so long.
 const FULL_FOR: Duration = Duration::from_secs(20);
@@ -113,6 +118,7 @@ impl Sender {
             repeated: Rate { bits: 0.0, at: now },
             pictures: Rate { bits: 0.0, at: now },
             full: None,
+            flexfec: None,
             ahead: VecDeque::new(),
             probe: None,
         }
@@ -293,7 +299,8 @@ impl Sender {
 
     /// There was no room for them when their time came.
     fn leave_out_stale_copies(&mut self, now: Instant) {
-        while self.ahead.pop_front_if(|(at, ..)| *at + COPY_AFTER < now).is_some() {}
+        let within = if self.flexfec.is_some() { REPAIRS_WITHIN } else { COPY_AFTER };
+        while self.ahead.pop_front_if(|(at, ..)| *at + within < now).is_some() {}
     }
 
     fn next_copy(&mut self, now: Instant) -> Option<Waiting> {
@@ -306,11 +313,36 @@ impl Sender {
         Some(copy)
     }
 
-    /// What goes ahead of loss of a stream, if anything does. Not where loss may follow the rate, nor for whose encoder follows nothing.
-    fn ahead_of(&self, now: Instant, stream: &Stream) -> Option<Ahead> {
-        self.wanted?;
+    /// Something may go ahead of loss. Not where that may follow the rate, nor for whose encoder follows nothing.
+    fn may_go_ahead(&self, now: Instant) -> bool {
         let full = self.full.is_some_and(|at| now.saturating_duration_since(at) < FULL_FOR);
-        Ahead::new(stream.lost().into(), self.controller.estimate().rtt).filter(|_| !full)
+        self.wanted.is_some() && !full
+    }
+
+    /// A packet of a picture leaves: what goes ahead of its loss waits from now on.
+    fn go_ahead(&mut self, now: Instant, waiting: &Waiting, map: &ExtensionMap) {
+        self.leave_out_stale_copies(now);
+        let may = self.may_go_ahead(now);
+        let rtt = self.controller.estimate().rtt;
+        let (media, rate) = (self.pictures.bits as u64, self.controller.rate().0);
+        let track = &mut self.tracks[waiting.track];
+        let stream = &mut track.streams[waiting.stream];
+        let lost = stream.lost().into();
+        let Some(pt) = self.flexfec else {
+            let ahead = Ahead::new(lost, rtt).filter(|_| may);
+            let copies = ahead.map_or(0, |ahead| ahead.copies(media, rate));
+            if copies > 0 {
+                let copy = Waiting { kind: Kind::Fec, ..waiting.clone() };
+                self.ahead.push_back((now + COPY_AFTER, copy, copies));
+            }
+            return;
+        };
+        let Some(shield) = Shield::new(lost, rtt).filter(|_| may) else { return stream.leave_unprotected() };
+        let overhead = |window| shield.overhead(window, media, rate);
+        for stored in stream.protect(now, (track.mid, &track.codec, pt), &waiting.stored, map, overhead) {
+            let repair = Waiting { kind: Kind::Fec, stored, ..*waiting };
+            self.ahead.push_back((now, repair, 1));
+        }
     }
 
     /// A repetition of the newest video packet of the highest layer: fills a probe, and may even repair something.
@@ -336,23 +368,14 @@ impl Sender {
         probe: Option<ProbeId>,
     ) -> Option<Unprotected> {
         if waiting.kind == Kind::Media {
-            let ahead = self.ahead_of(now, &self.tracks[waiting.track].streams[waiting.stream]);
-            let copies =
-                ahead.map_or(0, |ahead| ahead.copies(self.pictures.bits as u64, self.controller.rate().0));
-            if copies > 0 {
-                self.leave_out_stale_copies(now);
-                self.ahead.push_back((
-                    now + COPY_AFTER,
-                    Waiting { kind: Kind::Fec, ..waiting.clone() },
-                    copies,
-                ));
-            }
+            self.go_ahead(now, &waiting, leaves.map);
         }
         let Waiting { track: index, stream, kind, stored } = waiting;
         let track = &mut self.tracks[index];
         let (mid, codec) = (track.mid, &track.codec);
         let source = &mut track.streams[stream];
         let packet = match kind {
+            Kind::Fec if self.flexfec == Some(stored.pt) => source.repair(mid, &stored, leaves).ok()?,
             Kind::Rtx | Kind::Padding | Kind::Fec => {
                 source.rtx_ssrc.and(codec.rtx)?;
                 let again = kind == Kind::Rtx && track.kind == MediaKind::Video;

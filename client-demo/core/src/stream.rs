@@ -4,6 +4,7 @@
 use crate::config::Counters;
 use crate::random::Random;
 use packet::ext::{AbsSendTime, AudioLevel, ExtensionMap, TransportSequence, Values};
+use packet::fec::window::Window;
 use packet::media::CodecConfig;
 use packet::rtcp::SenderReport;
 use packet::rtp::{NoRoom, Outgoing};
@@ -28,6 +29,10 @@ pub(crate) struct Stream {
     /// Number of the newest frame of temporal layer zero.
     pub base_picture: u8,
     history: VecDeque<Stored>,
+    /// What repair packets are made of, and their own source.
+    window: Window,
+    fec_ssrc: Ssrc,
+    next_fec_seq: SeqNo,
     /// RTP time of the last frame and when it left.
     last: Option<(RtpTime, Instant)>,
     packets: u32,
@@ -72,7 +77,8 @@ impl Stream {
     ) -> Self {
         // In the lower half, so that no rollover happens among the first packets (RFC 3711 section 3.3.1).
         let mut seq = || SeqNo(random.next() as u16 & 0x7fff);
-        let (first, first_rtx) = (seq(), seq());
+        let (first, first_rtx, next_fec_seq) = (seq(), seq(), seq());
+        let fec_ssrc = Ssrc(random.next() as u32);
         let (picture, base) = (random.next() as u16 & 0x7fff, random.next() as u8);
         let (next_seq, next_rtx_seq, next_picture, base_picture) = match counters {
             Counters::Random => (first, first_rtx, picture, base),
@@ -89,6 +95,9 @@ impl Stream {
             next_picture,
             base_picture,
             history: VecDeque::new(),
+            window: Window::default(),
+            fec_ssrc,
+            next_fec_seq,
             last: None,
             packets: 0,
             octets: 0,
@@ -165,6 +174,63 @@ impl Stream {
         let seq = self.next_rtx_seq;
         self.next_rtx_seq = seq.plus(1);
         self.write(mid, codec, stored, Some(seq), leaves)
+    }
+
+    /// Nothing is protected for now.
+    pub fn leave_unprotected(&mut self) {
+        self.window.forget();
+    }
+
+    /// A picture's packet that leaves now becomes part of what repair packets are made of. How many of those there are for each packet
+    /// `overhead` says, given how many packets they are made of; they are due where the picture ends.
+    pub fn protect(
+        &mut self,
+        now: Instant,
+        (mid, codec, pt): (Mid, &CodecConfig, PayloadType),
+        stored: &Stored,
+        map: &ExtensionMap,
+        overhead: impl FnOnce(usize) -> f64,
+    ) -> Vec<Stored> {
+        let leaves = Leaves { at: now, ntp: NtpTime(0), transport_sequence: 0, map };
+        let mut window = std::mem::take(&mut self.window);
+        window.push(now, |out| {
+            if let Ok(Unprotected { buffer, len }) = self.write(mid, codec, stored, None, leaves) {
+                out.extend_from_slice(&buffer[..len]);
+            }
+        });
+        let mut repairs = Vec::new();
+        if stored.marker || window.is_due() {
+            window.protect(overhead(window.len()), |payload| {
+                let (seq, timestamp) = (self.next_fec_seq, stored.timestamp);
+                self.next_fec_seq = seq.plus(1);
+                repairs.push(Stored { seq, pt, marker: false, timestamp, audio_level: None, payload });
+            });
+        }
+        self.window = window;
+        repairs
+    }
+
+    /// A repair packet of FlexFEC.
+    pub fn repair(&self, mid: Mid, stored: &Stored, leaves: Leaves<'_>) -> Result<Unprotected, NoRoom> {
+        let outgoing = Outgoing {
+            pt: stored.pt,
+            seq: stored.seq,
+            timestamp: stored.timestamp,
+            ssrc: self.fec_ssrc,
+            csrc: Some(self.ssrc),
+            extensions: Values {
+                mid: Some(mid),
+                repaired_rid: self.rid,
+                abs_send_time: Some(AbsSendTime::from_ntp(leaves.ntp)),
+                transport_sequence: Some(TransportSequence(leaves.transport_sequence)),
+                ..Values::default()
+            },
+            payload: &stored.payload,
+            ..Outgoing::default()
+        };
+        let mut buffer = vec![0; BUFFER.max(stored.payload.len() + 200)];
+        let len = outgoing.write(leaves.map, &mut buffer)?.len;
+        Ok(Unprotected { buffer, len })
     }
 
     fn write(

@@ -3,7 +3,7 @@
 use super::assembly::{Outcome, Received};
 use super::buffer::{Via, VideoBuffer};
 use super::config::Payload;
-use super::fec::Format;
+use super::fec::{FecDecoder, Format};
 use super::part::Part;
 use super::stats::{Discarded, DropReason};
 use super::unwrap::Unwrap;
@@ -41,12 +41,7 @@ impl VideoBuffer {
                 self.red(now, seq, rtp, &header, via)
             }
             Payload::Flexfec => {
-                let fec = self.fec.as_mut().ok_or(DropReason::BadPayload)?;
-                if !fec.repair(Format::Flexfec, payload) {
-                    return Err(DropReason::BadPayload);
-                }
-                self.stats.fec_packets += 1;
-                Ok(())
+                if self.keep_repair(Format::Flexfec, payload) { Ok(()) } else { Err(DropReason::BadPayload) }
             }
             Payload::Ulpfec | Payload::Codec(_) => Err(DropReason::BadPayload),
         }
@@ -98,12 +93,25 @@ impl VideoBuffer {
         Ok(seq)
     }
 
+    /// What was received is kept from the first repair packet on, and while there are some.
     fn keep_for_fec(&mut self, seq: i64, rtp: &[u8], via: Via) {
         if let Some(fec) = &mut self.fec
             && via != Via::Rtx
         {
             fec.media(seq, rtp);
         }
+        self.fec.take_if(|fec| fec.is_idle());
+    }
+
+    /// False if it is no repair payload of this format.
+    fn keep_repair(&mut self, format: Format, payload: &[u8]) -> bool {
+        let fits = format.fits(payload);
+        if fits {
+            let extensions = self.config.extensions;
+            self.fec.get_or_insert_with(|| FecDecoder::new(extensions)).repair(format, payload);
+            self.stats.fec_packets += 1;
+        }
+        fits
     }
 
     /// Media or ULPFEC inside RED: one block, since video is never repeated in it.
@@ -119,9 +127,7 @@ impl VideoBuffer {
         let block = block.filter(|block| block.offset == 0).ok_or(DropReason::BadPayload)?;
         match self.config.payload(block.pt) {
             Some(Payload::Ulpfec) => {
-                let fec = self.fec.as_mut().ok_or(DropReason::BadPayload)?;
-                let good = fec.repair(Format::Ulpfec, block.payload);
-                self.stats.fec_packets += u64::from(good);
+                let good = self.keep_repair(Format::Ulpfec, block.payload);
                 self.filler(now, seq)?;
                 if good { Ok(()) } else { Err(DropReason::BadPayload) }
             }
@@ -219,13 +225,21 @@ impl VideoBuffer {
     /// Every packet that repair packets bring back.
     pub(super) fn recover(&mut self, now: Instant) {
         let (Some(ssrc), Some(newest)) = (self.source, self.seqs.newest()) else { return };
-        while let Some(rtp) = self.fec.as_mut().and_then(|fec| fec.recover(ssrc, newest)) {
-            let of_stream = RtpHeader::parse(&rtp)
-                .is_ok_and(|header| matches!(self.config.payload(header.pt), Some(Payload::Codec(_))));
-            let taken =
-                if of_stream { self.take_packet(now, &rtp, Via::Fec) } else { Err(DropReason::BadRecovery) };
-            if let Err(reason) = taken {
-                self.stats.dropped[reason as usize] += 1;
+        loop {
+            let recovered = self.fec.as_mut().map(|fec| fec.recover(ssrc, newest)).unwrap_or_default();
+            if recovered.is_empty() {
+                return;
+            }
+            for rtp in recovered {
+                let of_stream = RtpHeader::parse(&rtp)
+                    .is_ok_and(|header| matches!(self.config.payload(header.pt), Some(Payload::Codec(_))));
+                let taken = match of_stream {
+                    true => self.take_packet(now, &rtp, Via::Fec),
+                    false => Err(DropReason::BadRecovery),
+                };
+                if let Err(reason) = taken {
+                    self.stats.dropped[reason as usize] += 1;
+                }
             }
         }
     }

@@ -33,7 +33,7 @@ pub enum Via {
     Media,
     /// Restored from a retransmission (RFC 4588).
     Rtx,
-    /// Recovered from FEC elsewhere.
+    /// Recovered from FEC elsewhere, or a repair packet.
     Fec,
 }
 
@@ -111,7 +111,7 @@ impl VideoBuffer {
             given_up: None,
             nack: NackList::default(),
             overdue: Overdue::default(),
-            fec: config.uses_fec().then(|| FecDecoder::new(config.extensions)),
+            fec: None,
             timing: Timing::new(config.one_way, config.budget, config.render),
             requests: Requests::default(),
             rhythm: Rhythm::default(),

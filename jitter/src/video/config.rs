@@ -57,8 +57,4 @@ impl Config {
     pub(crate) fn payload(&self, pt: PayloadType) -> Option<Payload> {
         self.payloads.iter().find(|(known, _)| *known == pt).map(|(_, payload)| *payload)
     }
-
-    pub(crate) fn uses_fec(&self) -> bool {
-        self.payloads.iter().any(|(_, p)| matches!(p, Payload::Ulpfec | Payload::Flexfec))
-    }
 }

@@ -32,7 +32,7 @@ use crate::allocation::DecisionLog;
 use crate::payloads::Payloads;
 use packet::ext::{Extension, ExtensionMap};
 use packet::media::{Codec, PeerMedia};
-use packet::{Bitrate, Mid, Ssrc, prefetch};
+use packet::{Bitrate, Mid, PayloadType, Ssrc, prefetch};
 use std::mem::offset_of;
 use std::time::{Duration, Instant};
 
@@ -70,6 +70,11 @@ impl Session {
     pub fn fec(&self, codec: Codec) -> Option<RedTypes> {
         let suits = matches!(codec, Codec::Vp8 | Codec::Vp9);
         self.fec_types().filter(|_| suits && self.fec_overhead > 0.0)
+    }
+
+    /// Payload type of FlexFEC, for a subscriber that takes it.
+    pub fn flexfec(&self) -> Option<PayloadType> {
+        self.payloads.first(Codec::Flexfec).map(|config| config.pt)
     }
 
     /// `None`: this subscriber takes no ULPFEC.
@@ -140,6 +145,7 @@ impl Downlink {
     pub fn update(&mut self, media: &PeerMedia, random: &mut crate::random::Random) {
         self.session.payloads = Payloads::new(media.codecs.clone());
         self.session.extensions = media.extensions;
+        self.queue.repair.takes_flexfec = self.session.flexfec().is_some();
         self.bandwidth.measurable = media.extensions.id(Extension::TransportSequence).is_some();
         let unknown = media.slots.iter().filter(|described| self.slot(described.mid).is_none()).count();
         self.slots.reserve_exact(unknown.min(SLOTS_MAX - self.slots.len()));

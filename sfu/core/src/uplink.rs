@@ -111,7 +111,7 @@ pub(crate) struct Received {
 
 impl Uplink {
     /// Of one packet.
-    pub const RESTORED_MAX: usize = 8;
+    pub const RESTORED_MAX: usize = 16;
 
     pub fn new(
         media: &PeerMedia,
@@ -249,14 +249,14 @@ impl Uplink {
     }
 
     /// Takes one decrypted RTP packet: statistics, feedback, retransmissions unwrapped, and into the layer's cache.
-    /// `at_us`: arrival for transport-wide feedback. The second value: start the feedback timer.
+    /// `None`: a repair packet, which is nothing by itself. The second value: start the feedback timer.
     pub fn receive(
         &mut self,
         now: Instant,
         nanos: crate::clock::Nanos,
         packet: &mut [u8],
         epochs: &mut u32,
-    ) -> (Result<Received, DropReason>, bool) {
+    ) -> (Result<Option<Received>, DropReason>, bool) {
         let Ok(header) = RtpHeader::parse(packet) else { return (Err(DropReason::MalformedRtp), false) };
         self.packets += 1;
         self.bytes += packet.len() as u64;
@@ -272,6 +272,7 @@ impl Uplink {
                 {
                     shaper::Part::Other
                 }
+                Some(Meaning::Media(Codec::Flexfec)) => shaper::Part::Other,
                 Some(Meaning::Media(_)) => shaper::Part::Video { open: !header.marker },
                 _ => shaper::Part::Other,
             };
@@ -288,6 +289,9 @@ impl Uplink {
         let Some(meaning) = meaning else {
             return (Err(DropReason::UnknownPayloadType), feedback);
         };
+        if meaning == Meaning::Media(Codec::Flexfec) {
+            return (self.on_flexfec(now, nanos, &header, packet, epochs).map(|()| None), feedback);
+        }
         let place = match self.place(header.ssrc) {
             Some(place) => Ok(place),
             None => self.explain(&header, &values, meaning, epochs),
@@ -297,9 +301,11 @@ impl Uplink {
             Meaning::Media(Codec::VideoRed) => {
                 self.on_video_red(now, nanos, place, (header, packet), Via::Itself, epochs)
             }
-            Meaning::Media(Codec::Ulpfec) => Err(DropReason::MalformedFec),
+            Meaning::Media(Codec::Ulpfec | Codec::Flexfec) => Err(DropReason::MalformedFec),
             Meaning::Media(codec) => {
-                self.on_media(now, nanos, place, header, packet, codec, Via::Itself, epochs)
+                let received = self.on_media(now, nanos, place, header, packet, codec, Via::Itself, epochs);
+                self.recover_shielded(now, nanos, place, epochs);
+                received
             }
             Meaning::Rtx(pt, codec) => {
                 let ssrc = self.layer(place).ssrc.ok_or(DropReason::MalformedRtx)?;
@@ -313,12 +319,12 @@ impl Uplink {
                     Codec::VideoRed => {
                         self.on_video_red(now, nanos, place, (header, original), Via::Rtx, epochs)
                     }
-                    Codec::Red | Codec::Ulpfec => Err(DropReason::MalformedRtx),
+                    Codec::Red | Codec::Ulpfec | Codec::Flexfec => Err(DropReason::MalformedRtx),
                     _ => self.on_media(now, nanos, place, header, original, codec, Via::Rtx, epochs),
                 }
             }
         });
-        (received, feedback)
+        (received.map(Some), feedback)
     }
 
     /// Takes one packet that another worker has received, unwrapped and kept.

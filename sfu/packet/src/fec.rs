@@ -11,6 +11,7 @@ pub mod ahead;
 pub mod flexfec;
 pub mod red;
 pub mod ulpfec;
+pub mod window;
 
 use crate::ext::{Extension, ExtensionMap};
 use crate::rtp::{FIXED_HEADER_LEN, RtpHeader};
@@ -77,6 +78,15 @@ impl Parity {
         self.length ^= body.len() as u16;
         xor(&mut self.body, body);
         Ok(())
+    }
+
+    /// The exclusive or of what two repair packets protect.
+    fn merge(&mut self, other: &Self) {
+        xor(&mut self.first, &other.first);
+        xor(&mut self.timestamp, &other.timestamp);
+        self.length ^= other.length;
+        self.body.resize(self.body.len().max(other.body.len()), 0);
+        xor(&mut self.body, &other.body);
     }
 
     /// What is left once every other packet was added: the missing one, with its number and source put back.

@@ -19,6 +19,8 @@ pub enum Codec {
     VideoRed,
     /// RFC 5109, inside [`Codec::VideoRed`].
     Ulpfec,
+    /// RFC 8627, on a source of its own.
+    Flexfec,
     Vp8,
     Vp9,
     H264,
@@ -34,7 +36,7 @@ impl Codec {
     }
     /// Pictures or sound themselves, and not a wrapping or protection of them.
     pub fn is_media(self) -> bool {
-        !matches!(self, Self::Red | Self::VideoRed | Self::Ulpfec)
+        !matches!(self, Self::Red | Self::VideoRed | Self::Ulpfec | Self::Flexfec)
     }
     /// RTP clock in Hz.
     pub fn clock_rate(self) -> u32 {
@@ -77,6 +79,8 @@ pub struct Slot {
     pub kind: MediaKind,
     pub ssrc: Ssrc,
     pub rtx: Option<Ssrc>,
+    /// What repair packets (FlexFEC) are sent with.
+    pub fec: Option<Ssrc>,
 }
 
 /// Everything negotiated with one peer, seen from the server: `tracks` come in, `slots` go out. The native client

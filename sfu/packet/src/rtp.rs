@@ -26,3 +26,5 @@ pub use patch::{PADDING_MAX, add_padding, set_marker, set_payload_type, set_seq,
 
 /// Header without CSRCs and extensions, in bytes (RFC 3550 section 5.1).
 pub const FIXED_HEADER_LEN: usize = 12;
+/// Of each contributing source.
+pub const CSRC_LEN: usize = 4;

@@ -94,7 +94,7 @@ pub fn answer(offer: &Offer, params: &AnswerParams<'_>) -> Result<(String, PeerM
     let old_slots = params.previous.map_or(&[][..], |p| &p.slots);
     for old in old_slots {
         ssrcs.take(old.ssrc);
-        old.rtx.into_iter().for_each(|rtx| ssrcs.take(rtx));
+        old.rtx.into_iter().chain(old.fec).for_each(|ssrc| ssrcs.take(ssrc));
     }
 
     let Terms { codecs, extensions, sctp_port } = terms;
@@ -157,18 +157,20 @@ pub fn answer(offer: &Offer, params: &AnswerParams<'_>) -> Result<(String, PeerM
             Direction::RecvOnly => {
                 let old = old_slots.iter().find(|s| s.mid == line.mid && s.kind == line.kind);
                 let has_rtx = line.codecs.iter().any(|c| c.config.rtx.is_some());
+                let has_fec = line.codecs.iter().any(|c| c.config.codec == Codec::Flexfec);
                 let slot = Slot {
                     mid: line.mid,
                     kind: line.kind,
                     ssrc: old.map_or_else(|| ssrcs.pick(), |s| s.ssrc),
                     rtx: has_rtx.then(|| old.and_then(|s| s.rtx).unwrap_or_else(|| ssrcs.pick())),
+                    fec: has_fec.then(|| old.and_then(|s| s.fec).unwrap_or_else(|| ssrcs.pick())),
                 };
                 line!(w, "a=sendonly");
                 // A pair is named after its audio line, so the name outlives every new offer.
                 let pair = params.pairs.iter().find(|(_, video)| *video == line.mid);
                 line!(w, "a=msid:slot-{} {}", pair.map_or(line.mid, |p| p.0), line.mid);
                 w.codecs(&line.codecs);
-                w.ssrcs(slot.ssrc, slot.rtx, CNAME);
+                w.ssrcs(slot.ssrc, (slot.rtx, slot.fec), CNAME);
                 media.slots.push(slot);
             }
         }
@@ -196,12 +198,12 @@ struct Accepted<'a> {
 impl Accepted<'_> {
     fn track(&self) -> SendTrack {
         let partner = |ssrc| self.media.fid.iter().find(|f| f.0 == ssrc).map(|f| f.1);
-        let is_rtx = |ssrc| self.media.fid.iter().any(|f| f.1 == ssrc);
+        let is_repair = |ssrc| self.media.fid.iter().chain(&self.media.fec).any(|pair| pair.1 == ssrc);
         let ssrcs: Vec<(Ssrc, Option<Ssrc>)> = self
             .media
             .ssrcs
             .iter()
-            .filter(|&&ssrc| !is_rtx(ssrc))
+            .filter(|&&ssrc| !is_repair(ssrc))
             .map(|&ssrc| (ssrc, partner(ssrc)))
             .collect();
         SendTrack { mid: self.mid, kind: self.kind, rids: self.rids.clone(), ssrcs }

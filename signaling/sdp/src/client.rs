@@ -1,7 +1,7 @@
 //! The native client's side: an offer from plain values, and what the answer made of it.
 
 use crate::Error;
-use crate::codecs::{Agreed, agree};
+use crate::codecs::{Agreed, REPAIR_WINDOW, agree};
 use crate::parse::{Direction, Feedback, Media, Session};
 use crate::write::{Writer, line};
 use packet::ext::{Extension, ExtensionMap};
@@ -30,14 +30,14 @@ pub struct OfferParams<'a> {
     pub session_version: u64,
 }
 
-/// Opus and VP8 with retransmission, which is what the native client publishes and understands.
+/// Opus and VP8 with retransmission, and FlexFEC, which is what the native client publishes and understands.
 pub fn native_codecs() -> Vec<CodecConfig> {
     let config = |codec, pt, rtx: Option<u8>, fmtp: &str| CodecConfig {
         codec,
         pt: PayloadType(pt),
         rtx: rtx.map(PayloadType),
         fmtp: fmtp.to_owned(),
-        nack: true,
+        nack: codec != Codec::Flexfec,
         pli: codec == Codec::Vp8,
         transport_cc: true,
     };
@@ -45,6 +45,7 @@ pub fn native_codecs() -> Vec<CodecConfig> {
         config(Codec::Opus, 111, Some(112), "minptime=10;useinbandfec=1"),
         config(Codec::Red, 63, None, "111/111"),
         config(Codec::Vp8, 96, Some(97), ""),
+        config(Codec::Flexfec, 98, None, REPAIR_WINDOW),
     ]
 }
 
@@ -80,7 +81,7 @@ pub fn make_offer(params: &OfferParams<'_>) -> String {
         w.codecs(&offered(params.codecs, track.kind));
         if track.rids.is_empty() {
             for &(ssrc, rtx) in &track.ssrcs {
-                w.ssrcs(ssrc, rtx, params.cname);
+                w.ssrcs(ssrc, (rtx, None), params.cname);
             }
         } else {
             let names: Vec<&str> = track.rids.iter().map(|r| r.as_str()).collect();
@@ -214,10 +215,11 @@ fn accept_line(params: &OfferParams<'_>, line: &Media, media: &mut PeerMedia) {
         }
         media.tracks.push(track);
     } else if they_send {
-        let is_rtx = |ssrc: &Ssrc| line.fid.iter().any(|f| f.1 == *ssrc);
-        if let Some(&ssrc) = line.ssrcs.iter().find(|ssrc| !is_rtx(ssrc)) {
-            let rtx = line.fid.iter().find(|f| f.0 == ssrc).map(|f| f.1);
-            media.slots.push(Slot { mid, kind, ssrc, rtx });
+        let is_repair = |ssrc: &Ssrc| line.fid.iter().chain(&line.fec).any(|pair| pair.1 == *ssrc);
+        if let Some(&ssrc) = line.ssrcs.iter().find(|ssrc| !is_repair(ssrc)) {
+            let partner = |pairs: &[(Ssrc, Ssrc)]| pairs.iter().find(|pair| pair.0 == ssrc).map(|pair| pair.1);
+            let (rtx, fec) = (partner(&line.fid), partner(&line.fec));
+            media.slots.push(Slot { mid, kind, ssrc, rtx, fec });
         }
     }
 }

@@ -64,6 +64,10 @@ pub(crate) fn agree(media: &Media, with_red: bool) -> Vec<Agreed> {
     agreed
 }
 
+/// From the first packet that a repair packet is made of to the repair packet: longer than ours reach back.
+pub(crate) const REPAIR_WINDOW: &str = "repair-window=200000";
+
+/// Without what comes in RED.
 pub(crate) fn without_fec(agreed: &mut Vec<Agreed>) {
     agreed.retain(|a| !matches!(a.config.codec, Codec::VideoRed | Codec::Ulpfec));
 }
@@ -109,6 +113,8 @@ fn recognise(format: &Format) -> Option<(Codec, String)> {
         ("red", 48_000) => (Codec::Red, String::new()),
         ("red", 90_000) => (Codec::VideoRed, String::new()),
         ("ulpfec", 90_000) => (Codec::Ulpfec, String::new()),
+        // RFC 8627 section 5.1.1: in microseconds, and required.
+        ("flexfec", 90_000) if number("repair-window", 0)? > 0 => (Codec::Flexfec, REPAIR_WINDOW.to_owned()),
         ("vp8", 90_000) => (Codec::Vp8, String::new()),
         // Profile 0 is 8 bit 4:2:0 (RFC 9628 section 7.1); absent means 0.
         ("vp9", 90_000) if number("profile-id", 0)? == 0 => (Codec::Vp9, "profile-id=0".to_owned()),

@@ -106,6 +106,8 @@ pub(crate) struct Media {
     pub ssrcs: Vec<Ssrc>,
     /// (media, retransmission) (RFC 4588 section 8.8, `ssrc-group:FID`).
     pub fid: Vec<(Ssrc, Ssrc)>,
+    /// (media, repair packets) (RFC 5956 section 4.3, `ssrc-group:FEC-FR`).
+    pub fec: Vec<(Ssrc, Ssrc)>,
     /// Of data channels (RFC 8841 sections 5 and 6); the largest message that the writer takes, 0: of any size.
     pub sctp_port: Option<u16>,
     pub max_message_size: Option<u64>,
@@ -192,6 +194,7 @@ impl Media {
             simulcast_recv: Vec::new(),
             ssrcs: Vec::new(),
             fid: Vec::new(),
+            fec: Vec::new(),
             sctp_port: None,
             max_message_size: None,
             attributes: 0,
@@ -293,14 +296,17 @@ impl Media {
             }
             "ssrc-group" => {
                 let mut words = value.split(' ');
-                if words.next() == Some("FID") {
-                    let mut next = || words.next().and_then(ssrc).ok_or("a=ssrc-group");
-                    let pair = (next()?, next()?);
-                    if self.fid.len() == limit::SSRCS {
-                        return Err("a=ssrc-group: too many");
-                    }
-                    self.fid.push(pair);
+                let pairs = match words.next() {
+                    Some("FID") => &mut self.fid,
+                    Some("FEC-FR") => &mut self.fec,
+                    _ => return Ok(()),
+                };
+                let mut next = || words.next().and_then(ssrc).ok_or("a=ssrc-group");
+                let pair = (next()?, next()?);
+                if pairs.len() == limit::SSRCS {
+                    return Err("a=ssrc-group: too many");
                 }
+                pairs.push(pair);
             }
             _ => {
                 if let Some(direction) = direction(name) {

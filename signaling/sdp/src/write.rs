@@ -110,6 +110,7 @@ impl Writer {
                 Codec::Red => "red/48000/2",
                 Codec::VideoRed => "red/90000",
                 Codec::Ulpfec => "ulpfec/90000",
+                Codec::Flexfec => "flexfec/90000",
                 Codec::Vp8 => "VP8/90000",
                 Codec::Vp9 => "VP9/90000",
                 Codec::H264 => "H264/90000",
@@ -136,13 +137,16 @@ impl Writer {
         }
     }
 
-    pub fn ssrcs(&mut self, ssrc: Ssrc, rtx: Option<Ssrc>, cname: &str) {
+    pub fn ssrcs(&mut self, ssrc: Ssrc, (rtx, fec): (Option<Ssrc>, Option<Ssrc>), cname: &str) {
         if let Some(rtx) = rtx {
             line!(self, "a=ssrc-group:FID {} {}", ssrc.0, rtx.0);
         }
-        line!(self, "a=ssrc:{} cname:{cname}", ssrc.0);
-        if let Some(rtx) = rtx {
-            line!(self, "a=ssrc:{} cname:{cname}", rtx.0);
+        if let Some(fec) = fec {
+            // RFC 5956 section 4.3.
+            line!(self, "a=ssrc-group:FEC-FR {} {}", ssrc.0, fec.0);
+        }
+        for ssrc in [Some(ssrc), rtx, fec].into_iter().flatten() {
+            line!(self, "a=ssrc:{} cname:{cname}", ssrc.0);
         }
     }
 }

@@ -32,6 +32,30 @@ fn both_ends_agree_on_tracks_slots_codecs_and_transport() {
 }
 
 #[test]
+fn repair_packets_of_a_slot_have_a_source_of_their_own_that_outlives_a_new_offer() {
+    let (tracks, pairs) = (tracks(), pairs());
+    let offered = offer_params(&tracks, &pairs);
+    let text = make_offer(&offered);
+    assert!(text.contains("a=rtpmap:98 flexfec/90000\r\na=rtcp-fb:98 transport-cc\r\na=fmtp:98 repair-window=200000\r\n"));
+    let offer = Offer::parse(&text).unwrap();
+    let (text, server, _) = answer(&offer, &answer_params()).unwrap();
+    let of = |kind| server.slots.iter().filter(move |slot| slot.kind == kind);
+    assert!(of(MediaKind::Audio).all(|slot| slot.fec.is_none()));
+    for slot in of(MediaKind::Video) {
+        let (ssrc, fec) = (slot.ssrc.0, slot.fec.unwrap().0);
+        assert!(text.contains(&format!("a=ssrc-group:FEC-FR {ssrc} {fec}\r\n")));
+        assert!(text.contains(&format!("a=ssrc:{fec} cname:")));
+    }
+    let again = AnswerParams { previous: Some(&server), ssrc_seed: 2, ..answer_params() };
+    assert_eq!(answer(&offer, &again).unwrap().1.slots, server.slots);
+    // RFC 8627 section 5.1.1: without a window it is none.
+    let other = make_offer(&offered).replace("repair-window=200000", "repair-window=0");
+    let (text, server, _) = answer(&Offer::parse(&other).unwrap(), &answer_params()).unwrap();
+    assert!(!text.contains("flexfec") && !text.contains("FEC-FR"));
+    assert!(server.slots.iter().all(|slot| slot.fec.is_none()));
+}
+
+#[test]
 fn layers_survive_the_exchange() {
     let mut tracks = tracks();
     tracks[1].rids = ["l", "h"].map(|r| Rid::new(r).unwrap()).into();

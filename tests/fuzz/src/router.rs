@@ -49,7 +49,7 @@ fn media(index: usize) -> PeerMedia {
     let rids = if index == 0 { vec![] } else { ["lo", "hi"].map(|r| Rid::new(r).expect("a token")).to_vec() };
     let track = |name, kind, rids| SendTrack { mid: mid(name), kind, rids, ssrcs: vec![] };
     let slot =
-        |name, kind, n, rtx: Option<u32>| Slot { mid: mid(name), kind, ssrc: ssrc(n), rtx: rtx.map(ssrc) };
+        |name, kind, n, rtx: Option<u32>| Slot { mid: mid(name), kind, ssrc: ssrc(n), rtx: rtx.map(ssrc), fec: rtx.map(|n| ssrc(n + 1)) };
     PeerMedia {
         codecs: vec![
             codec(Codec::Opus, 111, None),
@@ -60,6 +60,7 @@ fn media(index: usize) -> PeerMedia {
             codec(Codec::Av1, 45, Some(46)),
             codec(Codec::VideoRed, 115, Some(116)),
             codec(Codec::Ulpfec, 117, None),
+            codec(Codec::Flexfec, 118, None),
         ],
         extensions: extensions(),
         tracks: vec![track("0", MediaKind::Audio, vec![]), track("1", MediaKind::Video, rids)],
@@ -239,7 +240,7 @@ impl Room {
     }
 }
 
-/// Pictures in RED, one of them missing, and a repair packet for them, as hostile as the bytes say.
+/// Pictures, in RED or protected by FlexFEC, one of them missing, and a repair packet for them, as hostile as the bytes say.
 fn shielded(room: &mut Room, index: usize, body: &[u8]) {
     let (&[seq, lost, kind, lie], noise) = body.split_first_chunk::<4>().unwrap_or((&[0; 4], body));
     let number = |n: u16| SeqNo(65_500u16.wrapping_add(u16::from(seq) * 8).wrapping_add(n));
@@ -272,12 +273,17 @@ fn shielded(room: &mut Room, index: usize, body: &[u8]) {
         inner[1] = inner[1] & 0x80 | 96;
         plain.push(inner);
         if n != u16::from(lost % 4) {
-            room.send(index, &packet);
+            room.send(index, if kind & 4 == 4 { &plain[usize::from(n)] } else { &packet });
         }
     }
-    let mut repair = vec![117];
     let group: Vec<&[u8]> = plain.iter().map(Vec::as_slice).collect();
-    packet::fec::ulpfec::encode(&group, &mut repair).expect("three packets of one source");
+    let mut repair = Vec::new();
+    if kind & 4 == 4 {
+        packet::fec::flexfec::encode(&group, &mut repair).expect("three packets of one source");
+    } else {
+        repair.push(117);
+        packet::fec::ulpfec::encode(&group, &mut repair).expect("three packets of one source");
+    }
     if kind & 1 == 1 {
         let at = usize::from(lie) % repair.len();
         repair[at] ^= kind;
@@ -285,7 +291,17 @@ fn shielded(room: &mut Room, index: usize, body: &[u8]) {
     if kind & 2 == 2 {
         repair.truncate(usize::from(lie));
     }
-    let packet = write(3, &repair);
+    let packet = match kind & 4 {
+        4 => {
+            let (ssrc, csrc) = (Ssrc(0x7000), Some(Ssrc(0x6000)));
+            let outgoing = Outgoing { pt: PayloadType(118), seq: number(3), ssrc, csrc, payload: &repair, ..Outgoing::default() };
+            let mut out = vec![0; 1600];
+            let len = outgoing.write(&extensions(), &mut out).map_or(0, |layout| layout.len);
+            out.truncate(len);
+            out
+        }
+        _ => write(3, &repair),
+    };
     room.send(index, &packet);
 }
 

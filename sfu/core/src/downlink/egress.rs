@@ -37,8 +37,23 @@ pub(crate) struct Media {
     pub copies: Option<Copies>,
     /// What the receiver is told to wait for before it shows it.
     pub playout: Option<[u8; 3]>,
-    /// FEC protects it as it is, so a batch adds nothing to it: it goes out inside RED, then `pt` is that of RED, as this.
-    pub red: Option<PayloadType>,
+    pub form: Form,
+}
+
+/// What FEC makes of a packet. One that it protects it protects as it is, so a batch adds nothing to it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Form {
+    Plain,
+    /// FlexFEC does.
+    Protected,
+    /// ULPFEC does: it goes out inside RED, whose payload type the packet has, as this.
+    Red(PayloadType),
+}
+
+impl Form {
+    pub fn red(self) -> Option<PayloadType> {
+        if let Self::Red(inner) = self { Some(inner) } else { None }
+    }
 }
 
 /// The source that a packet leaves on, and its m-line.
@@ -77,10 +92,17 @@ pub(crate) struct Padding {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Fec {
     pub pt: PayloadType,
-    /// Of ULPFEC, inside RED.
-    pub inner: PayloadType,
+    pub kind: FecKind,
     pub seq: SeqNo,
     pub timestamp: RtpTime,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum FecKind {
+    /// Inside RED, as this payload type.
+    Ulpfec(PayloadType),
+    /// On the slot's source for it.
+    Flexfec,
 }
 
 /// Hundreds of them wait for each subscriber when a call begins: 40 bytes.
@@ -209,11 +231,22 @@ impl Queue {
         self.pacer.push(queued)
     }
 
-    /// Queues a repair packet in the line of the pictures whose numbers it shares.
-    pub fn push_fec(&mut self, stream: u8, len: usize, fec: Fec, payload: Vec<u8>) -> Result<(), DropReason> {
-        self.push(Queued { stream, class: Class::Base, probe: None, len, item: Item::Fec(fec) })?;
+    /// Queues a repair packet of a slot: of ULPFEC in the line of the pictures whose numbers it shares, of FlexFEC behind everything else.
+    pub fn push_fec(&mut self, slot: usize, len: usize, fec: Fec, payload: Vec<u8>) -> Result<(), DropReason> {
+        let (stream, class) = match fec.kind {
+            FecKind::Ulpfec(_) => (stream_of(slot, false), Class::Base),
+            FecKind::Flexfec if !self.pacer.takes_ahead() => return Err(DropReason::NoRoomAhead),
+            FecKind::Flexfec => (stream_of(slot, true), Class::Ahead),
+        };
+        self.push(Queued { stream, class, probe: None, len, item: Item::Fec(fec) })?;
         self.fec.insert(RepairId::new(stream, fec.seq), payload);
         Ok(())
+    }
+
+    /// Forgets all pictures that wait, and what repairs them.
+    pub fn clear_video(&mut self) {
+        self.pacer.clear_video();
+        self.fec.clear();
     }
 
     /// Queues a datagram of a data channel, encrypted as it is.
@@ -285,7 +318,7 @@ impl Queue {
         // Padding only pays for company: one packet alone keeps its size.
         let fits = |i: usize| {
             let q = &self.waiting[i];
-            let may_grow = matches!(q.item, Item::Media(media) if media.red.is_none());
+            let may_grow = matches!(q.item, Item::Media(media) if media.form == Form::Plain);
             q.len == size || q.len < size && opens_padded(i) && may_grow
         };
         let mut blocked = 0u128;
@@ -390,7 +423,7 @@ impl Queue {
                     }
                     (Item::Fec(fec), Some(slot)) => match self.fec.remove(&RepairId::new(stream, fec.seq)) {
                         Some(payload) => {
-                            write_fec(&fec, &payload, slot.outlet(false), session, transport, numbers, out)
+                            write_fec(&fec, &payload, slot, session, transport, numbers, out)
                         }
                         None => Err(DropReason::CacheMiss),
                     },
@@ -412,7 +445,7 @@ impl Queue {
                 match written {
                     // A shorter one inside would shift all that follow: it was planned with its exact size.
                     Ok(len) if len == size || i == plan[plan.len() - 1].0 && len <= size => {
-                        if is_rtx(stream) {
+                        if is_rtx(stream) && !matches!(item, Item::Fec(_)) {
                             let sent = &mut self.rtx_sent[usize::from(stream / 2)];
                             *sent = sent.wrapping_add(1);
                         }
@@ -454,7 +487,7 @@ mod tests {
                 keep: false,
                 copies: None,
                 playout: None,
-                red: None,
+                form: Form::Plain,
             };
             let rtcp = Item::Rtcp { start: 0, end: len as u32 };
             let item = if stream == RTCP_STREAM { rtcp } else { Item::Media(media) };

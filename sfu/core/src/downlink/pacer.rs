@@ -266,6 +266,11 @@ impl Pacer {
         pace.time_for(packet::DataSize(self.bytes as u64))
     }
 
+    /// What nobody misses yet may be sent.
+    pub fn takes_ahead(&self) -> bool {
+        self.delay() <= AHEAD_BEHIND
+    }
+
     /// Does a packet that comes now wait for longer than this? Asked for each packet, so no division: the bytes that flow out in the
     /// time are compared instead.
     fn is_longer(&self, time: Duration) -> bool {
@@ -298,7 +303,7 @@ impl Pacer {
             self.link.leak(now, pace);
         }
         while let Some((_, queued, copies)) = self.later.pop_front_if(|(at, ..)| *at <= now) {
-            if queued.class == Class::Ahead && self.delay() > AHEAD_BEHIND {
+            if queued.class == Class::Ahead && !self.takes_ahead() {
                 dropped(DropReason::NoRoomAhead);
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use super::bucket::Bucket;
 use packet::Bitrate;
-use packet::fec::ahead::Ahead;
+use packet::fec::ahead::{Ahead, Shield};
 use std::time::{Duration, Instant};
 
 /// A leg that loses is repaired for what it loses; beyond that, a quarter of what it is sent is all that requests can
@@ -20,6 +20,9 @@ pub(crate) struct Repair {
     fec: f64,
     /// Packets of pictures are sent again before anybody misses them.
     ahead: Option<Ahead>,
+    /// Its receiver takes FlexFEC: that goes ahead then, and no copies.
+    pub takes_flexfec: bool,
+    shield: Option<Shield>,
     /// How long pictures should be waited for.
     patience: Duration,
     /// Nothing is known of the link yet, and so many bytes may still be sent twice.
@@ -76,6 +79,8 @@ impl Default for Repair {
             loss: 0.0,
             fec: 0.0,
             ahead: None,
+            takes_flexfec: false,
+            shield: None,
             patience: Duration::ZERO,
             starting: false,
             first_bytes: FIRST_BYTES,
@@ -98,7 +103,8 @@ impl Repair {
     ) {
         self.spent.leak(now, self.budget());
         (self.rate, self.media, self.loss) = (rate, media.max(MEDIA_MIN), loss.clamp(0.0, 1.0));
-        self.ahead = Ahead::new(loss, rtt).filter(|_| may_go_ahead);
+        self.ahead = Ahead::new(loss, rtt).filter(|_| may_go_ahead && !self.takes_flexfec);
+        self.shield = Shield::new(loss, rtt).filter(|_| may_go_ahead && self.takes_flexfec);
         let patience = rtt.map_or(Duration::ZERO, |rtt| self.repaired_within(rtt));
         if patience > self.patience || patience + LESS_PATIENCE < self.patience {
             self.patience = patience;
@@ -133,7 +139,7 @@ impl Repair {
 
     /// How often each packet that is asked for is sent.
     pub fn copies(&self) -> usize {
-        if self.fec > 0.0 {
+        if self.fec > 0.0 || self.shield.is_some() {
             return 1;
         }
         let room = |copies| self.rate.0 as f64 > self.media.0 as f64 * (1.0 + self.expected(copies));
@@ -157,13 +163,24 @@ impl Repair {
         } else {
             0.0
         };
-        let ahead = self.ahead.filter(|_| self.fec == 0.0).map_or(0.0, |ahead| ahead.wants() * TO_SPARE);
+        let ahead = self.ahead.filter(|_| self.fec == 0.0).map(Ahead::wants);
+        let ahead = ahead.or(self.shield.map(Shield::wants)).map_or(0.0, |wants| wants * TO_SPARE);
         Bitrate((media.0 as f64 * (1.0 + share).max(ahead)) as u64)
     }
 
     /// Copies ahead leave as little to requests as they should.
     pub fn covers(&self) -> bool {
         self.ahead.is_some_and(|ahead| ahead.covers(self.media.0, self.rate.0))
+    }
+
+    /// FlexFEC protects pictures.
+    pub fn shields(&self) -> bool {
+        self.shield.is_some()
+    }
+
+    /// Repair packets of FlexFEC for each packet of pictures, with so many of them in the window. `None`: nothing is protected.
+    pub fn shield(&self, window: usize) -> Option<f64> {
+        Some(self.shield?.overhead(window, self.media.0, self.rate.0))
     }
 
     /// Anything is sent again before somebody misses it.

@@ -17,7 +17,7 @@ mod start;
 
 pub(crate) use resend::Found;
 
-use super::egress::{Item, Media, Outlet, Queue, Queued, stream_of};
+use super::egress::{Form, Item, Media, Outlet, Queue, Queued, stream_of};
 use super::fec::Group;
 use super::history::{History, Sent};
 use super::munger::{ActiveTargets, IdMunger, SeqMunger, Shift, TimeMunger, seq};
@@ -34,6 +34,7 @@ use crate::random::Random;
 use crate::uplink::{Layer, Scheme, Stored, Track};
 use extensions::Shape;
 use packet::ext::PlayoutDelay;
+use packet::fec::window::Window;
 use packet::media::{Codec, MediaKind};
 use packet::rtcp::ReceptionReport;
 use packet::rtp::FIXED_HEADER_LEN;
@@ -89,6 +90,7 @@ pub(crate) struct Slot {
     pub kind: MediaKind,
     pub ssrc: Ssrc,
     pub rtx: Option<Ssrc>,
+    pub fec: Option<Ssrc>,
     rate: u32,
     pub bound: Option<Bound>,
     /// The stream being sent.
@@ -123,6 +125,10 @@ pub(crate) struct Slot {
     waits_ended: u8,
     /// The picture being sent, where it is protected.
     group: Group,
+    /// The last pictures, where FlexFEC protects them.
+    window: Window,
+    /// Of the next repair packet of FlexFEC.
+    fec_seq: SeqNo,
     /// What is sent says which picture is which, so a number that is missing is no picture that is missing.
     names_pictures: bool,
     /// Repair packets sent, and those that the budget of repairs had no room for.
@@ -165,6 +171,7 @@ impl Slot {
             kind: described.kind,
             ssrc: described.ssrc,
             rtx: described.rtx,
+            fec: described.fec,
             rate,
             bound: None,
             current: None,
@@ -191,6 +198,8 @@ impl Slot {
             waits: Duration::ZERO,
             waits_ended: 0,
             group: Group::default(),
+            window: Window::default(),
+            fec_seq: SeqNo(random.next() as u16 & 0x3fff),
             names_pictures: false,
             fec_packets: 0,
             fec_unaffordable: 0,
@@ -231,6 +240,7 @@ impl Slot {
         self.announced = false;
         self.mapped = None;
         self.group.clear();
+        self.window.forget();
         self.next_report = None;
         self.reports = 0;
     }
@@ -391,7 +401,11 @@ impl Slot {
         let (pt, copies) = self.copies(source.layer(layer), stored, mapped.pt, session);
         self.names_pictures = ids.picture_id.is_some();
         let fec = session.fec(stored.codec).filter(|_| self.kind == MediaKind::Video && self.names_pictures);
-        let (pt, red) = fec.map_or((pt, None), |types| (types.red, Some(mapped.pt)));
+        let (pt, form) = match fec {
+            Some(types) => (types.red, Form::Red(mapped.pt)),
+            None if self.kind == MediaKind::Video && queue.repair.shields() => (pt, Form::Protected),
+            None => (pt, Form::Plain),
+        };
         let clock_offset = source.clock.offset();
         let media = Media {
             seq: seq(sent_seq),
@@ -401,7 +415,7 @@ impl Slot {
             keep: self.rtx.is_none() && self.kind == MediaKind::Audio && mapped.nack,
             copies,
             playout: self.playout(source.layer(layer), stored, session.patience).map(PlayoutDelay::bytes),
-            red,
+            form,
         };
         // Nearly every packet of a stream carries the same extensions: the walk through them is done once.
         let shape = Shape::of(stored, &ids, media.playout.is_some(), media.clock_known);
@@ -410,7 +424,7 @@ impl Slot {
             _ => media.extensions_len(stored, &ids, self.mid, session),
         };
         self.extensions_len = Some((shape, extensions_len));
-        let head = copies.map_or(usize::from(red.is_some()), |copies| usize::from(copies.len));
+        let head = copies.map_or(usize::from(form.red().is_some()), |copies| usize::from(copies.len));
         let len = FIXED_HEADER_LEN + extensions_len + head + payload_len + session.overhead;
         let class = match self.kind {
             MediaKind::Audio => Class::Audio,
@@ -439,9 +453,11 @@ impl Slot {
         if self.kind == MediaKind::Video && queue.repair.is_ahead() {
             self.send_ahead(now, &sent, (stored, source.payloads, clock_offset), session, queue);
         }
-        if let Some(inner) = red {
+        if form == Form::Plain {
+            self.window.forget();
+        } else {
             let (_, packet) = source.layer(layer).cache.get(stored.ext_seq).ok_or(DropReason::CacheMiss)?;
-            self.protect(now, &media, inner, (&sent, (stored, packet, clock_offset)), session, queue);
+            self.protect(now, &media, (&sent, (stored, packet, clock_offset)), session, queue);
         }
         Ok(())
     }

@@ -1,13 +1,13 @@
 //! One packet's bytes: the stored payload under the slot's own numbers, with the subscriber's extensions, encrypted.
 
-use super::egress::{Fec, Media, Outlet, Padding};
+use super::egress::{Fec, FecKind, Media, Outlet, Padding};
 use super::history::Sent;
 use super::slot::Slot;
 use super::{Session, SourceRef};
 use crate::DropReason;
 use crate::uplink::Stored;
 use packet::ext::{Extension, TransportSequence, Values};
-use packet::rtp::{FIXED_HEADER_LEN, Outgoing};
+use packet::rtp::{CSRC_LEN, FIXED_HEADER_LEN, Outgoing};
 use packet::{Mid, PayloadType, SeqNo};
 use transport::Transport;
 
@@ -38,7 +38,7 @@ pub(super) fn write_media<'a>(
     }
     let earlier = |number| sources(sent.source, number).map(|(stored, packet, _)| (stored, packet));
     let copies = media.copies.map(|copies| copies.head(kept.0, earlier)).transpose()?;
-    let red = media.red.map(|inner| [inner.0 & 0x7f]);
+    let red = media.form.red().map(|inner| [inner.0 & 0x7f]);
     let head = copies.as_deref().or(red.as_ref().map(|red| &red[..])).unwrap_or_default();
     let seq = if media.again { slot.rtx_start().plus(before) } else { media.seq };
     let outlet = slot.outlet(media.again);
@@ -88,6 +88,7 @@ fn write(
         timestamp: sent.timestamp(stored),
         ssrc: outlet.ssrc,
         extensions,
+        csrc: None,
         osn: media.again.then_some(media.seq),
         head,
         payload: stored.header.payload(packet),
@@ -101,33 +102,42 @@ fn write(
 
 impl Fec {
     /// Bytes on the wire, encrypted, with so many bytes of payload.
-    pub fn len(payload: usize, mid: Mid, session: &Session) -> usize {
+    pub fn len(&self, payload: usize, mid: Mid, session: &Session) -> usize {
         let extensions = small_extensions(mid, session).wire_len(&session.extensions);
-        FIXED_HEADER_LEN + extensions + 1 + payload + session.overhead
+        let head = match self.kind {
+            FecKind::Ulpfec(_) => 1,
+            FecKind::Flexfec => CSRC_LEN,
+        };
+        FIXED_HEADER_LEN + extensions + head + payload + session.overhead
     }
 }
 
 pub(super) fn write_fec(
     fec: &Fec,
     payload: &[u8],
-    outlet: Outlet,
+    slot: &Slot,
     session: &Session,
     transport: &mut Transport,
     transport_sequence: &mut u16,
     out: &mut [u8],
 ) -> Result<usize, DropReason> {
-    let mut extensions = small_extensions(outlet.mid, session);
+    let mut extensions = small_extensions(slot.mid, session);
     if let Some(number) = &mut extensions.transport_sequence {
         number.0 = *transport_sequence;
         *transport_sequence = transport_sequence.wrapping_add(1);
     }
+    let (ssrc, csrc, inner) = match fec.kind {
+        FecKind::Ulpfec(inner) => (slot.ssrc, None, Some([inner.0 & 0x7f])),
+        FecKind::Flexfec => (slot.fec.ok_or(DropReason::CacheMiss)?, Some(slot.ssrc), None),
+    };
     let outgoing = Outgoing {
         pt: fec.pt,
         seq: fec.seq,
         timestamp: fec.timestamp,
-        ssrc: outlet.ssrc,
+        ssrc,
+        csrc,
         extensions,
-        head: &[fec.inner.0 & 0x7f],
+        head: inner.as_ref().map_or(&[], |inner| &inner[..]),
         payload,
         ..Outgoing::default()
     };

@@ -154,7 +154,7 @@ impl Router {
     /// before anybody asks for it.
     fn begin_again(&mut self, index: usize) {
         let Downlink { slots, queue, .. } = &mut self.downlinks[index];
-        queue.pacer.clear_video();
+        queue.clear_video();
         for (slot, state) in slots.iter_mut().enumerate().filter(|(_, slot)| slot.kind == MediaKind::Video) {
             state.begin_again();
             self.agenda.switched.push(Subscriber { peer: index, slot });

@@ -103,7 +103,8 @@ impl Router {
             self.on_received(index, restored);
         }
         match received {
-            Ok(received) => {
+            Ok(None) => {}
+            Ok(Some(received)) => {
                 self.count_received(received);
                 self.on_received(index, received);
             }

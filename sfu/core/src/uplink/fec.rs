@@ -6,26 +6,37 @@
 //!            RED    RED    lost   RED                      7 8 9' _        7 8 9' (what follows closes up over 10)
 //!            VP8    VP8    VP8    ULPFEC{7 8 9}
 //! ```
-//! Repair packets take numbers of the media. In the cache such a number is an empty packet, as padding is one.
+//! Repair packets take numbers of the media. In the cache such a number is an empty packet, as padding is one. Those of FlexFEC (RFC 8627)
+//! do not, and several bring back several packets together.
 
 use super::{Layer, Place, Received, Uplink, Via};
 use crate::DropReason;
 use crate::clock::Nanos;
 use crate::payloads::Meaning;
+use packet::ext::ExtensionMap;
+use packet::fec::flexfec::{self, Flexfec};
 use packet::fec::ulpfec::{REACH, Ulpfec};
 use packet::fec::zero_mutable_extensions;
 use packet::media::{Codec, MediaKind};
 use packet::rtp::{RtpHeader, set_payload_type};
 use packet::{ExtSeq, PayloadType, SeqNo};
-use std::collections::VecDeque;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 /// Repair payloads of one layer that may still be of use.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Repairs(VecDeque<Vec<u8>>);
+pub(crate) struct Repairs {
+    ulpfec: VecDeque<Vec<u8>>,
+    flexfec: VecDeque<Vec<u8>>,
+}
 
 /// Half a second of one a frame; each is looked at with every packet of the layer.
 const KEPT: usize = 16;
+/// Of FlexFEC, what is solved together.
+const KEPT_TOGETHER: usize = flexfec::TOGETHER_MAX;
+/// Further behind the newest packet of the layer nothing comes back any more.
+const BEHIND_MAX: u64 = 2 * flexfec::REACH as u64;
 /// No datagram carries more.
 const LEN_MAX: usize = 1500;
 /// One block: the rest of the payload.
@@ -39,26 +50,72 @@ pub(super) fn block(payload: &[u8]) -> Option<PayloadType> {
 
 impl Repairs {
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.ulpfec.clear();
+        self.flexfec.clear();
     }
 
     fn push(&mut self, payload: &[u8]) -> Result<(), DropReason> {
         if payload.len() > LEN_MAX || Ulpfec::parse(payload).is_err() {
             return Err(DropReason::MalformedFec);
         }
-        if self.0.len() == KEPT {
-            self.0.pop_front();
+        if self.ulpfec.len() == KEPT {
+            self.ulpfec.pop_front();
         }
-        self.0.push_back(payload.to_vec());
+        self.ulpfec.push_back(payload.to_vec());
         Ok(())
     }
 
+    fn push_flexfec(&mut self, payload: &[u8]) -> Result<(), DropReason> {
+        if payload.len() > LEN_MAX || Flexfec::parse(payload).is_err() {
+            return Err(DropReason::MalformedFec);
+        }
+        if self.flexfec.len() == KEPT_TOGETHER {
+            self.flexfec.pop_front();
+        }
+        self.flexfec.push_back(payload.to_vec());
+        Ok(())
+    }
+
+    /// Every packet that those of FlexFEC bring back now; those that have become useless are forgotten.
+    fn solve(&mut self, layer: &Layer, extensions: &ExtensionMap) -> Vec<Vec<u8>> {
+        let (Some(ssrc), Some(highest)) = (layer.ssrc, layer.reception.highest()) else { return Vec::new() };
+        let number = |seq: SeqNo| ExtSeq(highest).nearest(seq).0;
+        // The extensions of a retransmission are its own, and not what was protected.
+        let kept = |seq| layer.cache.get(number(seq)).filter(|(stored, _)| stored.verbatim);
+        self.flexfec.retain(|payload| {
+            Flexfec::parse(payload).is_ok_and(|repair| {
+                repair.protected().any(|seq| kept(seq).is_none())
+                    && repair.protected().all(|seq| number(seq) + BEHIND_MAX > highest)
+            })
+        });
+        let repairs: Vec<Flexfec> = self.flexfec.iter().filter_map(|p| Flexfec::parse(p).ok()).collect();
+        let solutions = flexfec::solve(&repairs, |seq| kept(seq).is_some());
+        if solutions.is_empty() {
+            return Vec::new();
+        }
+        let mut received = BTreeMap::new();
+        for seq in repairs.iter().flat_map(Flexfec::protected) {
+            if let (Entry::Vacant(entry), Some((_, packet))) = (received.entry(number(seq)), kept(seq)) {
+                let packet = entry.insert(packet.to_vec());
+                zero_mutable_extensions(packet, extensions);
+            }
+        }
+        let received = |seq| received.get(&number(seq)).map(Vec::as_slice);
+        let restored = solutions.iter().filter(|solution| !layer.cache.contains(number(solution.lost)));
+        restored
+            .filter_map(|solution| {
+                let mut packet = Vec::new();
+                solution.restore(&repairs, ssrc, received, &mut packet).ok().map(|()| packet)
+            })
+            .collect()
+    }
+
     /// The one packet that is missing of a group, written to `out`; what has become useless is forgotten.
-    fn recover(&mut self, layer: &Layer, extensions: &packet::ext::ExtensionMap, out: &mut Vec<u8>) -> bool {
+    fn recover(&mut self, layer: &Layer, extensions: &ExtensionMap, out: &mut Vec<u8>) -> bool {
         let (Some(ssrc), Some(highest)) = (layer.ssrc, layer.reception.highest()) else { return false };
         let number = |seq: SeqNo| ExtSeq(highest).nearest(seq).0;
         let mut recovered = false;
-        self.0.retain(|payload| {
+        self.ulpfec.retain(|payload| {
             if recovered {
                 return true;
             }
@@ -133,6 +190,52 @@ impl Uplink {
         Ok(received)
     }
 
+    /// One repair packet of FlexFEC; its contributing source is what it repairs.
+    pub(super) fn on_flexfec(
+        &mut self,
+        now: Instant,
+        nanos: Nanos,
+        header: &RtpHeader,
+        packet: &[u8],
+        epochs: &mut u32,
+    ) -> Result<(), DropReason> {
+        let protected = header.first_csrc(packet).and_then(|ssrc| self.place(ssrc));
+        let place = protected.filter(|place| !place.rtx).ok_or(DropReason::MalformedFec)?;
+        self.layer_mut(place).repairs.push_flexfec(header.payload(packet))?;
+        self.fec_received += 1;
+        self.recover_shielded(now, nanos, place, epochs);
+        Ok(())
+    }
+
+    /// The same for FlexFEC.
+    pub(super) fn recover_shielded(&mut self, now: Instant, nanos: Nanos, place: Place, epochs: &mut u32) {
+        let layer = &mut self.tracks[usize::from(place.track)].layers[usize::from(place.layer)];
+        if layer.repairs.flexfec.is_empty() {
+            return;
+        }
+        let mut repairs = std::mem::take(&mut layer.repairs);
+        let packets = repairs.solve(layer, &self.extensions);
+        layer.repairs = repairs;
+        for packet in packets {
+            self.take_restored(now, nanos, place, &packet, epochs);
+        }
+    }
+
+    fn take_restored(&mut self, now: Instant, nanos: Nanos, place: Place, packet: &[u8], epochs: &mut u32) {
+        let Ok(header) = RtpHeader::parse(packet) else { return };
+        let Some(Meaning::Media(codec)) = self.payloads.meaning(header.pt) else { return };
+        if !codec.is_media() || codec.kind() != MediaKind::Video || self.restored.is_full() {
+            return;
+        }
+        let done = self.on_media(now, nanos, place, header, packet, codec, Via::Redundancy, epochs);
+        if let Ok(received) = done {
+            self.fec_recovered += 1;
+            // It is what was protected, to the byte.
+            self.layer_mut(place).cache.set_verbatim(received.ext_seq);
+            self.restored.push(received);
+        }
+    }
+
     /// What came may be all that a group waited for, and what comes back all that another one did.
     fn recover(&mut self, now: Instant, nanos: Nanos, place: Place, epochs: &mut u32) {
         let mut packet = Vec::new();
@@ -146,18 +249,7 @@ impl Uplink {
             if !found {
                 return;
             }
-            let Ok(header) = RtpHeader::parse(&packet) else { continue };
-            let Some(Meaning::Media(codec)) = self.payloads.meaning(header.pt) else { continue };
-            if !codec.is_media() || codec.kind() != MediaKind::Video {
-                continue;
-            }
-            let done = self.on_media(now, nanos, place, header, &packet, codec, Via::Redundancy, epochs);
-            if let Ok(received) = done {
-                self.fec_recovered += 1;
-                // It is what was protected, to the byte.
-                self.layer_mut(place).cache.set_verbatim(received.ext_seq);
-                self.restored.push(received);
-            }
+            self.take_restored(now, nanos, place, &packet, epochs);
         }
     }
 }

@@ -24,7 +24,7 @@ fn with_fec(peer: &mut Peer) {
 }
 
 /// Loses a share of the datagrams of one direction.
-fn lossy(up: bool, percent: u64, seed: u64) -> Loss {
+pub fn lossy(up: bool, percent: u64, seed: u64) -> Loss {
     let mut state = seed;
     Box::new(move |to_router, _| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -67,10 +67,10 @@ fn call(delay: Duration, takes_fec: bool) -> World {
 }
 
 /// Room for FEC, and none for copies of everything.
-const NARROW: Bitrate = Bitrate::kbps(1400);
+pub const NARROW: Bitrate = Bitrate::kbps(1400);
 
 /// Runs with a loss on the way down, reported each second. `most`: what the receiver says that its link carries.
-fn run_within(
+pub fn run_within(
     world: &mut World,
     delay: Duration,
     loss: Loss,

@@ -4,6 +4,7 @@ mod call;
 mod data;
 mod ended_layers;
 mod fec;
+mod flexfec;
 mod hostile;
 mod keyframes;
 mod large_rooms;

@@ -268,12 +268,14 @@ impl Peer {
                     kind: MediaKind::Audio,
                     ssrc: Ssrc(base + 500 + i * 10),
                     rtx: None,
+                    fec: None,
                 },
                 Slot {
                     mid: mid(&format!("v{i}")),
                     kind: MediaKind::Video,
                     ssrc: Ssrc(base + 501 + i * 10),
                     rtx: Some(Ssrc(base + 502 + i * 10)),
+                    fec: None,
                 },
             ]
         });
@@ -590,6 +592,12 @@ impl Peer {
             self.newest_arrival = self.newest_arrival.max(seq);
             self.arrivals.entry(seq).or_insert((now - self.start).as_micros() as i64);
             self.feedback_due.get_or_insert(now + Duration::from_millis(50));
+        }
+        if self.media.codecs.iter().any(|c| c.codec == Codec::Flexfec && c.pt == header.pt) {
+            // Nobody asks for those.
+            let payload = header.payload(&packet).to_vec();
+            let got = Got { at: now, header, mid: None, audio_level: None, payload, repaired: false, bytes: packet };
+            return self.got.push(got);
         }
         if let Some(slot) = rtx {
             let media =

@@ -79,6 +79,60 @@ impl Ahead {
     }
 }
 
+/// How much FlexFEC goes ahead on a path that loses packets by chance, in place of copies: a repair packet stands for whichever of some
+/// thirty packets is lost, so half as many do more.
+#[derive(Clone, Copy, Debug)]
+pub struct Shield {
+    /// 0.0-1.0.
+    lost: f64,
+    /// Standard deviations that the repair packets are to be enough for.
+    margin: f64,
+}
+
+/// From this loss on where requests come too late.
+const SHIELDED_FROM_UNASKED: f64 = 0.02;
+/// At most so many repair packets for a packet.
+const REPAIRS_MAX: f64 = 3.0;
+/// Repair packets that are made of what others are made of, in a window.
+const DEPENDENT: f64 = 2.0;
+const MARGIN: f64 = 2.0;
+const MARGIN_UNASKED: f64 = 3.0;
+/// Packets in the window of usual pictures, where nobody has counted them.
+const USUAL_WINDOW: usize = 24;
+/// What is asked for all the same, for each byte of media and each share of loss.
+const ASKED: f64 = 0.5;
+
+impl Shield {
+    /// `None`: requests do.
+    pub fn new(lost: f64, rtt: Option<Duration>) -> Option<Self> {
+        let in_time = leaves_rounds(rtt);
+        let (from, margin) =
+            if in_time { (LEFT, MARGIN) } else { (SHIELDED_FROM_UNASKED, MARGIN_UNASKED) };
+        (lost > from).then_some(Self { lost: lost.min(1.0), margin })
+    }
+
+    /// Repair packets for each packet of a window of so many, so that what is lost of both is hardly ever more than those that arrive.
+    fn wanted(self, window: usize) -> f64 {
+        let (lost, window) = (self.lost, window.max(1) as f64);
+        let enough = |repairs: &f64| {
+            let deviation = (lost * (1.0 - lost) * (1.0 + repairs) / window).sqrt();
+            repairs * (1.0 - lost) >= lost + DEPENDENT / window + self.margin * deviation
+        };
+        (1..).map(|tenths| f64::from(tenths) / 10.0).take_while(|r| *r < REPAIRS_MAX).find(enough).unwrap_or(REPAIRS_MAX)
+    }
+
+    /// For each byte of media, what a path has to carry that is to take all of it.
+    pub fn wants(self) -> f64 {
+        (1.0 + self.wanted(USUAL_WINDOW) + self.lost * ASKED) / FILLED
+    }
+
+    /// Repair packets for each packet, as many as there is room for where media takes so much of a path's rate.
+    pub fn overhead(self, window: usize, media: u64, rate: u64) -> f64 {
+        let room = rate as f64 * FILLED / media.max(1) as f64 - 1.0 - self.lost * ASKED;
+        self.wanted(window).min(room).max(0.0)
+    }
+}
+
 /// Share of the packets of which neither they nor any copy arrive.
 fn left(lost: f64, copies: usize) -> f64 {
     lost.powi(copies as i32 + 1)

@@ -1,5 +1,6 @@
 //! Reading: bytes to numbers and ranges, once.
 
+use super::{CSRC_LEN, FIXED_HEADER_LEN};
 use crate::ext::Elements;
 use crate::{PayloadType, RtpTime, SeqNo, Ssrc};
 use std::ops::Range;
@@ -90,6 +91,11 @@ impl RtpHeader {
         })
     }
 
+    /// The first contributing source; `None` also if `packet` is not the one that was parsed and too short.
+    pub fn first_csrc(&self, packet: &[u8]) -> Option<Ssrc> {
+        let first = packet.get(FIXED_HEADER_LEN..)?.first_chunk::<CSRC_LEN>()?;
+        (self.csrc_count > 0).then_some(Ssrc(u32::from_be_bytes(*first)))
+    }
     /// Where the payload is, without padding.
     pub fn payload_range(&self) -> Range<usize> {
         usize::from(self.payload_start)..usize::from(self.payload_end)

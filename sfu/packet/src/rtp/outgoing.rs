@@ -1,6 +1,6 @@
 //! Writing: one outgoing packet from its parts, in one pass, without allocation.
 
-use super::FIXED_HEADER_LEN;
+use super::{CSRC_LEN, FIXED_HEADER_LEN};
 use crate::ext::{self, ExtensionMap, Values};
 use crate::{PayloadType, RtpTime, SeqNo, Ssrc};
 use std::ops::Range;
@@ -21,6 +21,8 @@ pub struct Outgoing<'a> {
     pub seq: SeqNo,
     pub timestamp: RtpTime,
     pub ssrc: Ssrc,
+    /// The one source that this packet is made of, where it is another (FlexFEC).
+    pub csrc: Option<Ssrc>,
     /// Written with the receiver's ids; what the receiver did not negotiate is left out.
     pub extensions: Values<'a>,
     pub osn: Option<SeqNo>,
@@ -52,11 +54,18 @@ impl Outgoing<'_> {
         fixed[4..8].copy_from_slice(&self.timestamp.0.to_be_bytes());
         fixed[8..12].copy_from_slice(&self.ssrc.0.to_be_bytes());
 
-        let block = ext::write_block(&self.extensions, map, &mut out[FIXED_HEADER_LEN..])?;
+        let mut header_len = FIXED_HEADER_LEN;
+        if let Some(csrc) = self.csrc {
+            let to = out[FIXED_HEADER_LEN..].first_chunk_mut::<CSRC_LEN>().ok_or(NoRoom)?;
+            *to = csrc.0.to_be_bytes();
+            header_len += CSRC_LEN;
+        }
+        let block = ext::write_block(&self.extensions, map, &mut out[header_len..])?;
         let padded = self.padding_len > 0;
-        out[0] = 0x80 | u8::from(padded) << 5 | u8::from(block.len > 0) << 4;
+        let csrcs = u8::from(self.csrc.is_some());
+        out[0] = 0x80 | u8::from(padded) << 5 | u8::from(block.len > 0) << 4 | csrcs;
 
-        let mut at = FIXED_HEADER_LEN + block.len;
+        let mut at = header_len + block.len;
         let mut put = |bytes: &[u8]| {
             let to = out.get_mut(at..at + bytes.len()).ok_or(NoRoom)?;
             to.copy_from_slice(bytes);
@@ -79,7 +88,7 @@ impl Outgoing<'_> {
         if let Some(last) = padding.last_mut() {
             *last = self.padding_len;
         }
-        let from_block = |offset: usize| FIXED_HEADER_LEN + offset;
+        let from_block = |offset: usize| header_len + offset;
         Ok(Layout {
             len,
             payload: payload_start..payload_end,
@@ -143,6 +152,19 @@ mod tests {
         let at = layout.abs_send_time.unwrap();
         assert_eq!(bytes[at..at + 3], [1, 2, 3]);
         assert_eq!(layout.payload.start, FIXED_HEADER_LEN + extensions.wire_len(&map()));
+    }
+
+    #[test]
+    fn a_contributing_source_stands_before_the_extensions() {
+        let extensions = Values { mid: Mid::new("12"), ..Values::default() };
+        let mut out = [0xee; 64];
+        let written = Outgoing { extensions, csrc: Some(Ssrc(0x0102_0304)), ..packet() };
+        let len = written.write(&map(), &mut out).unwrap().len;
+        let header = RtpHeader::parse(&out[..len]).unwrap();
+        assert_eq!(header.first_csrc(&out[..len]), Some(Ssrc(0x0102_0304)));
+        assert_eq!(header.payload(&out[..len]), packet().payload);
+        assert_eq!(Values::read(&header, &out[..len], &map()), extensions);
+        assert_eq!(written.write(&map(), &mut [0; 14]), Err(NoRoom));
     }
 
     #[test]

@@ -125,6 +125,8 @@ pub fn fec(payload: &[u8], packets: &[&[u8]]) {
         let count = red::join(&blocks, &mut joined);
         assert_eq!(red::split(&joined).map(|blocks| blocks.count()), Some(count));
     }
+    // Every chunk may be a repair payload as well as a packet.
+    solved(&[&[payload], packets].concat(), packets);
     for (recover, encode) in [
         (recover_ulpfec as Recover, ulpfec::encode as Encode),
         (recover_flexfec as Recover, flexfec::encode as Encode),
@@ -144,6 +146,25 @@ pub fn fec(payload: &[u8], packets: &[&[u8]]) {
             let found = recover(&repair, &others, &mut out);
             assert_eq!(found.ok(), sequence(packets[missing]));
             assert_eq!(out, packets[missing]);
+        }
+    }
+}
+
+/// Solved together, repair payloads bring back what each of them alone does, and never anything that is there.
+fn solved(payloads: &[&[u8]], packets: &[&[u8]]) {
+    let repairs: Vec<_> = payloads.iter().filter_map(|payload| flexfec::Flexfec::parse(payload).ok()).collect();
+    let received = |seq| with_sequence(packets, seq);
+    let solutions = flexfec::solve(&repairs, |seq| received(seq).is_some());
+    for solution in &solutions {
+        assert!(received(solution.lost).is_none());
+        let mut out = Vec::new();
+        if solution.restore(&repairs, source(packets), received, &mut out).is_ok() {
+            assert_eq!(sequence(&out), Some(solution.lost));
+        }
+    }
+    for repair in repairs.iter().take(flexfec::TOGETHER_MAX) {
+        if let Ok(lost) = repair.recover(source(packets), received, &mut Vec::new()) {
+            assert!(solutions.iter().any(|solution| solution.lost == lost));
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::Slot;
 use crate::downlink::Session;
-use crate::downlink::egress::{Fec, Media, Queue, stream_of};
+use crate::downlink::egress::{Fec, FecKind, Media, Queue};
 use crate::downlink::history::Sent;
 use crate::downlink::munger::seq;
 use crate::downlink::write::{Kept, write_plain};
-use packet::PayloadType;
+use packet::SeqNo;
 use packet::media::MediaKind;
 use std::time::Instant;
 
@@ -25,11 +25,13 @@ impl Slot {
         &mut self,
         now: Instant,
         media: &Media,
-        inner: PayloadType,
         (sent, kept): (&Sent, Kept),
         session: &Session,
         queue: &mut Queue,
     ) {
+        let Some(inner) = media.form.red() else {
+            return self.shield(now, media, (sent, kept), session, queue);
+        };
         let is_newest = sent.sent_seq == self.seq.highest();
         if self.group.timestamp.is_none_or(|(of_group, _)| of_group != kept.0.header.timestamp) {
             if !is_newest {
@@ -48,22 +50,55 @@ impl Slot {
         }
     }
 
+    /// On a source of their own repair packets are in nobody's way.
+    fn shield(
+        &mut self,
+        now: Instant,
+        media: &Media,
+        (sent, kept): (&Sent, Kept),
+        session: &Session,
+        queue: &mut Queue,
+    ) {
+        let (Some(pt), Some(_)) = (session.flexfec(), self.fec) else { return };
+        let outlet = self.outlet(false);
+        self.window.push(now, |out| {
+            out.resize(PACKET_LEN_MAX, 0);
+            let len = write_plain(media, (sent, kept), (outlet, media.pt), session, out).unwrap_or(0);
+            out.truncate(len);
+        });
+        let ends = kept.0.header.marker || sent.ends_picture || self.window.is_due();
+        let Some(overhead) = queue.repair.shield(self.window.len()).filter(|_| ends) else { return };
+        let mut window = std::mem::take(&mut self.window);
+        let timestamp = sent.timestamp(kept.0);
+        window.protect(overhead, |payload| {
+            let fec = Fec { pt, kind: FecKind::Flexfec, seq: self.fec_seq, timestamp };
+            let len = fec.len(payload.len(), self.mid, session);
+            self.fec_seq = self.fec_seq.plus(1);
+            if queue.push_fec(self.index, len, fec, payload).is_ok() {
+                self.fec_packets += 1;
+                self.meter.add(now, len);
+            }
+        });
+        self.window = window;
+    }
+
     fn send_repairs(&mut self, now: Instant, session: &Session, queue: &mut Queue) {
         let (Some((_, timestamp)), Some(types)) = (self.group.timestamp, session.fec_types()) else {
             return self.group.clear();
         };
         let mut group = std::mem::take(&mut self.group);
-        let stream = stream_of(self.index, false);
-        let (pt, inner, mid) = (types.red, types.ulpfec, self.mid);
+        let slot = self.index;
+        let (pt, kind, mid) = (types.red, FecKind::Ulpfec(types.ulpfec), self.mid);
         group.protect(session.fec_overhead, |payload| {
-            let len = Fec::len(payload.len(), mid, session);
+            let mut fec = Fec { pt, kind, seq: SeqNo(0), timestamp };
+            let len = fec.len(payload.len(), mid, session);
             if !queue.repair.spend(now, len) {
                 self.fec_unaffordable += 1;
                 return false;
             }
             let Some(number) = self.seq.insert(1) else { return false };
-            let fec = Fec { pt, inner, seq: seq(number), timestamp };
-            let is_queued = queue.push_fec(stream, len, fec, payload).is_ok();
+            fec.seq = seq(number);
+            let is_queued = queue.push_fec(slot, len, fec, payload).is_ok();
             if is_queued {
                 self.fec_packets += 1;
                 self.meter.add(now, len);

@@ -2,7 +2,7 @@
 
 use super::Slot;
 use crate::DropReason;
-use crate::downlink::egress::{Item, Media, Padding, Queue, Queued, stream_of};
+use crate::downlink::egress::{Form, Item, Media, Padding, Queue, Queued, stream_of};
 use crate::downlink::history::{AUDIO_DEADLINE, Sent};
 use crate::downlink::{Class, Session, SourceRef};
 use crate::payloads::Payloads;
@@ -155,7 +155,7 @@ impl Slot {
             keep: false,
             copies: None,
             playout: None,
-            red: None,
+            form: Form::Plain,
         };
         let len = media.len(stored, &sent.ids(stored), self.mid, session);
         let stream = stream_of(self.index, true);

@@ -1,0 +1,324 @@
+//! The same as `fec`, between ends that speak FlexFEC: repair packets on a source of their own, over the pictures of the last moments.
+
+use super::fec::{NARROW, lossy, report, run_within};
+use super::peer::{Got, Peer, mid};
+use super::world::{World, ms};
+use packet::ext::Values;
+use packet::fec::flexfec::{self, Flexfec};
+use packet::fec::zero_mutable_extensions;
+use packet::media::{Codec, CodecConfig};
+use packet::rtp::{Outgoing, RtpHeader};
+use packet::{Bitrate, ExtSeq, PayloadType, PeerId, RtpTime, SeqNo, Ssrc};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+const FLEXFEC: u8 = 118;
+
+fn with_flexfec(peer: &mut Peer) {
+    let video = peer.media.codecs.iter().find(|c| c.codec == Codec::Vp8).unwrap().clone();
+    let (codec, pt) = (Codec::Flexfec, PayloadType(FLEXFEC));
+    peer.media.codecs.push(CodecConfig { codec, pt, rtx: None, nack: false, pli: false, ..video });
+    for slot in peer.media.slots.iter_mut().filter(|slot| slot.rtx.is_some()) {
+        slot.fec = Some(Ssrc(slot.ssrc.0 + 100_000));
+    }
+}
+
+/// 1 publishes; 2 watches from `delay` away.
+fn call(delay: Duration, takes_flexfec: bool, names_pictures: bool) -> World {
+    let mut world = World::new();
+    world.join(1, &[], 1);
+    world.join_with(2, &[], 1, |peer| {
+        if takes_flexfec {
+            with_flexfec(peer);
+        }
+    });
+    world.peer(1).video(0).picture_ids = names_pictures;
+    world.link(2, delay, Box::new(|_, _| false));
+    world.bind(2, 0, Some(1));
+    world.until_connected();
+    world.peer(2).asks = true;
+    world.run(ms(2000));
+    report(&mut world, 0.0);
+    world
+}
+
+/// What a receiver that solves repair packets together makes of a slot.
+#[derive(Default)]
+struct Watched {
+    /// By frame and packet in it: when it was captured and when it was there.
+    packets: BTreeMap<(u32, u8), (u64, Instant)>,
+    repairs: usize,
+    from_fec: usize,
+}
+
+fn watch(world: &World, from: Instant) -> Watched {
+    let peer = &world.peers[&2];
+    let (slot, map) = (peer.media.slots.iter().find(|slot| slot.mid == mid("v0")).unwrap(), peer.media.extensions);
+    let mut seen = Watched::default();
+    let mut newest = ExtSeq(1 << 16);
+    let mut media: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+    let mut repairs: Vec<Vec<u8>> = Vec::new();
+    for got in peer.got.iter().filter(|got| [Some(slot.ssrc), slot.fec].contains(&Some(got.header.ssrc))) {
+        let counted = got.at >= from;
+        let mut note = |packet: &[u8]| {
+            let header = RtpHeader::parse(packet).expect("what comes back is a packet");
+            let stamp = Got { payload: header.payload(packet).to_vec(), ..got.clone() }.stamp().unwrap();
+            if counted {
+                seen.packets.entry((stamp.frame, stamp.index)).or_insert((stamp.captured_us, got.at));
+            }
+        };
+        if Some(got.header.ssrc) == slot.fec {
+            assert_eq!(got.header.first_csrc(&got.bytes), Some(slot.ssrc));
+            seen.repairs += usize::from(counted);
+            repairs.push(got.payload.clone());
+            if repairs.len() > flexfec::TOGETHER_MAX {
+                repairs.remove(0);
+            }
+        } else {
+            let seq = newest.nearest(got.header.seq);
+            newest = newest.max(seq);
+            note(&got.bytes);
+            if !got.repaired {
+                let mut packet = got.bytes.clone();
+                zero_mutable_extensions(&mut packet, &map);
+                media.insert(seq.0, packet);
+            }
+        }
+        let parsed: Vec<Flexfec> = repairs.iter().map(|payload| Flexfec::parse(payload).unwrap()).collect();
+        let received = |seq: SeqNo| media.get(&newest.nearest(seq).0).map(Vec::as_slice);
+        let solutions = flexfec::solve(&parsed, |seq| received(seq).is_some());
+        let mut back = Vec::new();
+        for solution in solutions {
+            let mut packet = Vec::new();
+            solution.restore(&parsed, slot.ssrc, received, &mut packet).unwrap();
+            back.push((newest.nearest(solution.lost).0, packet));
+        }
+        for (seq, packet) in back {
+            seen.from_fec += usize::from(counted);
+            note(&packet);
+            media.insert(seq, packet);
+        }
+    }
+    seen
+}
+
+impl Watched {
+    /// Share of the frames that were whole `within` their capture.
+    fn in_time(&self, world: &World, within: Duration) -> f64 {
+        let (first, last) =
+            (self.packets.keys().next().unwrap().0 + 12, self.packets.keys().last().unwrap().0 - 12);
+        let whole = |frame: &u32| {
+            (0..3).all(|index| {
+                self.packets.get(&(*frame, index)).is_some_and(|(captured, at)| {
+                    *at <= world.start + Duration::from_micros(*captured) + within
+                })
+            })
+        };
+        let frames = first..last;
+        frames.clone().filter(whole).count() as f64 / frames.len() as f64
+    }
+}
+
+fn run(world: &mut World, delay: Duration, percent: u64, seconds: u64, most: Option<Bitrate>) {
+    run_within(world, delay, lossy(false, percent, 5), percent, seconds, most);
+}
+
+#[test]
+fn at_300_ms_and_30_percent_loss_pictures_are_whole_in_time_also_without_room_for_copies() {
+    let delay = ms(150);
+    let share = |takes_flexfec, most| {
+        let mut world = call(delay, takes_flexfec, true);
+        run(&mut world, delay, 30, 4, most);
+        let from = world.now;
+        run(&mut world, delay, 30, 15, most);
+        let seen = watch(&world, from);
+        assert_eq!(seen.from_fec > 100, takes_flexfec, "{}", seen.from_fec);
+        let slot = &world.router.peer_stats(PeerId(2)).unwrap().slots[1];
+        assert_eq!(slot.fec_packets > 100, takes_flexfec, "{slot:?}");
+        seen.in_time(&world, ms(400))
+    };
+    let shares = [share(true, None), share(true, Some(NARROW)), share(false, Some(NARROW))];
+    assert!(shares[0] > 0.97, "with room: {shares:?}");
+    assert!(shares[1] > 0.85, "narrow: {shares:?}");
+    assert!(shares[2] < 0.45, "without: {shares:?}");
+}
+
+/// A receiver that knows pictures by numbers in a row is not harmed.
+#[test]
+fn repair_packets_take_no_number_of_the_pictures_whether_those_have_names_or_not() {
+    let delay = ms(150);
+    for names_pictures in [true, false] {
+        let mut world = call(delay, true, names_pictures);
+        run(&mut world, delay, 30, 3, None);
+        run_within(&mut world, delay, lossy(false, 0, 5), 30, 3, None);
+        let from = world.now - ms(2000);
+        assert!(watch(&world, from).repairs > 50);
+        let media: Vec<&Got> = world.peers[&2].on("v0").into_iter().filter(|got| got.at >= from).collect();
+        assert!(media.len() > 100);
+        for pair in media.windows(2).filter(|pair| !pair[0].repaired && !pair[1].repaired) {
+            assert_eq!(pair[1].header.seq, pair[0].header.seq.plus(1));
+        }
+    }
+}
+
+#[test]
+fn a_short_or_clean_way_gets_none_and_it_ends_when_the_loss_does() {
+    for (delay, percent) in [(ms(30), 5), (ms(150), 0)] {
+        let mut world = call(delay, true, true);
+        let from = world.now;
+        run(&mut world, delay, percent, 5, None);
+        assert_eq!(watch(&world, from).repairs, 0, "{delay:?}");
+    }
+    let delay = ms(150);
+    let mut world = call(delay, true, true);
+    run(&mut world, delay, 30, 4, None);
+    run(&mut world, delay, 0, 20, None);
+    assert_eq!(watch(&world, world.now - ms(2000)).repairs, 0);
+}
+
+/// Packets of a publisher that protects what it sends: frames of three, then repair packets over the last six packets.
+struct Shielded {
+    number: u16,
+    frame: u32,
+    repair: u16,
+    sent: Vec<Vec<u8>>,
+}
+
+impl Shielded {
+    fn packet(&mut self, world: &World, index: u8) -> Vec<u8> {
+        let peer = &world.peers[&1];
+        let vp8 = peer.media.codecs[1].pt;
+        // VP8: an extended descriptor with a picture id, first of its partition; a keyframe first.
+        let start = if index == 0 { 0x10 } else { 0 };
+        let mut payload = vec![0x80 | start, 0x80, 0x80, self.frame as u8, u8::from(self.frame > 0)];
+        payload.extend([self.frame as u8, index]);
+        payload.resize(600 + 40 * usize::from(index), self.frame as u8 ^ index);
+        let outgoing = Outgoing {
+            marker: index == 2,
+            pt: vp8,
+            seq: SeqNo(self.number),
+            timestamp: RtpTime(self.frame * 3600),
+            ssrc: peer.sources[1].ssrc,
+            extensions: Values { mid: Some(mid("1")), ..Values::default() },
+            payload: &payload,
+            ..Outgoing::default()
+        };
+        self.number = self.number.wrapping_add(1);
+        let packet = written(&outgoing, world);
+        self.sent.push(packet.clone());
+        packet
+    }
+
+    /// Made of these of the packets sent last.
+    fn repair(&mut self, world: &World, back: &[usize]) -> Vec<u8> {
+        let chosen: Vec<&[u8]> = back.iter().map(|back| &self.sent[self.sent.len() - back][..]).collect();
+        let mut payload = Vec::new();
+        flexfec::encode(&chosen, &mut payload).unwrap();
+        self.repair_of(world, &payload, Some(world.peers[&1].sources[1].ssrc))
+    }
+
+    fn repair_of(&mut self, world: &World, payload: &[u8], csrc: Option<Ssrc>) -> Vec<u8> {
+        self.repair = self.repair.wrapping_add(1);
+        let outgoing = Outgoing {
+            pt: PayloadType(FLEXFEC),
+            seq: SeqNo(self.repair),
+            ssrc: Ssrc(77_777),
+            csrc,
+            payload,
+            ..Outgoing::default()
+        };
+        written(&outgoing, world)
+    }
+}
+
+fn written(outgoing: &Outgoing, world: &World) -> Vec<u8> {
+    let mut packet = vec![0; 1500];
+    let len = outgoing.write(&world.peers[&1].media.extensions, &mut packet).unwrap().len;
+    packet.truncate(len);
+    packet
+}
+
+/// 1 publishes with FlexFEC, 2 and 3 watch.
+fn shielded_call() -> (World, Shielded) {
+    let mut world = World::new();
+    world.join_with(1, &[], 1, with_flexfec);
+    world.join(2, &[], 1);
+    world.join_with(3, &[], 1, with_flexfec);
+    (2..=3).for_each(|number| world.bind(number, 0, Some(1)));
+    world.peer(1).video(0).running = false;
+    world.until_connected();
+    world.run(ms(60));
+    (world, Shielded { number: 65_500, frame: 0, repair: 0, sent: Vec::new() })
+}
+
+#[test]
+fn what_a_publisher_protects_comes_back_though_its_own_repair_packets_were_too_few() {
+    let (mut world, mut sender) = shielded_call();
+    for frame in 0..60u32 {
+        sender.frame = frame;
+        for index in 0..3u8 {
+            let packet = sender.packet(&world, index);
+            // Of every fourth frame two are lost, and of the next one one.
+            let lost = frame > 0 && (frame % 4 == 1 && index != 1 || frame % 4 == 2 && index == 1);
+            if !lost {
+                world.send(1, |p| p.send_raw(&packet));
+            }
+        }
+        if frame > 0 {
+            for back in [&[1, 2, 5][..], &[2, 4, 6], &[1, 3, 4, 5]] {
+                // Behind the frame that has lost two only one gets through.
+                let packet = sender.repair(&world, back);
+                if frame % 4 != 1 || back[0] == 2 {
+                    world.send(1, |p| p.send_raw(&packet));
+                }
+            }
+        }
+        world.run(ms(40));
+    }
+    world.run(ms(200));
+    for number in 2..=3 {
+        let mut frames: Vec<_> =
+            world.peers[&number].on("v0").iter().map(|got| (got.payload[5], got.payload[6])).collect();
+        frames.sort_unstable();
+        frames.dedup();
+        assert_eq!(frames.len(), 180, "peer {number}");
+    }
+    let stats = world.router.stats();
+    assert!(stats.fec_received > 140 && stats.fec_recovered >= 40, "{stats:?}");
+}
+
+#[test]
+fn repair_packets_that_lie_are_counted_and_nobody_else_notices() {
+    let (mut world, mut sender) = shielded_call();
+    let own = world.peers[&1].sources[1].ssrc;
+    let mut send = |world: &mut World, payload: &[u8], csrc| {
+        let packet = sender.repair_of(world, payload, csrc);
+        world.send(1, |p| p.send_raw(&packet));
+        world.run(ms(2));
+    };
+    // Of a source that is not there yet, of none, of another's, and nothing that can be read.
+    let good = [&[0; 8][..], &65_500u16.to_be_bytes(), &[0xf8, 0], &[1; 40]].concat();
+    for csrc in [Some(Ssrc(1)), None, Some(world.peers[&2].slot("v0"))] {
+        send(&mut world, &good, csrc);
+    }
+    assert_eq!(world.dropped("malformed_fec"), 3);
+    for lie in [&[][..], &[0xff; 40], &[0; 11], &[0; 2000]] {
+        send(&mut world, &lie[..lie.len().min(1200)], Some(own));
+    }
+    assert_eq!(world.dropped("malformed_fec"), 7);
+    for n in 0..300u16 {
+        let mask = [0x7f, n as u8, 0x7f, 0xff, 0xff, n as u8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        let lie = [&[0, 0, 0, 30, 0, 0, 0, n as u8][..], &(65_400 + n % 150).to_be_bytes(), &mask, &[n as u8; 30]];
+        send(&mut world, &lie.concat(), Some(own));
+    }
+    for frame in 0..10 {
+        sender.frame = frame;
+        for index in 0..3 {
+            let packet = sender.packet(&world, index);
+            world.send(1, |p| p.send_raw(&packet));
+        }
+        world.run(ms(40));
+    }
+    world.run(ms(100));
+    assert!(world.peers[&2].on("v0").len() >= 27, "{}", world.peers[&2].on("v0").len());
+}
