@@ -231,8 +231,9 @@ impl Receive {
         if self.since.is_some_and(|since| header.timestamp.since(since) < 0) {
             return Taken::Dropped("of_the_one_before");
         }
-        let bytes = header.payload(rtp).len();
-        if let Some(captured) = self.source.captured(header.timestamp).filter(|_| bytes > 0 && via != Via::Fec) {
+        // Of pictures themselves: repair packets are none.
+        let bytes = if via == Via::Fec { 0 } else { header.payload(rtp).len() };
+        if let Some(captured) = self.source.captured(header.timestamp).filter(|_| bytes > 0) {
             self.lag.add(at, captured);
         }
         match &mut self.media {
