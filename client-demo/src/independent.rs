@@ -318,7 +318,10 @@ impl Peer {
                 continue;
             }
             // The crate knows the SSRCs; for counting, the m-line is enough.
-            self.reception.add_slot(now, Slot { mid: media.mid, kind: media.kind, ssrc: Ssrc(0), rtx: None, fec: None });
+            self.reception.add_slot(
+                now,
+                Slot { mid: media.mid, kind: media.kind, ssrc: Ssrc(0), rtx: None, fec: None },
+            );
             match media.kind {
                 MediaKind::Audio => audio.push(mid),
                 MediaKind::Video => video.push(mid),

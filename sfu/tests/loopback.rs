@@ -359,7 +359,13 @@ fn media(publishes: bool) -> PeerMedia {
         let ssrcs = vec![(Ssrc(1000), None)];
         media.tracks.push(SendTrack { mid: mid("a"), kind: MediaKind::Audio, rids: Vec::new(), ssrcs });
     } else {
-        media.slots.push(Slot { mid: mid("s"), kind: MediaKind::Audio, ssrc: Ssrc(2000), rtx: None, fec: None });
+        media.slots.push(Slot {
+            mid: mid("s"),
+            kind: MediaKind::Audio,
+            ssrc: Ssrc(2000),
+            rtx: None,
+            fec: None,
+        });
     }
     media
 }

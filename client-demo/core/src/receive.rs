@@ -309,7 +309,8 @@ mod tests {
     }
 
     fn slot(now: Instant) -> (Receive, Listening) {
-        let slot = Slot { mid: Mid::new("2").unwrap(), kind: MediaKind::Audio, ssrc: Ssrc(7), rtx: None, fec: None };
+        let slot =
+            Slot { mid: Mid::new("2").unwrap(), kind: MediaKind::Audio, ssrc: Ssrc(7), rtx: None, fec: None };
         let listening = Listening { codecs: sdp::native_codecs(), ..Listening::default() };
         (Receive::new(slot, now, &listening), listening)
     }

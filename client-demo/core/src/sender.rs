@@ -337,7 +337,9 @@ impl Sender {
             }
             return;
         };
-        let Some(shield) = Shield::new(lost, rtt).filter(|_| may) else { return stream.leave_unprotected() };
+        let Some(shield) = Shield::new(lost, rtt).filter(|shield| may && shield.fits(media, rate)) else {
+            return stream.leave_unprotected();
+        };
         let overhead = |window| shield.overhead(window, media, rate);
         for stored in stream.protect(now, (track.mid, &track.codec, pt), &waiting.stored, map, overhead) {
             let repair = Waiting { kind: Kind::Fec, stored, ..*waiting };

@@ -41,7 +41,11 @@ impl VideoBuffer {
                 self.red(now, seq, rtp, &header, via)
             }
             Payload::Flexfec => {
-                if self.keep_repair(Format::Flexfec, payload) { Ok(()) } else { Err(DropReason::BadPayload) }
+                if self.keep_repair(Format::Flexfec, payload) {
+                    Ok(())
+                } else {
+                    Err(DropReason::BadPayload)
+                }
             }
             Payload::Ulpfec | Payload::Codec(_) => Err(DropReason::BadPayload),
         }

@@ -217,7 +217,8 @@ fn accept_line(params: &OfferParams<'_>, line: &Media, media: &mut PeerMedia) {
     } else if they_send {
         let is_repair = |ssrc: &Ssrc| line.fid.iter().chain(&line.fec).any(|pair| pair.1 == *ssrc);
         if let Some(&ssrc) = line.ssrcs.iter().find(|ssrc| !is_repair(ssrc)) {
-            let partner = |pairs: &[(Ssrc, Ssrc)]| pairs.iter().find(|pair| pair.0 == ssrc).map(|pair| pair.1);
+            let partner =
+                |pairs: &[(Ssrc, Ssrc)]| pairs.iter().find(|pair| pair.0 == ssrc).map(|pair| pair.1);
             let (rtx, fec) = (partner(&line.fid), partner(&line.fec));
             media.slots.push(Slot { mid, kind, ssrc, rtx, fec });
         }

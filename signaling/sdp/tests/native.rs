@@ -36,7 +36,9 @@ fn repair_packets_of_a_slot_have_a_source_of_their_own_that_outlives_a_new_offer
     let (tracks, pairs) = (tracks(), pairs());
     let offered = offer_params(&tracks, &pairs);
     let text = make_offer(&offered);
-    assert!(text.contains("a=rtpmap:98 flexfec/90000\r\na=rtcp-fb:98 transport-cc\r\na=fmtp:98 repair-window=200000\r\n"));
+    assert!(text.contains(
+        "a=rtpmap:98 flexfec/90000\r\na=rtcp-fb:98 transport-cc\r\na=fmtp:98 repair-window=200000\r\n"
+    ));
     let offer = Offer::parse(&text).unwrap();
     let (text, server, _) = answer(&offer, &answer_params()).unwrap();
     let of = |kind| server.slots.iter().filter(move |slot| slot.kind == kind);

@@ -48,8 +48,13 @@ fn media(index: usize) -> PeerMedia {
     let ssrc = |n: u32| Ssrc(1000 * (index as u32 + 1) + n);
     let rids = if index == 0 { vec![] } else { ["lo", "hi"].map(|r| Rid::new(r).expect("a token")).to_vec() };
     let track = |name, kind, rids| SendTrack { mid: mid(name), kind, rids, ssrcs: vec![] };
-    let slot =
-        |name, kind, n, rtx: Option<u32>| Slot { mid: mid(name), kind, ssrc: ssrc(n), rtx: rtx.map(ssrc), fec: rtx.map(|n| ssrc(n + 1)) };
+    let slot = |name, kind, n, rtx: Option<u32>| Slot {
+        mid: mid(name),
+        kind,
+        ssrc: ssrc(n),
+        rtx: rtx.map(ssrc),
+        fec: rtx.map(|n| ssrc(n + 1)),
+    };
     PeerMedia {
         codecs: vec![
             codec(Codec::Opus, 111, None),
@@ -294,7 +299,14 @@ fn shielded(room: &mut Room, index: usize, body: &[u8]) {
     let packet = match kind & 4 {
         4 => {
             let (ssrc, csrc) = (Ssrc(0x7000), Some(Ssrc(0x6000)));
-            let outgoing = Outgoing { pt: PayloadType(118), seq: number(3), ssrc, csrc, payload: &repair, ..Outgoing::default() };
+            let outgoing = Outgoing {
+                pt: PayloadType(118),
+                seq: number(3),
+                ssrc,
+                csrc,
+                payload: &repair,
+                ..Outgoing::default()
+            };
             let mut out = vec![0; 1600];
             let len = outgoing.write(&extensions(), &mut out).map_or(0, |layout| layout.len);
             out.truncate(len);

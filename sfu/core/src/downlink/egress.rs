@@ -232,7 +232,13 @@ impl Queue {
     }
 
     /// Queues a repair packet of a slot: of ULPFEC in the line of the pictures whose numbers it shares, of FlexFEC behind everything else.
-    pub fn push_fec(&mut self, slot: usize, len: usize, fec: Fec, payload: Vec<u8>) -> Result<(), DropReason> {
+    pub fn push_fec(
+        &mut self,
+        slot: usize,
+        len: usize,
+        fec: Fec,
+        payload: Vec<u8>,
+    ) -> Result<(), DropReason> {
         let (stream, class) = match fec.kind {
             FecKind::Ulpfec(_) => (stream_of(slot, false), Class::Base),
             FecKind::Flexfec if !self.pacer.takes_ahead() => return Err(DropReason::NoRoomAhead),
@@ -422,9 +428,7 @@ impl Queue {
                         write_padding(&padding, slot.outlet(is_rtx(stream)), session, transport, numbers, out)
                     }
                     (Item::Fec(fec), Some(slot)) => match self.fec.remove(&RepairId::new(stream, fec.seq)) {
-                        Some(payload) => {
-                            write_fec(&fec, &payload, slot, session, transport, numbers, out)
-                        }
+                        Some(payload) => write_fec(&fec, &payload, slot, session, transport, numbers, out),
                         None => Err(DropReason::CacheMiss),
                     },
                     (Item::Data, _) => match self.data.pop_front() {

@@ -23,6 +23,8 @@ pub(crate) struct Repair {
     /// Its receiver takes FlexFEC: that goes ahead then, and no copies.
     pub takes_flexfec: bool,
     shield: Option<Shield>,
+    /// The same, were there room.
+    wants_shield: Option<Shield>,
     /// How long pictures should be waited for.
     patience: Duration,
     /// Nothing is known of the link yet, and so many bytes may still be sent twice.
@@ -81,6 +83,7 @@ impl Default for Repair {
             ahead: None,
             takes_flexfec: false,
             shield: None,
+            wants_shield: None,
             patience: Duration::ZERO,
             starting: false,
             first_bytes: FIRST_BYTES,
@@ -104,7 +107,9 @@ impl Repair {
         self.spent.leak(now, self.budget());
         (self.rate, self.media, self.loss) = (rate, media.max(MEDIA_MIN), loss.clamp(0.0, 1.0));
         self.ahead = Ahead::new(loss, rtt).filter(|_| may_go_ahead && !self.takes_flexfec);
-        self.shield = Shield::new(loss, rtt).filter(|_| may_go_ahead && self.takes_flexfec);
+        self.shield = Shield::new(loss, rtt)
+            .filter(|shield| may_go_ahead && self.takes_flexfec && shield.fits(self.media.0, self.rate.0));
+        self.wants_shield = Shield::new(loss, rtt).filter(|_| may_go_ahead && self.takes_flexfec);
         let patience = rtt.map_or(Duration::ZERO, |rtt| self.repaired_within(rtt));
         if patience > self.patience || patience + LESS_PATIENCE < self.patience {
             self.patience = patience;
@@ -164,7 +169,8 @@ impl Repair {
             0.0
         };
         let ahead = self.ahead.filter(|_| self.fec == 0.0).map(Ahead::wants);
-        let ahead = ahead.or(self.shield.map(Shield::wants)).map_or(0.0, |wants| wants * TO_SPARE);
+        let shield = self.wants_shield.map(|shield| shield.wants(media.0));
+        let ahead = ahead.or(shield).map_or(0.0, |wants| wants * TO_SPARE);
         Bitrate((media.0 as f64 * (1.0 + share).max(ahead)) as u64)
     }
 

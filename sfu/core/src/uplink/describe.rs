@@ -141,7 +141,9 @@ impl Describer {
             self.sizes = [size; 1].into_iter().collect();
         }
         let described = match (codec, dependency_descriptor) {
-            (Codec::Opus | Codec::Red | Codec::VideoRed | Codec::Ulpfec | Codec::Flexfec, _) => return Described::default(),
+            (Codec::Opus | Codec::Red | Codec::VideoRed | Codec::Ulpfec | Codec::Flexfec, _) => {
+                return Described::default();
+            }
             // VP8 says everything in its own descriptor.
             (Codec::Vp8, _) => self.vp8(timestamp, payload, keyframe_start),
             (_, Some(bytes)) => match self.targets(bytes) {

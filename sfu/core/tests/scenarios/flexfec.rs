@@ -53,7 +53,8 @@ struct Watched {
 
 fn watch(world: &World, from: Instant) -> Watched {
     let peer = &world.peers[&2];
-    let (slot, map) = (peer.media.slots.iter().find(|slot| slot.mid == mid("v0")).unwrap(), peer.media.extensions);
+    let (slot, map) =
+        (peer.media.slots.iter().find(|slot| slot.mid == mid("v0")).unwrap(), peer.media.extensions);
     let mut seen = Watched::default();
     let mut newest = ExtSeq(1 << 16);
     let mut media: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
@@ -155,7 +156,8 @@ fn repair_packets_take_no_number_of_the_pictures_whether_those_have_names_or_not
         let media: Vec<&Got> = world.peers[&2].on("v0").into_iter().filter(|got| got.at >= from).collect();
         assert!(media.len() > 100);
         for pair in media.windows(2) {
-            let place = |got: &Got| got.stamp().map(|stamp| stamp.frame as i32 * 3 + i32::from(stamp.index)).unwrap();
+            let place =
+                |got: &Got| got.stamp().map(|stamp| stamp.frame as i32 * 3 + i32::from(stamp.index)).unwrap();
             let step = pair[1].header.seq.since(pair[0].header.seq);
             assert_eq!(i64::from(step), i64::from(place(pair[1]) - place(pair[0])));
         }
@@ -311,7 +313,8 @@ fn repair_packets_that_lie_are_counted_and_nobody_else_notices() {
     assert_eq!(world.dropped("malformed_fec"), 7);
     for n in 0..300u16 {
         let mask = [0x7f, n as u8, 0x7f, 0xff, 0xff, n as u8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
-        let lie = [&[0, 0, 0, 30, 0, 0, 0, n as u8][..], &(65_400 + n % 150).to_be_bytes(), &mask, &[n as u8; 30]];
+        let lie =
+            [&[0, 0, 0, 30, 0, 0, 0, n as u8][..], &(65_400 + n % 150).to_be_bytes(), &mask, &[n as u8; 30]];
         send(&mut world, &lie.concat(), Some(own));
     }
     for frame in 0..10 {

@@ -596,7 +596,15 @@ impl Peer {
         if self.media.codecs.iter().any(|c| c.codec == Codec::Flexfec && c.pt == header.pt) {
             // Nobody asks for those.
             let payload = header.payload(&packet).to_vec();
-            let got = Got { at: now, header, mid: None, audio_level: None, payload, repaired: false, bytes: packet };
+            let got = Got {
+                at: now,
+                header,
+                mid: None,
+                audio_level: None,
+                payload,
+                repaired: false,
+                bytes: packet,
+            };
             return self.got.push(got);
         }
         if let Some(slot) = rtx {

@@ -5,6 +5,7 @@
 //!   30 % lost, room for twice the media:   packet ─10 ms─ copy        9 % are left to be asked for
 //! ```
 
+use super::window;
 use std::time::Duration;
 
 /// From capture to the screen, and what of it rendering takes: pictures that come later are not waited for.
@@ -85,20 +86,19 @@ impl Ahead {
 pub struct Shield {
     /// 0.0-1.0.
     lost: f64,
-    /// Standard deviations that the repair packets are to be enough for.
-    margin: f64,
+    /// Requests are answered in time.
+    in_time: bool,
 }
 
 /// From this loss on where requests come too late.
 const SHIELDED_FROM_UNASKED: f64 = 0.02;
 /// At most so many repair packets for a packet.
 const REPAIRS_MAX: f64 = 3.0;
-/// Repair packets that are made of what others are made of, in a window.
+/// Repair packets in a window that say nothing that others do not.
 const DEPENDENT: f64 = 2.0;
+/// Standard deviations of what is lost that the repair packets are to be enough for.
 const MARGIN: f64 = 2.0;
 const MARGIN_UNASKED: f64 = 3.0;
-/// Packets in the window of usual pictures, where nobody has counted them.
-const USUAL_WINDOW: usize = 24;
 /// What is asked for all the same, for each byte of media and each share of loss.
 const ASKED: f64 = 0.5;
 
@@ -106,30 +106,41 @@ impl Shield {
     /// `None`: requests do.
     pub fn new(lost: f64, rtt: Option<Duration>) -> Option<Self> {
         let in_time = leaves_rounds(rtt);
-        let (from, margin) =
-            if in_time { (LEFT, MARGIN) } else { (SHIELDED_FROM_UNASKED, MARGIN_UNASKED) };
-        (lost > from).then_some(Self { lost: lost.min(1.0), margin })
+        let from = if in_time { LEFT } else { SHIELDED_FROM_UNASKED };
+        (lost > from).then_some(Self { lost: lost.min(1.0), in_time })
     }
 
-    /// Repair packets for each packet of a window of so many, so that what is lost of both is hardly ever more than those that arrive.
+    /// Repair packets for each packet of a window of so many, so that hardly ever more of both is lost than repair packets arrive.
     fn wanted(self, window: usize) -> f64 {
         let (lost, window) = (self.lost, window.max(1) as f64);
+        let margin = if self.in_time { MARGIN } else { MARGIN_UNASKED };
         let enough = |repairs: &f64| {
             let deviation = (lost * (1.0 - lost) * (1.0 + repairs) / window).sqrt();
-            repairs * (1.0 - lost) >= lost + DEPENDENT / window + self.margin * deviation
+            repairs * (1.0 - lost) >= lost + DEPENDENT / window + margin * deviation
         };
-        (1..).map(|tenths| f64::from(tenths) / 10.0).take_while(|r| *r < REPAIRS_MAX).find(enough).unwrap_or(REPAIRS_MAX)
+        let tenths = (1..).map(|tenths| f64::from(tenths) / 10.0);
+        tenths.take_while(|repairs| *repairs < REPAIRS_MAX).find(enough).unwrap_or(REPAIRS_MAX)
+    }
+
+    /// Repair packets for each packet that there is room for.
+    fn room(self, media: u64, rate: u64) -> f64 {
+        rate as f64 * FILLED / media.max(1) as f64 - 1.0 - self.lost * ASKED
     }
 
     /// For each byte of media, what a path has to carry that is to take all of it.
-    pub fn wants(self) -> f64 {
-        (1.0 + self.wanted(USUAL_WINDOW) + self.lost * ASKED) / FILLED
+    pub fn wants(self, media: u64) -> f64 {
+        (1.0 + self.wanted(window::packets_of(media)) + self.lost * ASKED) / FILLED
+    }
+
+    /// There is room for enough to be of use: for a copy of everything, or where nothing can be asked for in time, for what is lost.
+    pub fn fits(self, media: u64, rate: u64) -> bool {
+        let least = if self.in_time { 1.0 } else { self.lost / (1.0 - self.lost.min(0.9)) };
+        self.room(media, rate) >= self.wanted(window::packets_of(media)).min(least)
     }
 
     /// Repair packets for each packet, as many as there is room for where media takes so much of a path's rate.
     pub fn overhead(self, window: usize, media: u64, rate: u64) -> f64 {
-        let room = rate as f64 * FILLED / media.max(1) as f64 - 1.0 - self.lost * ASKED;
-        self.wanted(window).min(room).max(0.0)
+        self.wanted(window).min(self.room(media, rate)).max(0.0)
     }
 }
 
@@ -170,6 +181,32 @@ mod tests {
         assert!(!leaves_rounds(Some(MS * 160)));
         let copies = |rtt: u32| Ahead::new(0.3, Some(MS * rtt)).unwrap().copies(1000, 9000);
         assert_eq!((copies(100), copies(300)), (1, 2));
+    }
+
+    #[test]
+    fn repair_packets_follow_the_loss_and_the_window_as_far_as_there_is_room() {
+        let shield = |lost, rtt: u32| Shield::new(lost, Some(MS * rtt));
+        assert!(shield(0.1, 100).is_none() && shield(0.02, 300).is_none());
+        for (lost, rtt, window, rate, fits, expected) in [
+            (0.3, 100, 24, 9000, true, 1.0),
+            (0.3, 300, 24, 9000, true, 1.3),
+            (0.3, 300, 5, 9000, true, 2.8),
+            (0.5, 100, 24, 9000, true, 1.9),
+            (0.7, 100, 24, 9000, true, 3.0),
+            // Little room: of use only where nothing can be asked for.
+            (0.3, 100, 24, 2000, false, 0.55),
+            (0.3, 300, 24, 2000, true, 0.55),
+            (0.3, 300, 24, 1500, false, 0.125),
+            (0.3, 300, 24, 1000, false, 0.0),
+        ] {
+            let shield = shield(lost, rtt).unwrap();
+            let overhead = shield.overhead(window, 1_200_000, rate * 1200);
+            assert!((overhead - expected).abs() < 0.11, "{lost} {rtt} {window} {rate}: {overhead}");
+            assert_eq!(shield.fits(1_200_000, rate * 1200), fits, "{lost} {rtt} {window} {rate}");
+        }
+        let shield = shield(0.5, 300).unwrap();
+        let rate = (1_200_000.0 * shield.wants(1_200_000)).ceil() as u64;
+        assert!(shield.overhead(window::packets_of(1_200_000), 1_200_000, rate) >= 2.0);
     }
 
     #[test]

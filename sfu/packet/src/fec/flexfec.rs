@@ -300,7 +300,8 @@ mod tests {
             out
         };
         // Three are lost; each of these has two of them or three, and the last says nothing new.
-        let payloads = [payload(&[0, 1, 2]), payload(&[1, 3, 5]), payload(&[0, 1, 3, 4]), payload(&[2, 3, 4])];
+        let payloads =
+            [payload(&[0, 1, 2]), payload(&[1, 3, 5]), payload(&[0, 1, 3, 4]), payload(&[2, 3, 4])];
         let repairs: Vec<Flexfec> = payloads.iter().map(|p| Flexfec::parse(p).unwrap()).collect();
         let lost = [0, 1, 3];
         let received = |seq: SeqNo| {
@@ -317,7 +318,8 @@ mod tests {
             })
             .collect();
         found.sort();
-        let expected = [3, 0, 1].map(|n| (u16::from_be_bytes([packets[n][2], packets[n][3]]), packets[n].clone()));
+        let expected =
+            [3, 0, 1].map(|n| (u16::from_be_bytes([packets[n][2], packets[n][3]]), packets[n].clone()));
         assert_eq!(found, expected);
         assert!(solve(&repairs[..1], is_there).is_empty());
         assert!(solve(&repairs, |_| true).is_empty());

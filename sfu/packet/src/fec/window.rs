@@ -17,9 +17,17 @@ const REACHES_BACK: Duration = Duration::from_millis(170);
 /// 3 Mb/s of full packets; more of them need no longer window.
 const PACKETS_MAX: usize = 48;
 const _: () = assert!(PACKETS_MAX <= flexfec::REACH as usize);
+/// Usual packets of pictures, in bytes.
+const PACKET_LEN: u64 = 1100;
 /// Of 16: how many packets of the newest picture a repair packet is made of, and how many older ones. Found by trying.
 const OF_NEWEST: u32 = 10;
 const OF_OLDER: u32 = 6;
+
+/// Packets in a window of pictures of so many bits a second.
+pub(super) fn packets_of(rate: u64) -> usize {
+    let bytes = rate / 8 * REACHES_BACK.as_millis() as u64 / 1000;
+    (bytes / PACKET_LEN).clamp(1, PACKETS_MAX as u64) as usize
+}
 
 /// Packets of one source that the next repair packets are made of.
 #[derive(Clone, Debug, Default)]
@@ -103,5 +111,108 @@ impl Window {
         let chosen = chosen.map(|(_, (_, packet))| packet.as_slice()).collect();
         self.chance = chance;
         chosen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::flexfec::{Flexfec, TOGETHER_MAX, solve};
+    use super::*;
+    use crate::{SeqNo, Ssrc};
+    use std::collections::{BTreeMap, VecDeque};
+
+    const PICTURE: Duration = Duration::from_millis(40);
+    /// A picture still is in time with the repair packets of so many later ones.
+    const PATIENCE: u16 = 4;
+
+    #[allow(clippy::disallowed_methods, reason = "an arbitrary origin of time")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    fn packet(seq: u16) -> Vec<u8> {
+        let mut packet = vec![0x80, 96];
+        packet.extend(seq.to_be_bytes());
+        packet.extend([0, 0, 0, 1, 0, 0, 0, 7]);
+        packet.extend((0..40 + seq % 30).map(|i| (i * 7 + seq) as u8));
+        packet
+    }
+
+    /// Share of pictures of so many packets that are whole in time over a line that loses `lost`.
+    fn whole(count: u16, lost: f64, overhead: f64) -> f64 {
+        let mut chance = 9u32;
+        let mut is_lost = || {
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(chance >> 8) < lost * f64::from(1 << 24)
+        };
+        let (mut window, mut now) = (Window::default(), start());
+        let (mut received, mut repairs) = (BTreeMap::new(), VecDeque::new());
+        let pictures = 400u16;
+        let mut whole = 0;
+        for picture in 0..pictures {
+            for seq in picture * count..(picture + 1) * count {
+                window.push(now, |out| out.extend(packet(seq)));
+                if !is_lost() {
+                    received.insert(seq, packet(seq));
+                }
+            }
+            window.protect(overhead, |payload| {
+                if !is_lost() {
+                    repairs.push_back(payload);
+                }
+            });
+            while repairs.len() > TOGETHER_MAX {
+                repairs.pop_front();
+            }
+            let parsed: Vec<Flexfec> =
+                repairs.iter().map(|payload| Flexfec::parse(payload).unwrap()).collect();
+            let bytes = |seq: SeqNo| received.get(&seq.0).map(Vec::as_slice);
+            let mut back = Vec::new();
+            for solution in solve(&parsed, |seq| bytes(seq).is_some()) {
+                let mut out = Vec::new();
+                solution.restore(&parsed, Ssrc(7), bytes, &mut out).unwrap();
+                assert_eq!(out, packet(solution.lost.0));
+                back.push((solution.lost.0, out));
+            }
+            received.extend(back);
+            if let Some(due) = picture.checked_sub(PATIENCE) {
+                whole += u32::from((due * count..(due + 1) * count).all(|seq| received.contains_key(&seq)));
+            }
+            now += PICTURE;
+        }
+        f64::from(whole) / f64::from(pictures - PATIENCE)
+    }
+
+    #[test]
+    fn nearly_all_pictures_are_whole_in_time_for_half_of_what_copies_cost() {
+        for (count, lost, overhead, least) in [
+            (6, 0.3, 1.3, 0.99),
+            (6, 0.3, 1.0, 0.98),
+            (6, 0.5, 1.9, 0.97),
+            (6, 0.1, 0.4, 0.97),
+            (1, 0.3, 2.0, 0.97),
+        ] {
+            let whole = whole(count, lost, overhead);
+            assert!(whole >= least, "{count} packets, {lost} lost, {overhead}: {whole}");
+        }
+        // Two copies of six packets at 30 %: (1 - 0.3^3)^6 = 0.85.
+    }
+
+    #[test]
+    fn a_window_is_bounded_in_time_and_packets_and_forgets_all_at_once() {
+        let (mut window, now) = (Window::default(), start());
+        (0..1000).for_each(|seq| window.push(now, |out| out.extend(packet(seq))));
+        assert_eq!(window.len(), PACKETS_MAX);
+        assert!(window.is_due());
+        window.push(now + REACHES_BACK + Duration::from_millis(1), |out| out.extend(packet(1000)));
+        assert_eq!(window.len(), 1);
+        let mut repairs = Vec::new();
+        window.protect(1.0, |payload| repairs.push(payload));
+        assert_eq!(repairs.len(), 1);
+        window.push(now, |_| {});
+        assert_eq!(window.len(), 1, "what was not written is not protected");
+        window.forget();
+        assert!(window.is_empty());
+        window.protect(1.0, |_| panic!("there is nothing"));
     }
 }

@@ -152,7 +152,8 @@ pub fn fec(payload: &[u8], packets: &[&[u8]]) {
 
 /// Solved together, repair payloads bring back what each of them alone does, and never anything that is there.
 fn solved(payloads: &[&[u8]], packets: &[&[u8]]) {
-    let repairs: Vec<_> = payloads.iter().filter_map(|payload| flexfec::Flexfec::parse(payload).ok()).collect();
+    let repairs: Vec<_> =
+        payloads.iter().filter_map(|payload| flexfec::Flexfec::parse(payload).ok()).collect();
     let received = |seq| with_sequence(packets, seq);
     let solutions = flexfec::solve(&repairs, |seq| received(seq).is_some());
     for solution in &solutions {
