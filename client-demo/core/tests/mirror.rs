@@ -2,7 +2,9 @@
 //! link of 20 ms that loses what the test wants lost. Virtual time.
 
 use client_core::{Client, Config, Event, Frame, Output, Stats};
-use packet::media::{MediaKind, PeerMedia};
+use packet::fec::window::Window;
+use packet::fec::zero_mutable_extensions;
+use packet::media::{Codec, MediaKind, PeerMedia};
 use packet::rtcp::{Compound, Nack, Packet, Pli, ReceiverReport, SenderReport};
 use packet::rtp::{Outgoing, RtpHeader, set_ssrc};
 use packet::{NtpTime, RtpTime, SeqNo, Ssrc};
@@ -53,6 +55,20 @@ fn loss_is_repaired_on_both_legs() {
     assert_eq!((video.lost, world.undecodable(&stats)), (0, 0));
     assert!(stats.sent[1].frames - video.frames < 6, "{stats:?}");
     assert_eq!(stats.received[0].audio.lost, 0, "{stats:?}");
+}
+
+#[test]
+fn pictures_come_back_out_of_repair_packets_and_nobody_has_to_be_asked() {
+    let mut world = World::new();
+    world.lose_down = |seq| seq % 3 == 1;
+    world.mirror.deaf_to_nacks = true;
+    world.mirror.window = Some(Window::default());
+    world.run(Duration::from_secs(5));
+    let stats = world.client.stats();
+    let video = stats.received[0].video;
+    assert_eq!((video.lost, video.freezes, stats.keyframes_asked), (0, 0, 0), "{video:?}");
+    assert!(stats.sent[1].frames - video.frames < 6, "{stats:?}");
+    assert_eq!(stats.dropped, []);
 }
 
 #[test]
@@ -312,6 +328,9 @@ struct Mirror {
     lost_once: BTreeSet<(Ssrc, u16)>,
     retransmitted: u64,
     deaf_to_nacks: bool,
+    /// Pictures go out protected by FlexFEC.
+    window: Option<Window>,
+    fec_seq: u16,
     report_at: Option<Instant>,
 }
 
@@ -331,6 +350,8 @@ impl Mirror {
             lost_once: BTreeSet::new(),
             retransmitted: 0,
             deaf_to_nacks: false,
+            window: None,
+            fec_seq: 0,
             report_at: None,
         }
     }
@@ -405,7 +426,7 @@ impl Mirror {
         match transport.handle_datagram(now, server_address(), client_address(), bytes) {
             Ok(Incoming::Rtp { packet, .. }) => {
                 let packet = packet.to_vec();
-                self.reflect(packet, lose);
+                self.reflect(now, packet, lose);
             }
             Ok(Incoming::Rtcp(compound)) => {
                 let packets: Vec<Packet> = Compound::iter(compound).map(|p| p.unwrap()).collect();
@@ -418,7 +439,7 @@ impl Mirror {
     }
 
     /// A packet of the client's goes into the first slot of its kind; holes in what arrives are asked for.
-    fn reflect(&mut self, mut packet: Vec<u8>, lose: fn(u16) -> bool) {
+    fn reflect(&mut self, now: Instant, mut packet: Vec<u8>, lose: fn(u16) -> bool) {
         let header = RtpHeader::parse(&packet).unwrap();
         let is_rtx = |m: &PeerMedia| m.tracks.iter().any(|t| t.ssrcs[0].1 == Some(header.ssrc));
         if is_rtx(&self.media) {
@@ -426,7 +447,7 @@ impl Mirror {
             let pt = self.media.codecs.iter().find(|c| c.rtx == Some(header.pt)).unwrap().pt;
             let ssrc = track.ssrcs[0].0;
             let original = packet::rtp::rtx::restore(&header, &mut packet, pt, ssrc).unwrap().to_vec();
-            return self.send_back(original);
+            return self.send_back(now, original);
         }
         let video =
             self.media.tracks.iter().any(|t| t.kind == MediaKind::Video && t.ssrcs[0].0 == header.ssrc);
@@ -440,16 +461,31 @@ impl Mirror {
             Nack::new(Ssrc(1), header.ssrc, (1..gap).map(|n| SeqNo(last.wrapping_add(n)))).write(&mut bytes);
             self.rtcp_out(bytes);
         }
-        self.send_back(packet);
+        self.send_back(now, packet);
     }
 
-    fn send_back(&mut self, mut packet: Vec<u8>) {
+    fn send_back(&mut self, now: Instant, mut packet: Vec<u8>) {
         let header = RtpHeader::parse(&packet).unwrap();
         let track = self.media.tracks.iter().find(|t| t.ssrcs[0].0 == header.ssrc).unwrap();
         let slot = self.media.slots.iter().find(|s| s.kind == track.kind).unwrap();
         set_ssrc(&mut packet, slot.ssrc);
         self.history.insert((slot.ssrc, header.seq.0), packet.clone());
-        self.out.push(packet);
+        self.out.push(packet.clone());
+        let Some(window) = self.window.as_mut().filter(|_| track.kind == MediaKind::Video) else { return };
+        let pt = self.media.codecs.iter().find(|c| c.codec == Codec::Flexfec).unwrap().pt;
+        zero_mutable_extensions(&mut packet, &self.media.extensions);
+        window.push(now, |out| out.extend_from_slice(&packet));
+        if header.marker {
+            window.protect(1.5, |payload| {
+                let (ssrc, csrc, seq) = (slot.fec.unwrap(), Some(slot.ssrc), SeqNo(self.fec_seq));
+                self.fec_seq += 1;
+                let outgoing = Outgoing { pt, seq, ssrc, csrc, payload: &payload, ..Outgoing::default() };
+                let mut buffer = vec![0; 1500];
+                let len = outgoing.write(&self.media.extensions, &mut buffer).unwrap().len;
+                buffer.truncate(len);
+                self.out.push(buffer);
+            });
+        }
     }
 
     fn rtcp(&mut self, now: Instant, packets: Vec<Packet>) {

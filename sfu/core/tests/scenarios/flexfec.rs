@@ -313,8 +313,12 @@ fn repair_packets_that_lie_are_counted_and_nobody_else_notices() {
     assert_eq!(world.dropped("malformed_fec"), 7);
     for n in 0..300u16 {
         let mask = [0x7f, n as u8, 0x7f, 0xff, 0xff, n as u8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
-        let lie =
-            [&[0, 0, 0, 30, 0, 0, 0, n as u8][..], &(65_400 + n % 150).to_be_bytes(), &mask, &[n as u8; 30]];
+        let lie = [
+            &[0, 0, 0, 30, 0, 0, 0, n as u8][..],
+            &65_400u16.wrapping_add(n % 150).to_be_bytes(),
+            &mask,
+            &[n as u8; 30],
+        ];
         send(&mut world, &lie.concat(), Some(own));
     }
     for frame in 0..10 {

@@ -57,8 +57,9 @@ impl Window {
             self.spare.push(packet);
         } else {
             self.packets.push_back((now, packet));
-            self.newest = (self.newest + 1).min(self.packets.len());
+            self.newest += 1;
         }
+        self.newest = self.newest.min(self.packets.len());
     }
 
     pub fn len(&self) -> usize {
@@ -147,7 +148,7 @@ mod tests {
         };
         let (mut window, mut now) = (Window::default(), start());
         let (mut received, mut repairs) = (BTreeMap::new(), VecDeque::new());
-        let pictures = 400u16;
+        let pictures = 150u16;
         let mut whole = 0;
         for picture in 0..pictures {
             for seq in picture * count..(picture + 1) * count {

@@ -77,6 +77,8 @@ impl Slot {
             if queue.push_fec(self.index, len, fec, payload).is_ok() {
                 self.fec_packets += 1;
                 self.meter.add(now, len);
+            } else {
+                self.fec_unaffordable += 1;
             }
         });
         self.window = window;
