@@ -328,17 +328,17 @@ impl Sender {
         let track = &mut self.tracks[waiting.track];
         let stream = &mut track.streams[waiting.stream];
         let lost = stream.lost().into();
-        let Some(pt) = self.flexfec else {
-            let ahead = Ahead::new(lost, rtt).filter(|_| may);
+        let wants = Shield::new(lost, rtt).filter(|_| may && self.flexfec.is_some());
+        let shield = wants.filter(|shield| shield.fits(media, rate));
+        let (Some(pt), Some(shield)) = (self.flexfec, shield) else {
+            stream.leave_unprotected();
+            let ahead = Ahead::new(lost, rtt).filter(|_| may && wants.is_none());
             let copies = ahead.map_or(0, |ahead| ahead.copies(media, rate));
             if copies > 0 {
                 let copy = Waiting { kind: Kind::Fec, ..waiting.clone() };
                 self.ahead.push_back((now + COPY_AFTER, copy, copies));
             }
             return;
-        };
-        let Some(shield) = Shield::new(lost, rtt).filter(|shield| may && shield.fits(media, rate)) else {
-            return stream.leave_unprotected();
         };
         let overhead = |window| shield.overhead(window, media, rate);
         for stored in stream.protect(now, (track.mid, &track.codec, pt), &waiting.stored, map, overhead) {

@@ -106,10 +106,9 @@ impl Repair {
     ) {
         self.spent.leak(now, self.budget());
         (self.rate, self.media, self.loss) = (rate, media.max(MEDIA_MIN), loss.clamp(0.0, 1.0));
-        self.ahead = Ahead::new(loss, rtt).filter(|_| may_go_ahead && !self.takes_flexfec);
-        self.shield = Shield::new(loss, rtt)
-            .filter(|shield| may_go_ahead && self.takes_flexfec && shield.fits(self.media.0, self.rate.0));
         self.wants_shield = Shield::new(loss, rtt).filter(|_| may_go_ahead && self.takes_flexfec);
+        self.shield = self.wants_shield.filter(|shield| shield.fits(self.media.0, self.rate.0));
+        self.ahead = Ahead::new(loss, rtt).filter(|_| may_go_ahead && self.wants_shield.is_none());
         let patience = rtt.map_or(Duration::ZERO, |rtt| self.repaired_within(rtt));
         if patience > self.patience || patience + LESS_PATIENCE < self.patience {
             self.patience = patience;

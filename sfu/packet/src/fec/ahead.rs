@@ -90,7 +90,9 @@ pub struct Shield {
     in_time: bool,
 }
 
-/// From this loss on where requests come too late.
+/// From this loss on, below which copies do where there is room (a narrow line looks as if it lost 10 % now and then); and where requests come
+/// too late.
+const SHIELDED_FROM: f64 = 0.2;
 const SHIELDED_FROM_UNASKED: f64 = 0.02;
 /// At most so many repair packets for a packet.
 const REPAIRS_MAX: f64 = 3.0;
@@ -106,7 +108,7 @@ impl Shield {
     /// `None`: requests do.
     pub fn new(lost: f64, rtt: Option<Duration>) -> Option<Self> {
         let in_time = leaves_rounds(rtt);
-        let from = if in_time { LEFT } else { SHIELDED_FROM_UNASKED };
+        let from = if in_time { SHIELDED_FROM } else { SHIELDED_FROM_UNASKED };
         (lost > from).then_some(Self { lost: lost.min(1.0), in_time })
     }
 
@@ -186,7 +188,7 @@ mod tests {
     #[test]
     fn repair_packets_follow_the_loss_and_the_window_as_far_as_there_is_room() {
         let shield = |lost, rtt: u32| Shield::new(lost, Some(MS * rtt));
-        assert!(shield(0.1, 100).is_none() && shield(0.02, 300).is_none());
+        assert!(shield(0.2, 100).is_none() && shield(0.02, 300).is_none());
         for (lost, rtt, window, rate, fits, expected) in [
             (0.3, 100, 24, 9000, true, 1.0),
             (0.3, 300, 24, 9000, true, 1.3),
