@@ -115,6 +115,7 @@ impl Shape {
                 kind,
                 ssrc: Ssrc(FIRST_SLOT_SSRC + number),
                 rtx: (kind == MediaKind::Video).then_some(Ssrc(FIRST_SLOT_RTX_SSRC + number)),
+                fec: None,
             }
         });
         PeerMedia { codecs, extensions: extensions(), tracks, slots: slots.collect(), sctp_port: None }

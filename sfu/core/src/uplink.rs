@@ -304,7 +304,11 @@ impl Uplink {
             Meaning::Media(Codec::Ulpfec | Codec::Flexfec) => Err(DropReason::MalformedFec),
             Meaning::Media(codec) => {
                 let received = self.on_media(now, nanos, place, header, packet, codec, Via::Itself, epochs);
-                self.recover_shielded(now, nanos, place, epochs);
+                // What comes in order was protected by nothing that is here yet.
+                let layer = &self.tracks[usize::from(place.track)].layers[usize::from(place.layer)];
+                if received.as_ref().is_ok_and(|r| layer.reception.highest() > Some(r.ext_seq)) {
+                    self.recover_shielded(now, nanos, place, epochs);
+                }
                 received
             }
             Meaning::Rtx(pt, codec) => {

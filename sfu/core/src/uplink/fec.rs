@@ -16,7 +16,7 @@ use crate::payloads::Meaning;
 use packet::ext::ExtensionMap;
 use packet::fec::flexfec::{self, Flexfec};
 use packet::fec::ulpfec::{REACH, Ulpfec};
-use packet::fec::zero_mutable_extensions;
+use packet::fec::{window, zero_mutable_extensions};
 use packet::media::{Codec, MediaKind};
 use packet::rtp::{RtpHeader, set_payload_type};
 use packet::{ExtSeq, PayloadType, SeqNo};
@@ -33,8 +33,9 @@ pub(crate) struct Repairs {
 
 /// Half a second of one a frame; each is looked at with every packet of the layer.
 const KEPT: usize = 16;
-/// Of FlexFEC, what is solved together.
-const KEPT_TOGETHER: usize = flexfec::TOGETHER_MAX;
+/// Of FlexFEC, what is solved together: as many as a window is repaired with at half of it lost.
+const KEPT_TOGETHER: usize = 48;
+const _: () = assert!(KEPT_TOGETHER <= flexfec::TOGETHER_MAX);
 /// Further behind the newest packet of the layer nothing comes back any more.
 const BEHIND_MAX: u64 = 2 * flexfec::REACH as u64;
 /// No datagram carries more.
@@ -66,7 +67,9 @@ impl Repairs {
     }
 
     fn push_flexfec(&mut self, payload: &[u8]) -> Result<(), DropReason> {
-        if payload.len() > LEN_MAX || Flexfec::parse(payload).is_err() {
+        let repair = Flexfec::parse(payload).ok().filter(|_| payload.len() <= LEN_MAX);
+        // Ours protect no more; what is looked at with each packet has to stay little, whoever sends it.
+        if repair.is_none_or(|repair| repair.protected().count() > window::PACKETS_MAX) {
             return Err(DropReason::MalformedFec);
         }
         if self.flexfec.len() == KEPT_TOGETHER {

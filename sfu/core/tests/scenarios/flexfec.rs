@@ -306,13 +306,15 @@ fn repair_packets_that_lie_are_counted_and_nobody_else_notices() {
     }
     world.run(ms(60));
     assert_eq!(world.dropped("malformed_fec"), 3);
-    for lie in [&[][..], &[0xff; 40], &[0; 11], &[0; 2000]] {
+    // The last can be read, and protects more than anybody does.
+    let wide = [&[0; 8][..], &65_500u16.to_be_bytes(), &[0x7f, 0xff, 0x7f], &[0xff; 11], &[1; 40]].concat();
+    for lie in [&[][..], &[0xff; 40], &[0; 11], &[0; 2000], &wide] {
         send(&mut world, &lie[..lie.len().min(1200)], Some(own));
     }
     world.run(ms(60));
-    assert_eq!(world.dropped("malformed_fec"), 7);
+    assert_eq!(world.dropped("malformed_fec"), 8);
     for n in 0..300u16 {
-        let mask = [0x7f, n as u8, 0x7f, 0xff, 0xff, n as u8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+        let mask = [0x7f, n as u8, 0x55, 0x55, 0x55, n as u8, 1, 1, 1, 1, 1, 1, 1, 1];
         let lie = [
             &[0, 0, 0, 30, 0, 0, 0, n as u8][..],
             &65_400u16.wrapping_add(n % 150).to_be_bytes(),
@@ -330,5 +332,6 @@ fn repair_packets_that_lie_are_counted_and_nobody_else_notices() {
         world.run(ms(40));
     }
     world.run(ms(100));
+    assert_eq!(world.dropped("malformed_fec"), 8);
     assert!(world.peers[&2].on("v0").len() >= 27, "{}", world.peers[&2].on("v0").len());
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// As long as a repair packet may still bring back a picture in time behind a long way: four pictures.
 const REACHES_BACK: Duration = Duration::from_millis(170);
 /// 3 Mb/s of full packets; more of them need no longer window.
-const PACKETS_MAX: usize = 48;
+pub const PACKETS_MAX: usize = 48;
 const _: () = assert!(PACKETS_MAX <= flexfec::REACH as usize);
 /// Usual packets of pictures, in bytes.
 const PACKET_LEN: u64 = 1100;
