@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub struct Surplus {
     due: Option<Instant>,
-    /// To be made large pages, one a turn: each takes a third of a millisecond.
-    small: Vec<usize>,
 }
 
 /// A start is over by then, and what caches kept of it has gone. Looking takes a tenth of a millisecond for a class.
@@ -29,24 +27,15 @@ impl Surplus {
         if self.due.is_some_and(|due| now >= due) {
             self.due = None;
             trim();
-            let heaps = heaps();
-            heaps.iter().for_each(allow_large);
-            self.small = heaps.into_iter().flat_map(large_pages).collect();
-        } else if let Some(at) = self.small.pop() {
-            make_large(at);
+            heaps().iter().for_each(allow_large);
         }
     }
 }
 
 /// Of smaller heaps too much would be rounded up.
 const LARGE_FROM: usize = 8 << 20;
-/// What x86 and ARM, with small pages of 4 KiB, translate as one.
-const LARGE_PAGE: usize = 2 << 20;
 /// The allocator reserves so much for a heap of a thread's, at a multiple of it.
 const HEAP_RESERVED: usize = 64 << 20;
-
-/// Makes one page of many, at once, since Linux 6.1; not every libc has a name for it.
-const MADV_COLLAPSE: libc::c_int = 25;
 
 /// Where the allocator has heaps that are large.
 fn heaps() -> Vec<Range<usize>> {
@@ -69,12 +58,6 @@ fn large_heaps(maps: &str) -> Vec<Range<usize>> {
     maps.lines().filter_map(heap).collect()
 }
 
-/// Those that are all inside.
-fn large_pages(heap: Range<usize>) -> impl Iterator<Item = usize> {
-    let first = heap.start.next_multiple_of(LARGE_PAGE);
-    (first..heap.end).step_by(LARGE_PAGE).filter(move |at| at + LARGE_PAGE <= heap.end)
-}
-
 /// For the whole process, before there is much in it.
 pub fn keep_long_ones_apart() {
     // SAFETY: it sets a number of the allocator's, under its own lock.
@@ -92,22 +75,15 @@ fn trim() {
     }
 }
 
-/// What is used of a heap from now on is in large pages; also what is reserved behind a thread's.
+/// What is used of a heap from now on is in large pages, also what is reserved behind a thread's; what is there the kernel moves into some
+/// by and by. To ask for that at once took 3 ms a page, on the thread that sends. Where the system has none, or has them by itself, everything
+/// stays as it is.
 fn allow_large(heap: &Range<usize>) {
     let reserved = heap.start.is_multiple_of(HEAP_RESERVED);
     let len = if reserved { HEAP_RESERVED } else { heap.len() };
-    advise(heap.start, len, libc::MADV_HUGEPAGE);
-}
-
-fn make_large(at: usize) {
-    advise(at, LARGE_PAGE, MADV_COLLAPSE);
-}
-
-/// Where the system has no large pages, or has them by itself, everything stays as it is.
-fn advise(at: usize, len: usize, advice: libc::c_int) {
-    // SAFETY: both of these change how pages are mapped, not what is in them; of what is not mapped any more the kernel says so.
+    // SAFETY: it changes how pages are mapped, not what is in them; of what is not mapped any more the kernel says so.
     unsafe {
-        libc::madvise(std::ptr::without_provenance_mut(at), len, advice);
+        libc::madvise(std::ptr::without_provenance_mut(heap.start), len, libc::MADV_HUGEPAGE);
     }
 }
 
@@ -131,21 +107,18 @@ not a line
             large_heaps(maps),
             [0x55d0_c000_0000..0x55d0_c100_0000, 0x7f00_0000_0000..0x7f00_00a0_0000]
         );
-        assert_eq!(large_pages(0x1f_f000..0x60_1000).collect::<Vec<_>>(), [0x20_0000, 0x40_0000]);
         assert!(large_heaps("").is_empty());
     }
 
     #[test]
     fn what_lies_in_a_heap_stays_as_it_was() {
         // Large enough to be mapped by itself: a stand-in for a heap.
-        let len = 4 * LARGE_PAGE;
-        let bytes: Vec<u8> = (0..len).map(|i| (i / 4096) as u8).collect();
-        let start = bytes.as_ptr() as usize;
-        allow_large(&(start..start + len));
-        large_pages(start..start + len).for_each(make_large);
+        let bytes: Vec<u8> = (0..LARGE_FROM).map(|i| (i / 4096) as u8).collect();
+        let start = (bytes.as_ptr() as usize).next_multiple_of(4096);
+        allow_large(&(start..start + LARGE_FROM - 4096));
         assert!(bytes.iter().enumerate().all(|(i, byte)| *byte == (i / 4096) as u8));
         // What is not mapped is no harm.
-        make_large(LARGE_PAGE);
+        allow_large(&(4096..8192));
         assert!(heaps().iter().all(|heap| heap.len() >= LARGE_FROM));
     }
 }
