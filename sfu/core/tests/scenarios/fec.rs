@@ -95,8 +95,7 @@ fn run(world: &mut World, delay: Duration, loss: Loss, percent: u64, seconds: u6
 
 /// What a receiver makes of a slot: when each packet of media was there, as itself or out of FEC.
 struct Watched {
-    /// By frame and packet in it: when it was captured and when it was there.
-    packets: BTreeMap<(u32, u8), (u64, Instant)>,
+    packets: Packets,
     repairs: usize,
     wrapped: usize,
     plain: usize,
@@ -167,21 +166,21 @@ fn note(seen: &mut Watched, counted: bool, stamp: Stamp, at: Instant) {
     }
 }
 
-impl Watched {
-    /// Share of the frames that were whole `within` their capture.
-    fn in_time(&self, world: &World, within: Duration) -> f64 {
-        let (first, last) =
-            (self.packets.keys().next().unwrap().0 + 12, self.packets.keys().last().unwrap().0 - 12);
-        let whole = |frame: &u32| {
-            (0..3).all(|index| {
-                self.packets.get(&(*frame, index)).is_some_and(|(captured, at)| {
-                    *at <= world.start + Duration::from_micros(*captured) + within
-                })
-            })
-        };
-        let frames = first..last;
-        frames.clone().filter(whole).count() as f64 / frames.len() as f64
-    }
+/// By frame and packet in it: when it was captured and when it was there.
+pub type Packets = BTreeMap<(u32, u8), (u64, Instant)>;
+
+/// Share of the frames that were whole `within` their capture.
+pub fn in_time(packets: &Packets, world: &World, within: Duration) -> f64 {
+    let (first, last) = (packets.keys().next().unwrap().0 + 12, packets.keys().last().unwrap().0 - 12);
+    let whole = |frame: &u32| {
+        (0..3).all(|index| {
+            packets
+                .get(&(*frame, index))
+                .is_some_and(|(captured, at)| *at <= world.start + Duration::from_micros(*captured) + within)
+        })
+    };
+    let frames = first..last;
+    frames.clone().filter(whole).count() as f64 / frames.len() as f64
 }
 
 #[test]
@@ -195,7 +194,7 @@ fn at_300_ms_and_30_percent_loss_most_pictures_are_whole_in_time_with_fec_and_fe
         assert_eq!(seen.repairs > 100, takes_fec, "{}", seen.repairs);
         let slot = &world.router.peer_stats(PeerId(2)).unwrap().slots[1];
         assert_eq!(slot.fec_packets > 100, takes_fec, "{slot:?}");
-        seen.in_time(&world, ms(400))
+        in_time(&seen.packets, &world, ms(400))
     });
     assert!(shares[0] > 0.8, "with FEC: {shares:?}");
     assert!(shares[1] < 0.45, "without: {shares:?}");
@@ -210,7 +209,7 @@ fn where_there_is_room_for_copies_of_everything_they_take_the_place_of_fec() {
     run_within(&mut world, delay, lossy(false, 30, 6), 30, 15, None);
     let seen = watch(&world, from);
     assert_eq!(seen.repairs, 0);
-    let share = seen.in_time(&world, ms(400));
+    let share = in_time(&seen.packets, &world, ms(400));
     assert!(share > 0.8, "{share}");
 }
 
@@ -250,7 +249,7 @@ fn what_fec_does_not_bring_back_is_sent_again_under_its_own_number() {
     assert!(seen.from_fec > 20, "{}", seen.from_fec);
     assert!(world.peers[&2].rtx_arrived.len() > 20);
     // Each packet there is, whichever way it came, stands where its neighbours expect it.
-    let share = seen.in_time(&world, ms(3000));
+    let share = in_time(&seen.packets, &world, ms(3000));
     assert!(share > 0.98, "{share}");
     let mut media: Vec<&Got> = world.peers[&2].on("v0");
     media.retain(|got| got.at >= from && got.payload.first() != Some(&ULPFEC));

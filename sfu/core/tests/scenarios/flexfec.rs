@@ -1,6 +1,6 @@
 //! The same as `fec`, between ends that speak FlexFEC: repair packets on a source of their own, over the pictures of the last moments.
 
-use super::fec::{NARROW, lossy, report, run_within};
+use super::fec::{NARROW, Packets, in_time, lossy, report, run_within};
 use super::peer::{Got, Peer, mid};
 use super::world::{World, ms};
 use packet::ext::Values;
@@ -45,8 +45,7 @@ fn call(delay: Duration, takes_flexfec: bool, names_pictures: bool) -> World {
 /// What a receiver that solves repair packets together makes of a slot.
 #[derive(Default)]
 struct Watched {
-    /// By frame and packet in it: when it was captured and when it was there.
-    packets: BTreeMap<(u32, u8), (u64, Instant)>,
+    packets: Packets,
     repairs: usize,
     from_fec: usize,
 }
@@ -103,23 +102,6 @@ fn watch(world: &World, from: Instant) -> Watched {
     seen
 }
 
-impl Watched {
-    /// Share of the frames that were whole `within` their capture.
-    fn in_time(&self, world: &World, within: Duration) -> f64 {
-        let (first, last) =
-            (self.packets.keys().next().unwrap().0 + 12, self.packets.keys().last().unwrap().0 - 12);
-        let whole = |frame: &u32| {
-            (0..3).all(|index| {
-                self.packets.get(&(*frame, index)).is_some_and(|(captured, at)| {
-                    *at <= world.start + Duration::from_micros(*captured) + within
-                })
-            })
-        };
-        let frames = first..last;
-        frames.clone().filter(whole).count() as f64 / frames.len() as f64
-    }
-}
-
 fn run(world: &mut World, delay: Duration, percent: u64, seconds: u64, most: Option<Bitrate>) {
     run_within(world, delay, lossy(false, percent, 5), percent, seconds, most);
 }
@@ -136,7 +118,7 @@ fn at_300_ms_and_30_percent_loss_pictures_are_whole_in_time_also_without_room_fo
         assert_eq!(seen.from_fec > 100, takes_flexfec, "{}", seen.from_fec);
         let slot = &world.router.peer_stats(PeerId(2)).unwrap().slots[1];
         assert_eq!(slot.fec_packets > 100, takes_flexfec, "{slot:?}");
-        seen.in_time(&world, ms(400))
+        in_time(&seen.packets, &world, ms(400))
     };
     let shares = [share(true, None), share(true, Some(NARROW)), share(false, Some(NARROW))];
     assert!(shares[0] > 0.97, "with room: {shares:?}");
