@@ -12,6 +12,8 @@ const MS: Duration = Duration::from_millis(1);
 struct Tone {
     fec: bool,
     deep: bool,
+    /// Nobody speaks in these frames, and deep redundancy leaves them out.
+    pause: std::ops::Range<u32>,
 }
 
 impl Tone {
@@ -23,6 +25,10 @@ impl Tone {
     }
     fn at(payload: &[u8]) -> Option<i64> {
         Some(i64::from_be_bytes(*payload.first_chunk::<8>()?))
+    }
+    fn pauses(&self, later: &[u8], before: usize, samples: usize) -> bool {
+        let from = Self::at(later).map(|at| (at - (before + samples) as i64) / FRAME as i64);
+        from.is_some_and(|frame| self.pause.contains(&(frame as u32)))
     }
 }
 
@@ -57,11 +63,15 @@ impl Decoder for Tone {
         false
     }
     fn decode_deep(&mut self, later: &[u8], before: usize, samples: usize, out: &mut Vec<f32>) -> bool {
-        if let (true, Some(at)) = (self.deep && before <= 10 * FRAME, Self::at(later)) {
+        let held = self.deep && before <= 10 * FRAME && !self.pauses(later, before, samples);
+        if let (true, Some(at)) = (held, Self::at(later)) {
             Self::render(at - (before + samples) as i64, samples, out);
             return true;
         }
         false
+    }
+    fn is_pause(&mut self, later: &[u8], before: usize, samples: usize) -> bool {
+        self.deep && before <= 10 * FRAME && self.pauses(later, before, samples)
     }
     fn conceal(&mut self, samples: usize, out: &mut Vec<f32>) {
         out.extend(std::iter::repeat_n(0.1, samples));
@@ -80,13 +90,15 @@ struct Call {
     drift_ppm: i64,
     /// The sender is silent for these packets: one DTX packet each 20.
     silent: std::ops::Range<u32>,
+    /// Nobody speaks in these, and all are sent.
+    pause: std::ops::Range<u32>,
     /// What is heard is looked at, not only counted.
     listened: bool,
 }
 
 impl Default for Call {
     fn default() -> Self {
-        Self { fec: false, deep: false, nack: None, drift_ppm: 0, silent: 0..0, listened: true }
+        Self { fec: false, deep: false, nack: None, drift_ppm: 0, silent: 0..0, pause: 0..0, listened: true }
     }
 }
 
@@ -150,7 +162,8 @@ impl Call {
             round_trip: self.nack.unwrap_or(MS * 100),
             ..Config::default()
         };
-        let mut buffer = AudioBuffer::new(config, Tone { fec: self.fec, deep: self.deep });
+        let mut buffer =
+            AudioBuffer::new(config, Tone { fec: self.fec, deep: self.deep, pause: self.pause.clone() });
         let (mut heard, mut delays) = (Vec::new(), Vec::new());
         let mut out = [0.0; PULL];
         let mut tries = vec![0u32; packets as usize];
@@ -261,10 +274,24 @@ fn jitter_raises_the_delay_and_calm_lowers_it() {
 }
 
 #[test]
+fn what_is_lost_of_a_pause_is_no_speech_that_is_made_up() {
+    let lost = |n: u32| (!n.is_multiple_of(3)).then_some(MS * 30);
+    let call = |pause| Call { deep: true, pause, ..Call::default() };
+    let heard = call(500..1000).play(1500, &lost);
+    assert!(heard.share(&[Rung::Conceal, Rung::Comfort]) < 0.01, "{:?}", heard.stats);
+    assert!((0.10..0.12).contains(&heard.share(&[Rung::Pause])), "{:?}", heard.stats);
+    // The room's noise, and no held vowel: concealment here is a level of 0.1.
+    let between = &heard.samples[14 * 48_000..17 * 48_000];
+    let held = between.windows(480).filter(|w| w.iter().all(|s| (s - 0.1).abs() < 1e-3)).count();
+    assert!(held < between.len() / 20, "{held} of {}", between.len());
+    assert_eq!(call(0..0).play(1500, &lost).share(&[Rung::Pause]), 0.0);
+}
+
+#[test]
 fn announced_silence_is_no_loss() {
     let heard = Call { silent: 500..1000, ..Call::default() }.play(1500, &|_| Some(MS * 30));
     assert!(heard.share(&[Rung::Conceal]) < 0.01, "{:?}", heard.stats);
-    assert!(heard.share(&[Rung::Comfort]) > 0.25, "{:?}", heard.stats);
+    assert!(heard.share(&[Rung::Pause]) > 0.25, "{:?}", heard.stats);
 }
 
 #[test]

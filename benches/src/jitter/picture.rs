@@ -7,12 +7,13 @@ use plotters::prelude::*;
 use std::path::Path;
 
 /// Each darker than the one before, so that they are told apart without colour, too.
-const COLOURS: [(Rung, RGBColor); 7] = [
+const COLOURS: [(Rung, RGBColor); 8] = [
     (Rung::Primary, RGBColor(222, 235, 247)),
     (Rung::Rtx, RGBColor(170, 205, 235)),
     (Rung::Red, RGBColor(120, 165, 215)),
     (Rung::Fec, RGBColor(95, 150, 80)),
     (Rung::Deep, RGBColor(195, 80, 20)),
+    (Rung::Pause, RGBColor(160, 160, 150)),
     (Rung::Conceal, RGBColor(120, 15, 15)),
     (Rung::Comfort, RGBColor(15, 15, 15)),
 ];

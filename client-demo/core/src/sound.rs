@@ -118,6 +118,9 @@ impl Decoder for Tap {
     fn decode_deep(&mut self, later: &[u8], before: usize, samples: usize, out: &mut Vec<f32>) -> bool {
         self.decoder.decode_deep(later, before, samples, out)
     }
+    fn is_pause(&mut self, later: &[u8], before: usize, samples: usize) -> bool {
+        self.decoder.is_pause(later, before, samples)
+    }
     fn conceal(&mut self, samples: usize, out: &mut Vec<f32>) {
         self.decoder.conceal(samples, out);
     }

@@ -35,6 +35,11 @@ pub trait Decoder {
     /// what it parsed.
     fn decode_deep(&mut self, later: &[u8], before: usize, samples: usize, out: &mut Vec<f32>) -> bool;
 
+    /// That frame lies in a pause: the deep redundancy inside `later` goes on before it and says nothing of it, since nobody spoke.
+    fn is_pause(&mut self, _later: &[u8], _before: usize, _samples: usize) -> bool {
+        false
+    }
+
     /// `samples` made up from what was heard before.
     fn conceal(&mut self, samples: usize, out: &mut Vec<f32>);
 

@@ -20,6 +20,16 @@ const RESIDUAL_MEMORY: f32 = 4.0 * 48_000.0;
 /// Real sound takes over from made-up sound within this many samples: no click, no lost consonant.
 const MERGE: usize = 5 * TICKS_PER_MS as usize;
 
+/// Why sound is made up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Why {
+    /// The sender announced silence.
+    Announced,
+    /// Nobody spoke, as is known now.
+    Pause,
+    Missing,
+}
+
 /// A stream that is being played.
 pub(super) struct Playing {
     /// Unwrapped tick of the next frame to decode.
@@ -155,7 +165,7 @@ impl<D: Decoder> AudioBuffer<D> {
                     playing.next += PULL as i64;
                 }
                 playing.jumped |= !silent;
-                self.make_up(PULL, silent);
+                self.make_up(PULL, if silent { Why::Announced } else { Why::Missing });
             }
             Some((at, seq)) => {
                 let gap = at - playing.next;
@@ -187,7 +197,7 @@ impl<D: Decoder> AudioBuffer<D> {
         if self.decoder.decode(&frame.payload, &mut self.scratch).is_err() {
             self.stats.undecodable += 1;
             self.scratch.truncate(start);
-            self.make_up(frame.samples, false);
+            self.make_up(frame.samples, Why::Missing);
             return Some(());
         }
         // Whatever the decoder made, time passes by what the packet says.
@@ -207,19 +217,20 @@ impl<D: Decoder> AudioBuffer<D> {
         let from = self.playing.as_ref()?.next;
         if silent {
             self.playing.as_mut()?.next = from + samples as i64;
-            self.make_up(samples, true);
+            self.make_up(samples, Why::Announced);
             return Some(());
         }
         let tail = self.tail_to_merge();
         let (rung, samples) = self.repair_gap(from, later, samples);
         self.playing.as_mut()?.next = from + samples as i64;
         match rung {
+            Some(Rung::Pause) => self.make_up(samples, Why::Pause),
             Some(rung) => {
                 self.scratch.resize(samples * self.decoder.channels(), 0.0);
                 self.heard(rung, samples);
                 self.merge(&tail);
             }
-            None => self.make_up(samples, false),
+            None => self.make_up(samples, Why::Missing),
         }
         Some(())
     }
@@ -240,38 +251,49 @@ impl<D: Decoder> AudioBuffer<D> {
         let samples = if covered > 0 && before > 0 { samples.min(before as usize) } else { samples };
         let end = from + samples as i64;
         // Copies of frames carry no deep redundancy of their own, so the nearest frame may have none where the next has.
-        for (at, frame) in self.store.until(end + super::arrive::REACH_MAX) {
-            if frame.rung != Rung::Red
-                && self.decoder.decode_deep(&frame.payload, (at - end) as usize, samples, &mut self.scratch)
-            {
-                return (Some(Rung::Deep), samples);
-            }
+        let later = || {
+            let later = self.store.until(end + super::arrive::REACH_MAX);
+            later
+                .filter(|(_, frame)| frame.rung != Rung::Red)
+                .map(|(at, frame)| ((at - end) as usize, &frame.payload))
+        };
+        let (decoder, out) = (&mut self.decoder, &mut self.scratch);
+        if later().any(|(before, payload)| decoder.decode_deep(payload, before, samples, out)) {
+            return (Some(Rung::Deep), samples);
         }
-        (None, samples)
+        let is_pause = later().any(|(before, payload)| decoder.is_pause(payload, before, samples));
+        (is_pause.then_some(Rung::Pause), samples)
     }
 
     /// Counts what is heard while somebody speaks.
     fn heard(&mut self, rung: Rung, samples: usize) {
         self.stats.heard.add(rung, samples);
-        let exact = matches!(rung, Rung::Primary | Rung::Rtx | Rung::Red);
+        let exact = matches!(rung, Rung::Primary | Rung::Rtx | Rung::Red | Rung::Pause);
         let share = self.residual.get_or_insert(self.first_loss.share());
         *share += (f32::from(u8::from(!exact)) - *share) * samples as f32 / RESIDUAL_MEMORY;
     }
 
-    /// Concealment that fades into comfort noise; in announced silence comfort noise at once.
-    fn make_up(&mut self, samples: usize, silent: bool) {
+    /// Concealment that fades into comfort noise, at once where nobody spoke; in announced silence the codec's own.
+    fn make_up(&mut self, samples: usize, why: Why) {
         let channels = self.decoder.channels();
         let Some(playing) = &mut self.playing else { return };
         let start = self.scratch.len();
-        if playing.concealed < FADE_ENDS || silent {
+        if playing.concealed < FADE_ENDS || why == Why::Announced {
             self.decoder.conceal(samples, &mut self.scratch);
         }
         self.scratch.resize(start + samples * channels, 0.0);
-        if silent {
-            self.stats.heard.add(Rung::Comfort, samples);
+        if why == Why::Announced {
+            self.stats.heard.add(Rung::Pause, samples);
             return;
         }
-        let rung = if playing.concealed < FADE_ENDS { Rung::Conceal } else { Rung::Comfort };
+        if why == Why::Pause {
+            playing.concealed = playing.concealed.max(FADE_BEGINS);
+        }
+        let rung = match why {
+            Why::Pause => Rung::Pause,
+            _ if playing.concealed < FADE_ENDS => Rung::Conceal,
+            _ => Rung::Comfort,
+        };
         for (n, frame) in self.scratch[start..].chunks_exact_mut(channels).enumerate() {
             let faded = (playing.concealed + n).saturating_sub(FADE_BEGINS) as f32;
             playing.gain = 1.0 - (faded / (FADE_ENDS - FADE_BEGINS) as f32).min(1.0);

@@ -17,6 +17,8 @@ pub enum Rung {
     Fec,
     /// Deep redundancy of a later packet.
     Deep,
+    /// The room's noise where nobody spoke: the sender said so, or a later packet's deep redundancy, which leaves pauses out.
+    Pause,
     /// Made up by the decoder, louder than nothing.
     Conceal,
     /// Faded out; only the room's noise is left.
@@ -24,8 +26,16 @@ pub enum Rung {
 }
 
 impl Rung {
-    pub const ALL: [Self; 7] =
-        [Self::Primary, Self::Rtx, Self::Red, Self::Fec, Self::Deep, Self::Conceal, Self::Comfort];
+    pub const ALL: [Self; 8] = [
+        Self::Primary,
+        Self::Rtx,
+        Self::Red,
+        Self::Fec,
+        Self::Deep,
+        Self::Pause,
+        Self::Conceal,
+        Self::Comfort,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -34,6 +44,7 @@ impl Rung {
             Self::Red => "red",
             Self::Fec => "fec",
             Self::Deep => "dred",
+            Self::Pause => "pause",
             Self::Conceal => "plc",
             Self::Comfort => "comfort",
         }

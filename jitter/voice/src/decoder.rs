@@ -111,12 +111,16 @@ impl Decoder for OpusDecoder {
             return false;
         }
         match self.parse(later, start) {
-            // What lies inside of the pause that was not coded is left to the next rung.
             Some(reach) if start <= reach.oldest && start > reach.newest => {}
             _ => return false,
         }
         self.append(samples, out, |this, out| this.decoder.decode_deep(&this.redundancy, start as i32, out))
             .is_ok()
+    }
+
+    fn is_pause(&mut self, later: &[u8], before: usize, samples: usize) -> bool {
+        let start = before + samples;
+        start <= REACH_MAX && self.parse(later, start).is_some_and(|reach| start <= reach.newest)
     }
 
     fn conceal(&mut self, samples: usize, out: &mut Vec<f32>) {

@@ -102,6 +102,27 @@ fn lost_frames_are_each_decoded_at_their_own_place_wherever_the_gap_lies() {
 }
 
 #[test]
+fn a_packet_after_speech_tells_what_of_the_time_before_it_was_a_pause() {
+    let mut said = syllables(96_000);
+    said.resize(192_000, 0.0);
+    let packets = encode(deep(), &said, FRAME);
+    // 500 ms after the last word: its redundancy still reaches that.
+    let (last, later) = (95, 120);
+    let mut decoder = decoder();
+    let mut tell = |frame: usize| {
+        let before = (later - 1 - frame) * FRAME;
+        let pause = decoder.is_pause(&packets[later], before, FRAME);
+        let held = decoder.decode_deep(&packets[later], before, FRAME, &mut Vec::new());
+        assert!(!(pause && held), "{frame} is both");
+        (pause, held)
+    };
+    assert!((last + 10..later).all(|n| tell(n).0), "nobody spoke");
+    assert!((last - 5..last).all(|n| tell(n) == (false, true)), "the last syllable");
+    let mut other = self::decoder();
+    assert!((60..later).all(|n| !other.is_pause(&packets[50][..3], (n - 60) * FRAME, FRAME)), "says nothing");
+}
+
+#[test]
 fn without_its_redundancy_a_packet_is_smaller_and_sounds_the_same() {
     let packets = encode(deep(), &syllables(48_000), FRAME);
     let bare: Vec<Vec<u8>> = packets

@@ -62,6 +62,8 @@ pub(crate) struct Session {
     pub patience: Duration,
     /// Packets may leave, or be asked for, long after they came.
     pub looks_back: bool,
+    /// Nothing is known of the link yet.
+    pub starting: bool,
 }
 
 impl Session {
@@ -122,6 +124,7 @@ impl Downlink {
             fec_overhead: 0.0,
             patience: Duration::ZERO,
             looks_back: true,
+            starting: false,
         };
         let mut downlink = Self {
             session,

@@ -3,6 +3,7 @@
 use super::bucket::Bucket;
 use packet::Bitrate;
 use packet::fec::ahead::{Ahead, Shield};
+use packet::media::MediaKind;
 use std::time::{Duration, Instant};
 
 /// A leg that loses is repaired for what it loses; beyond that, a quarter of what it is sent is all that requests can
@@ -141,9 +142,9 @@ impl Repair {
         self.fec = overhead.into();
     }
 
-    /// How often each packet that is asked for is sent.
-    pub fn copies(&self) -> usize {
-        if self.fec > 0.0 || self.shield.is_some() {
+    /// How often each packet that is asked for is sent. Of pictures once, where FEC does the rest.
+    pub fn copies(&self, kind: MediaKind) -> usize {
+        if kind == MediaKind::Video && (self.fec > 0.0 || self.shield.is_some()) {
             return 1;
         }
         let room = |copies| self.rate.0 as f64 > self.media.0 as f64 * (1.0 + self.expected(copies));
@@ -205,7 +206,8 @@ impl Repair {
     }
 
     pub fn budget(&self) -> Bitrate {
-        let of_media = self.media.0 as f64 * self.expected(self.copies()).clamp(SHARE, SHARE_MAX);
+        let of_media =
+            self.media.0 as f64 * self.expected(self.copies(MediaKind::Video)).clamp(SHARE, SHARE_MAX);
         Bitrate(of_media.min(self.rate.0 as f64 * OF_RATE) as u64)
     }
 
@@ -288,6 +290,15 @@ mod tests {
     }
 
     #[test]
+    fn sound_is_repeated_as_often_whatever_protects_pictures() {
+        let mut repair = Repair { takes_flexfec: true, ..Repair::default() };
+        let rtt = Some(Duration::from_millis(100));
+        repair.set(start(), Bitrate::kbps(12_000), Bitrate::kbps(1000), (0.7, true), rtt);
+        assert!(repair.shields());
+        assert_eq!((repair.copies(MediaKind::Video), repair.copies(MediaKind::Audio)), (1, 3));
+    }
+
+    #[test]
     fn two_copies_at_high_loss_and_earlier_where_there_is_room() {
         let mut repair = Repair::default();
         for (rate, loss, copies) in [
@@ -300,7 +311,7 @@ mod tests {
             (9000, 0.15, 2),
         ] {
             repair.set(start(), Bitrate::kbps(rate), Bitrate::kbps(1000), (loss, true), None);
-            assert_eq!(repair.copies(), copies, "{rate} {loss}");
+            assert_eq!(repair.copies(MediaKind::Video), copies, "{rate} {loss}");
         }
     }
 }

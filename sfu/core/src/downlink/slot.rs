@@ -490,7 +490,7 @@ impl Slot {
         if self.kind != MediaKind::Audio || stored.codec != Codec::Opus {
             return (pt, None);
         }
-        self.depth = self.redundancy.depth(self.depth);
+        self.depth = self.redundancy.depth(self.depth, session.starting);
         let Some(red) = session.payloads.first(Codec::Red).filter(|_| self.depth > 0) else {
             return (pt, None);
         };

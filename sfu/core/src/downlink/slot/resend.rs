@@ -66,7 +66,7 @@ impl Slot {
         if sent.arrived {
             return Err(DropReason::NackRepeated);
         }
-        let copies = queue.repair.copies();
+        let copies = queue.repair.copies(self.kind);
         if self.rtx.is_none() {
             let len = queue.kept_len(stream_of(self.index, false), lost)?;
             if !queue.repair.spend(now, len * copies) {
