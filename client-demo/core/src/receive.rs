@@ -231,8 +231,8 @@ impl Receive {
         if self.since.is_some_and(|since| header.timestamp.since(since) < 0) {
             return Taken::Dropped("of_the_one_before");
         }
-        // Of pictures themselves: repair packets are none.
-        let bytes = if via == Via::Fec { 0 } else { header.payload(rtp).len() };
+        // Of pictures themselves: repair packets are none, what they bring back is.
+        let mut bytes = if via == Via::Fec { 0 } else { header.payload(rtp).len() };
         if let Some(captured) = self.source.captured(header.timestamp).filter(|_| bytes > 0) {
             self.lag.add(at, captured);
         }
@@ -248,9 +248,11 @@ impl Receive {
                 }
             }
             Media::Pictures(pictures) => {
+                let before = pictures.buffer.bytes_recovered_by_fec();
                 if let Err(reason) = pictures.buffer.insert(at, rtp, via) {
                     return Taken::Dropped(reason.name());
                 }
+                bytes += (pictures.buffer.bytes_recovered_by_fec() - before) as usize;
             }
         }
         Taken::Used(bytes)

@@ -68,6 +68,8 @@ fn pictures_come_back_out_of_repair_packets_and_nobody_has_to_be_asked() {
     let video = stats.received[0].video;
     assert_eq!((video.lost, video.freezes, stats.keyframes_asked), (0, 0, 0), "{video:?}");
     assert!(stats.sent[1].frames - video.frames < 6, "{stats:?}");
+    let share = video.bytes as f64 / stats.sent[1].bytes as f64;
+    assert!((0.9..1.0).contains(&share), "what came back counts, and what brought it does not: {share}");
     assert_eq!(stats.dropped, []);
 }
 

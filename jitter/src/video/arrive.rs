@@ -187,7 +187,10 @@ impl VideoBuffer {
         }
         self.stats.received += 1;
         self.stats.retransmitted += u64::from(via == Via::Rtx);
-        self.stats.recovered_by_fec += u64::from(via == Via::Fec);
+        if via == Via::Fec {
+            self.stats.recovered_by_fec += 1;
+            self.stats.bytes_recovered_by_fec += payload.len() as u64;
+        }
         let body = &payload[part.header_len..];
         let received = Received {
             part,

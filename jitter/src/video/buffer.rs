@@ -266,6 +266,11 @@ impl VideoBuffer {
         self.nack.outcomes().2
     }
 
+    /// [`Stats::bytes_recovered_by_fec`], without making all of them.
+    pub fn bytes_recovered_by_fec(&self) -> u64 {
+        self.stats.bytes_recovered_by_fec
+    }
+
     pub fn stats(&self) -> Stats {
         let (recovered, overtaken, lost) = self.nack.outcomes();
         Stats {

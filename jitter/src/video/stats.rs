@@ -87,6 +87,8 @@ pub struct Stats {
     pub received: u64,
     pub retransmitted: u64,
     pub recovered_by_fec: u64,
+    /// Payload bytes of those that FEC brought back.
+    pub bytes_recovered_by_fec: u64,
     /// Numbers without payload: padding, and FEC inside the media's numbers.
     pub fillers: u64,
     pub fec_packets: u64,
