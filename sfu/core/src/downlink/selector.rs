@@ -179,10 +179,8 @@ impl Selector {
         }
         match described.scheme {
             Scheme::Plain => true,
-            _ if late => described.spatial <= self.spatial && described.temporal <= self.temporal,
-            Scheme::Vp8 => self.vp8(described),
-            Scheme::Vp9 => self.vp9(described, new_picture),
             Scheme::Targets(targets) => match structure {
+                Some(_) if late => self.targets.admits_late(&targets),
                 Some(structure) => {
                     let wanted = self.wanted();
                     let may_rise = self.ended != Some(stored.header.timestamp);
@@ -193,6 +191,9 @@ impl Selector {
                 }
                 None => true,
             },
+            _ if late => described.spatial <= self.spatial && described.temporal <= self.temporal,
+            Scheme::Vp8 => self.vp8(described),
+            Scheme::Vp9 => self.vp9(described, new_picture),
         }
     }
 
