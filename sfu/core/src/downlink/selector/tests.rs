@@ -275,7 +275,8 @@ fn nothing_is_sent_that_cannot_be_decoded_whatever_is_wanted() {
                     let wanted = layer(&mut pick);
                     receiver.want(wanted);
                 }
-                receiver.selector.squeeze(pick(10) == 0);
+                let squeezed = [Squeezed::Most, Squeezed::Half, Squeezed::Nothing];
+                receiver.selector.squeeze(squeezed[usize::from(pick(20)).min(2)]);
                 stream.wants_key |= pick(60) == 0;
                 receiver.picture(&stream.next());
             }
@@ -340,10 +341,24 @@ fn under_pressure_only_the_base_layer_goes_on() {
         for _ in 0..9 {
             receiver.picture(&stream.next());
         }
-        receiver.selector.squeeze(true);
+        receiver.selector.squeeze(Squeezed::Most);
         let sent: Vec<Name> = (0..12).flat_map(|_| receiver.picture(&stream.next())).collect();
         assert_eq!(sent.len(), 3, "{kind:?} {sent:?}");
         assert!(sent.iter().all(|(_, spatial)| *spatial == 0));
+    }
+}
+
+#[test]
+fn under_some_pressure_half_of_the_pictures_go_on_where_the_way_back_is_long() {
+    for (kind, expected) in [(Kind::Vp8Targets, 6), (Kind::Vp8, 3), (Kind::Targets, 3)] {
+        let mut stream = Stream::new(kind);
+        let mut receiver = Receiver::new(kind, (kind.spatials() - 1, 2));
+        for _ in 0..9 {
+            receiver.picture(&stream.next());
+        }
+        receiver.selector.squeeze(Squeezed::Half);
+        let sent: Vec<Name> = (0..12).flat_map(|_| receiver.picture(&stream.next())).collect();
+        assert_eq!(sent.len(), expected, "{kind:?} {sent:?}");
     }
 }
 
