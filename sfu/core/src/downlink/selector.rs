@@ -45,7 +45,7 @@ pub(crate) struct LeftOut {
 pub(crate) enum Squeezed {
     #[default]
     Nothing,
-    /// Half of the pictures, where the way back is longer than a few of them; otherwise as below.
+    /// Half of the wanted pictures, where the way back is longer than a few of them; otherwise as below.
     Half,
     /// All but what is needed for the base layer.
     Most,
@@ -123,7 +123,9 @@ impl Selector {
     fn wanted_of(&self, structure: &TemplateStructure) -> (u8, u8) {
         let has_sizes = structure.templates.iter().any(|template| template.spatial > 0);
         match (self.squeezed, self.target) {
-            (Squeezed::Half, target) if !has_sizes => (0, target.map_or(1, |(_, temporal)| temporal.min(1))),
+            (Squeezed::Half, target) if !has_sizes => {
+                (0, target.map_or(1, |(_, temporal)| temporal.saturating_sub(1).min(1)))
+            }
             _ => self.wanted(),
         }
     }
