@@ -18,5 +18,6 @@ mod repair;
 mod shedding;
 mod spread;
 mod svc;
+mod temporal;
 mod watching;
 mod world;

@@ -7,6 +7,7 @@ use crate::downlink::Session;
 use crate::downlink::egress::{Item, Padding, Queue, Queued, stream_of};
 use crate::downlink::munger::seq;
 use crate::downlink::pacer::{Class, Pressure};
+use crate::downlink::selector::Squeezed;
 use crate::uplink::Stored;
 use packet::PayloadType;
 
@@ -47,7 +48,11 @@ impl Slot {
     /// sent to its end.
     pub(super) fn relieve(&mut self, pressure: Pressure, stored: &Stored) -> Result<(), DropReason> {
         let leaving = self.urgent && self.target() != self.current.map(|c| c.layer);
-        self.selector.squeeze(leaving || pressure != Pressure::None);
+        self.selector.squeeze(match pressure {
+            Pressure::None if !leaving => Squeezed::Nothing,
+            Pressure::High if !leaving => Squeezed::Half,
+            _ => Squeezed::Most,
+        });
         // What is being left in favour of less, while something waits already, would only make that come later.
         let stops = pressure == Pressure::Full || leaving && pressure == Pressure::High;
         if stops && !stored.keyframe_start && self.selector.begins(stored) {
