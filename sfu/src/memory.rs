@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub struct Surplus {
     due: Option<Instant>,
+    looks_left: u8,
 }
 
-/// A start is over by then, and what caches kept of it has gone. Looking takes a tenth of a millisecond for a class.
+/// A start is over by then. Looking takes a tenth of a millisecond for a class.
 const AFTER: Duration = Duration::from_secs(5);
+/// By the second look the caches have let go of what they keep only while a link is new.
+const LOOKS: u8 = 2;
 /// What is longer has pages of its own, which go back with it: what grows by copying leaves no holes that nothing else fits.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const PAGES_FROM: libc::c_int = 32 << 10;
@@ -21,11 +24,13 @@ impl Surplus {
     /// Somebody came or left.
     pub fn on_change(&mut self, now: Instant) {
         self.due.get_or_insert(now + AFTER);
+        self.looks_left = LOOKS;
     }
 
     pub fn give_back(&mut self, now: Instant) {
         if self.due.is_some_and(|due| now >= due) {
-            self.due = None;
+            self.looks_left = self.looks_left.saturating_sub(1);
+            self.due = (self.looks_left > 0).then_some(now + AFTER);
             trim();
             heaps().iter().for_each(allow_large);
         }
@@ -108,6 +113,21 @@ not a line
             [0x55d0_c000_0000..0x55d0_c100_0000, 0x7f00_0000_0000..0x7f00_00a0_0000]
         );
         assert!(large_heaps("").is_empty());
+    }
+
+    #[test]
+    fn after_a_change_is_looked_twice_and_then_no_more() {
+        let (mut surplus, start) = (Surplus::default(), Instant::now());
+        surplus.on_change(start);
+        surplus.on_change(start + AFTER / 2);
+        let looks = |surplus: &mut Surplus, from: Duration| {
+            let due = surplus.due;
+            surplus.give_back(start + from);
+            due != surplus.due
+        };
+        let seen =
+            [AFTER / 2, AFTER, AFTER * 3 / 2, AFTER * 2, AFTER * 9].map(|from| looks(&mut surplus, from));
+        assert_eq!(seen, [false, true, false, true, false]);
     }
 
     #[test]

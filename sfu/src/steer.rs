@@ -99,11 +99,13 @@ impl Steer {
         self.claims.insert(from, Claim { worker, until: now + CLAIM_LIFETIME });
     }
 
+    pub fn has_claims(&self) -> bool {
+        !self.claims.is_empty()
+    }
+
     /// A check of one of our own peers came from this address: nobody else's claim counts any longer.
     pub fn reclaim(&mut self, from: SocketAddr) {
-        if !self.claims.is_empty() {
-            self.claims.remove(&from);
-        }
+        self.claims.remove(&from);
     }
 }
 

@@ -400,7 +400,7 @@ impl<F: Fn(Event)> Media<F> {
         segment_size: usize,
     ) {
         for datagram in bytes.chunks_mut(segment_size) {
-            let check = is_check(datagram);
+            let check = self.steer.has_claims() && is_check(datagram);
             self.handle_datagram(now, local, from, datagram);
             if check && self.router.owner(from).is_some() {
                 self.steer.reclaim(from);

@@ -263,10 +263,11 @@ impl LossModel {
             return;
         }
         self.observations.iter_mut().for_each(|o| o.weight *= FADING);
-        self.observations.push_back(new);
-        if self.observations.len() > OBSERVATIONS {
+        // One more would double the room.
+        if self.observations.len() == OBSERVATIONS {
             self.observations.pop_front();
         }
+        self.observations.push_back(new);
         self.judge();
     }
 

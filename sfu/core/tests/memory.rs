@@ -177,7 +177,7 @@ fn a_packet_relayed_to_another_worker_allocates_nothing_at_all() {
 
 #[test]
 fn a_participant_costs_little_memory() {
-    for (people, kib_max) in [(2, 168), (6, 184), (20, 204)] {
+    for (people, kib_max) in [(2, 162), (6, 177), (20, 195)] {
         let before = BYTES.get();
         let mut world = room(people, false);
         world.run(ms(if people < 20 { 4000 } else { 9000 }));

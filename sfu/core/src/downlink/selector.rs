@@ -17,7 +17,6 @@ use crate::DropReason;
 use crate::allocation::LayerId;
 use crate::uplink::{Described, Scheme, Stored};
 use packet::ext::dependency_descriptor::TemplateStructure;
-use packet::prefetch;
 use std::cmp::Ordering;
 use targets::TargetFilter;
 
@@ -73,11 +72,6 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
-    /// A packet will be looked at in a moment.
-    pub fn prefetch(&self) {
-        self.decided.prefetch();
-    }
-
     /// The stream begins with a keyframe here.
     pub fn start(&mut self) {
         let (target, squeezed) = (self.target, self.squeezed);
@@ -292,11 +286,6 @@ impl Decided {
         match described.scheme {
             Scheme::Targets(targets) => 1 << 62 | u64::from(targets.frame_number),
             _ => u64::from(described.spatial) << 32 | u64::from(timestamp.0),
-        }
-    }
-    fn prefetch(&self) {
-        if let Some(newest) = self.frames.get(self.next.saturating_sub(1)) {
-            prefetch::line(newest);
         }
     }
     fn find(&self, key: u64) -> Option<bool> {

@@ -102,12 +102,10 @@ pub(crate) struct Slot {
     pub memory: Memory,
     /// The choice is a step down for the link's sake: what can be left out of the old stream is.
     urgent: bool,
-    selector: Selector,
     catching_up: Option<u64>,
     announced: bool,
     seq: SeqMunger,
     time: TimeMunger,
-    ids: IdMunger,
     /// Which extensions the last packet had, and how long they were together.
     extensions_len: Option<(Shape, usize)>,
     line: Option<SlotLine>,
@@ -123,14 +121,10 @@ pub(crate) struct Slot {
     /// What its receiver was told to wait for, and how many more packets say that it need not any longer.
     waits: Duration,
     waits_ended: u8,
-    /// The picture being sent, where it is protected.
-    group: Group,
-    /// The last pictures, where FlexFEC protects them.
-    window: Window,
     /// Of the next repair packet of FlexFEC.
     fec_seq: SeqNo,
-    /// What is sent says which picture is which, so a number that is missing is no picture that is missing.
-    names_pictures: bool,
+    /// `None`: a slot for sound.
+    pictures: Option<Box<Pictures>>,
     /// Repair packets sent, and those that the budget of repairs had no room for.
     pub fec_packets: u64,
     pub fec_unaffordable: u64,
@@ -147,6 +141,19 @@ pub(crate) struct Slot {
     pub nacked: u64,
     pub retransmitted: u64,
     pub keyframe_requests: u64,
+}
+
+/// What only pictures need: most slots of a class are for sound.
+#[derive(Debug, Default)]
+struct Pictures {
+    selector: Selector,
+    ids: IdMunger,
+    /// What is sent says which picture is which, so a number that is missing is no picture that is missing.
+    are_named: bool,
+    /// The picture being sent, where it is protected.
+    group: Group,
+    /// The last ones, where FlexFEC protects them.
+    window: Window,
 }
 
 /// Between frames that are sent together at a start.
@@ -180,13 +187,11 @@ impl Slot {
             soon: [None; 2],
             memory: Memory::default(),
             urgent: false,
-            selector: Selector::default(),
             catching_up: None,
             announced: false,
             // Below 2^15: SRTP receivers guess the rollover counter from the first packet (RFC 3711 section 3.3.1).
             seq: SeqMunger::new(random.next() & 0x3fff),
             time: TimeMunger::default(),
-            ids: IdMunger::default(),
             extensions_len: None,
             line: None,
             last_sent: None,
@@ -197,10 +202,8 @@ impl Slot {
             depth: 0,
             waits: Duration::ZERO,
             waits_ended: 0,
-            group: Group::default(),
-            window: Window::default(),
             fec_seq: SeqNo(random.next() as u16 & 0x3fff),
-            names_pictures: false,
+            pictures: (described.kind == MediaKind::Video).then(Default::default),
             fec_packets: 0,
             fec_unaffordable: 0,
             mapped: None,
@@ -225,8 +228,11 @@ impl Slot {
     /// ... once what is asked for here is there.
     pub fn prefetch_lists(&self) {
         self.history.prefetch();
-        self.selector.prefetch();
         self.seq.prefetch();
+        if let Some(pictures) = &self.pictures {
+            let offset = offset_of!(Pictures, are_named);
+            prefetch::whole(&pictures.are_named, offset, size_of::<Pictures>());
+        }
     }
 
     pub fn bind(&mut self, bound: Option<Bound>) {
@@ -239,8 +245,10 @@ impl Slot {
         self.catching_up = None;
         self.announced = false;
         self.mapped = None;
-        self.group.clear();
-        self.window.forget();
+        if let Some(pictures) = &mut self.pictures {
+            pictures.group.clear();
+            pictures.window.forget();
+        }
         self.next_report = None;
         self.reports = 0;
     }
@@ -279,7 +287,7 @@ impl Slot {
 
     /// What is being sent.
     pub fn layer(&self) -> Option<LayerId> {
-        let (spatial, temporal) = self.selector.current();
+        let (spatial, temporal) = self.pictures.as_ref().map_or((0, 0), |it| it.selector.current());
         self.current.map(|c| LayerId { stream: c.layer, spatial, temporal })
     }
 
@@ -297,7 +305,8 @@ impl Slot {
     }
 
     fn needs_keyframe(&self, layer: &Layer) -> bool {
-        self.selector.needs_keyframe(|| layer.describer.highest_spatial())
+        let highest = || layer.describer.highest_spatial();
+        self.pictures.as_ref().is_some_and(|pictures| pictures.selector.needs_keyframe(highest))
     }
 
     /// A packet of the bound track has arrived and is in the cache.
@@ -374,14 +383,14 @@ impl Slot {
             self.leave_out(stored, mapped.pt, session, queue);
             return Err(DropReason::PaddingOnly);
         }
-        let admitted = match self.kind {
-            MediaKind::Audio => Admitted::default(),
-            MediaKind::Video => {
-                match self.selector.admit(stored, source.layer(layer).describer.structure()) {
+        let admitted = match &mut self.pictures {
+            None => Admitted::default(),
+            Some(pictures) => {
+                match pictures.selector.admit(stored, source.layer(layer).describer.structure()) {
                     Ok(admitted) => admitted,
                     Err(left_out) => {
                         if left_out.first_of_frame && stored.described.scheme == Scheme::Vp8 {
-                            self.ids.skip_picture(stored.ids);
+                            pictures.ids.skip_picture(stored.ids);
                         }
                         self.leave_out(stored, mapped.pt, session, queue);
                         return Err(left_out.reason);
@@ -391,7 +400,7 @@ impl Slot {
         };
         let sent_seq = self.seq.next(stored.ext_seq).ok_or(DropReason::BeforeSwitch)?;
         let timestamp = self.time.next(stored.header.timestamp, ticks(FRAME_STEP, self.rate));
-        let mut ids = self.ids.next(stored.ids);
+        let mut ids = self.pictures.as_mut().map_or(stored.ids, |pictures| pictures.ids.next(stored.ids));
         ids.ends_picture = admitted.ends_picture;
         ids.active_targets = admitted.active_targets.and_then(|(mask, count)| {
             let (_, packet) = source.layer(layer).cache.get(stored.ext_seq)?;
@@ -399,8 +408,11 @@ impl Slot {
         });
         let reference = source.reference(layer);
         let (pt, copies) = self.copies(source.layer(layer), stored, mapped.pt, session);
-        self.names_pictures = ids.picture_id.is_some();
-        let fec = session.fec(stored.codec).filter(|_| self.kind == MediaKind::Video && self.names_pictures);
+        let are_named = ids.picture_id.is_some();
+        if let Some(pictures) = &mut self.pictures {
+            pictures.are_named = are_named;
+        }
+        let fec = session.fec(stored.codec).filter(|_| self.kind == MediaKind::Video && are_named);
         let (pt, form) = match fec {
             Some(types) => (types.red, Form::Red(mapped.pt)),
             None if self.kind == MediaKind::Video && queue.repair.shields() => (pt, Form::Protected),
@@ -454,7 +466,7 @@ impl Slot {
             self.send_ahead(now, &sent, (stored, source.payloads, clock_offset), session, queue);
         }
         if form == Form::Plain {
-            self.window.forget();
+            self.forget_window();
         } else {
             let (_, packet) = source.layer(layer).cache.get(stored.ext_seq).ok_or(DropReason::CacheMiss)?;
             self.protect(now, &media, (&sent, (stored, packet, clock_offset)), session, queue);

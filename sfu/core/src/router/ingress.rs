@@ -128,6 +128,8 @@ impl Router {
         if let Some(link) = self.links[index].as_mut().filter(|link| !link.publishes) {
             link.publishes = true;
             self.agenda.events.push_back(Event::Publishes { peer: link.id });
+            let at = self.now + super::reports::FIRST_REPORT;
+            self.agenda.timers.set_no_later((owner, TimeoutReason::Report), at);
         }
         let track = &self.uplinks[index].tracks[usize::from(place.track)];
         if received.layers_changed && track.layers.len() > 1 {

@@ -14,6 +14,8 @@ const CNAME: &str = "sampan";
 const INTERVAL: Duration = Duration::from_millis(1000);
 /// After connecting: soon enough that a publisher has a round trip early.
 pub(super) const FIRST_REPORT: Duration = Duration::from_millis(300);
+/// A new path is tried out meanwhile, and then gives back what that needed.
+const TRIED_OUT: Duration = Duration::from_secs(10);
 /// A report with its name is 28 + 24 bytes: twenty fit one datagram.
 const REPORTS_PER_DATAGRAM: usize = 20;
 /// Report blocks of one receiver report: the count has five bits.
@@ -48,7 +50,11 @@ impl Router {
             reports.extend(slot.report(now, source.as_ref()));
             next = slot.next_report.map_or(next, |at| at.min(next));
         }
-        self.agenda.timers.set_no_later((Owner::Peer(index), TimeoutReason::Report), next);
+        // Of thousands that are only there nobody is looked at. Whoever sends something, or is sent it, is from then on.
+        let is_used = link.publishes || self.downlinks[index].slots.iter().any(|slot| slot.bound.is_some());
+        if is_used || self.now < link.added + TRIED_OUT {
+            self.agenda.timers.set_no_later((Owner::Peer(index), TimeoutReason::Report), next);
+        }
 
         let reporter = self.downlinks[index].reporter();
         for some in reports.chunks(REPORTS_PER_DATAGRAM) {

@@ -3,6 +3,7 @@
 use super::world::{World, ms};
 use packet::rtcp::Packet;
 use packet::{PeerId, SeqNo, Ssrc};
+use sfu_core::{Output, TimeoutReason};
 use std::collections::BTreeMap;
 
 /// Loses a share of the datagrams of one direction, the same ones every time.
@@ -145,6 +146,26 @@ fn receiver_reports_say_what_was_lost_and_the_round_trip_is_known() {
     let rtt = last.round_trip(world.peers[&1].ntp(*at)).unwrap();
     assert!((49..=52).contains(&rtt.as_millis()), "{rtt:?}");
     assert!(last.jitter < 90 * 30, "{last:?}");
+}
+
+#[test]
+fn nobody_looks_at_who_is_only_there_and_who_begins_to_send_is_told_how_it_arrives() {
+    let mut world = World::new();
+    world.join(1, &[], 1);
+    world.peer(1).sources.iter_mut().for_each(|source| source.running = false);
+    world.until_connected();
+    world.run(ms(12_000));
+    let next = world.router.poll_output();
+    // Its next check may be missing: nothing else is looked at, whatever second it is.
+    let Output::Timeout(Some((at, TimeoutReason::Transport))) = next else { panic!("{next:?}") };
+    assert!(at > world.now + ms(10_000), "{:?}", at - world.now);
+    world.peer(1).sources.iter_mut().for_each(|source| source.running = true);
+    let from = world.now;
+    world.run(ms(500));
+    let reports = world.peers[&1].control.iter().filter(|(at, _)| *at > from);
+    let told =
+        reports.filter(|(_, packet)| matches!(packet, Packet::ReceiverReport(r) if r.reports.len() == 2));
+    assert_eq!(told.count(), 1);
 }
 
 #[test]

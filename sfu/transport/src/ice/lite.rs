@@ -107,17 +107,12 @@ impl Lite {
             return Err(DropReason::StunBadIntegrity);
         }
         let conflict = message.ice_controlled().is_some();
-        let carried = if conflict { None } else { dtls(Carried::read(datagram)) };
-        let answer = match carried {
-            _ if conflict => {
-                stun::to_bytes(StunMessage::binding_role_conflict_reply(message.trans_id()), &credentials.key)
-            }
-            Some(carried) => {
-                stun::binding_reply(datagram, path.remote, carried.attributes(), &credentials.key)
-            }
-            None => {
-                stun::to_bytes(StunMessage::binding_reply(message.trans_id(), path.remote), &credentials.key)
-            }
+        let answer = if conflict {
+            stun::to_bytes(StunMessage::binding_role_conflict_reply(message.trans_id()), &credentials.key)
+        } else {
+            let carried = dtls(Carried::read(datagram));
+            let more = carried.iter().flat_map(Answer::attributes);
+            stun::binding_reply(datagram, path.remote, more, &credentials.key)
         };
         if let Some(bytes) = answer {
             transmits.push(Transmit { from: path.local, to: path.remote, bytes });

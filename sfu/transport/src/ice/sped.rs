@@ -142,7 +142,7 @@ mod tests {
             .into_iter()
             .chain(attributes.iter().cloned())
             .collect();
-        stun::write(0x0001, &[7; 12], &all, &password_key(SERVER_PWD))
+        stun::write(0x0001, &[7; 12], all.into_iter(), &password_key(SERVER_PWD))
     }
 
     #[test]

@@ -7,6 +7,8 @@ use is::stun::StunMessage;
 use std::net::{IpAddr, SocketAddr};
 
 const HEADER_LEN: usize = 20;
+/// Of an answer over IPv6 that carries nothing more.
+const USUAL_LEN: usize = 76;
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 const USERNAME: u16 = 0x0006;
@@ -84,19 +86,21 @@ pub fn binding_reply(
     key: &hmac::Key,
 ) -> Option<Vec<u8>> {
     let transaction = transaction(request)?;
-    let attributes: Vec<_> =
-        [(XOR_MAPPED_ADDRESS, xor(mapped, transaction))].into_iter().chain(more).collect();
-    Some(write(BINDING_SUCCESS, transaction, &attributes, key))
+    let attributes = [(XOR_MAPPED_ADDRESS, xor(mapped, transaction))].into_iter().chain(more);
+    Some(write(BINDING_SUCCESS, transaction, attributes, key))
 }
 
 /// Kind, transaction and attributes, then MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489 sections 14.5 and 14.7).
 pub(super) fn write(
     kind: u16,
     transaction: &[u8; 12],
-    attributes: &[(u16, Vec<u8>)],
+    attributes: impl Iterator<Item = (u16, Vec<u8>)>,
     key: &hmac::Key,
 ) -> Vec<u8> {
-    let mut bytes = [&kind.to_be_bytes()[..], &[0; 2], &MAGIC_COOKIE, transaction].concat();
+    let mut bytes = Vec::with_capacity(USUAL_LEN);
+    [&kind.to_be_bytes()[..], &[0; 2], &MAGIC_COOKIE, transaction]
+        .iter()
+        .for_each(|part| bytes.extend(*part));
     let push = |bytes: &mut Vec<u8>, kind: u16, value: &[u8]| {
         bytes.extend(kind.to_be_bytes());
         bytes.extend((value.len() as u16).to_be_bytes());
@@ -109,7 +113,7 @@ pub(super) fn write(
         bytes[2..4].copy_from_slice(&len.to_be_bytes());
     };
     for (kind, value) in attributes {
-        push(&mut bytes, *kind, value);
+        push(&mut bytes, kind, &value);
     }
     set_len(&mut bytes, 24);
     let tag = sign(key, &[&bytes]);
@@ -121,14 +125,16 @@ pub(super) fn write(
 }
 
 fn xor(address: SocketAddr, transaction: &[u8; 12]) -> Vec<u8> {
-    let mask: Vec<u8> = MAGIC_COOKIE.iter().chain(transaction).copied().collect();
-    let (family, octets) = match address.ip() {
-        IpAddr::V4(ip) => (1, ip.octets().to_vec()),
-        IpAddr::V6(ip) => (2, ip.octets().to_vec()),
-    };
     let port = address.port() ^ u16::from_be_bytes([MAGIC_COOKIE[0], MAGIC_COOKIE[1]]);
-    let octets = octets.into_iter().zip(mask).map(|(octet, mask)| octet ^ mask);
-    [0, family].into_iter().chain(port.to_be_bytes()).chain(octets).collect()
+    let [high, low] = port.to_be_bytes();
+    let mut value = Vec::with_capacity(20);
+    match address.ip() {
+        IpAddr::V4(ip) => value.extend([0, 1, high, low].iter().chain(&ip.octets())),
+        IpAddr::V6(ip) => value.extend([0, 2, high, low].iter().chain(&ip.octets())),
+    }
+    let mask = MAGIC_COOKIE.iter().chain(transaction);
+    value[4..].iter_mut().zip(mask).for_each(|(octet, mask)| *octet ^= mask);
+    value
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Repair packets of the picture that is being sent: gathered packet by packet, sent when it ends.
 
-use super::Slot;
+use super::{Pictures, Slot};
 use crate::downlink::Session;
 use crate::downlink::egress::{Fec, FecKind, Media, Queue};
+use crate::downlink::fec::{Group, RedTypes};
 use crate::downlink::history::Sent;
 use crate::downlink::munger::seq;
 use crate::downlink::write::{Kept, write_plain};
-use packet::SeqNo;
-use packet::media::MediaKind;
+use packet::{RtpTime, SeqNo};
 use std::time::Instant;
 
 /// Longer packets than a network carries are not protected.
@@ -16,7 +16,7 @@ const PACKET_LEN_MAX: usize = 1500;
 impl Slot {
     /// Nothing is sent that a lost repair packet would stop. libwebrtc knows pictures without a name by numbers in a row.
     pub fn suits_fec(&self) -> bool {
-        self.kind == MediaKind::Audio || self.current.is_none() || self.names_pictures
+        self.current.is_none() || self.pictures.as_ref().is_none_or(|pictures| pictures.are_named)
     }
 
     /// The packet was queued, and is part of what the next repair packets protect. Those leave with the last packet of a picture,
@@ -33,14 +33,15 @@ impl Slot {
             return self.shield(now, media, (sent, kept), session, queue);
         };
         let is_newest = sent.sent_seq == self.seq.highest();
-        if self.group.timestamp.is_none_or(|(of_group, _)| of_group != kept.0.header.timestamp) {
+        let outlet = self.outlet(false);
+        let Some(Pictures { group, .. }) = self.pictures.as_deref_mut() else { return };
+        if group.timestamp.is_none_or(|(of_group, _)| of_group != kept.0.header.timestamp) {
             if !is_newest {
                 return;
             }
-            self.group.clear();
+            group.clear();
         }
-        let outlet = self.outlet(false);
-        self.group.push((kept.0.header.timestamp, sent.timestamp(kept.0)), |out| {
+        group.push((kept.0.header.timestamp, sent.timestamp(kept.0)), |out| {
             out.resize(PACKET_LEN_MAX, 0);
             let len = write_plain(media, (sent, kept), (outlet, inner), session, out).unwrap_or(0);
             out.truncate(len);
@@ -61,16 +62,17 @@ impl Slot {
     ) {
         let (Some(pt), Some(_)) = (session.flexfec(), self.fec) else { return };
         let outlet = self.outlet(false);
-        self.window.push(now, |out| {
+        let Some(Pictures { window, .. }) = self.pictures.as_deref_mut() else { return };
+        window.push(now, |out| {
             out.resize(PACKET_LEN_MAX, 0);
             let len = write_plain(media, (sent, kept), (outlet, media.pt), session, out).unwrap_or(0);
             out.truncate(len);
         });
-        let ends = kept.0.header.marker || sent.ends_picture || self.window.is_due();
-        let Some(overhead) = queue.repair.shield(self.window.len()).filter(|_| ends) else { return };
-        let mut window = std::mem::take(&mut self.window);
+        let ends = kept.0.header.marker || sent.ends_picture || window.is_due();
+        let Some(overhead) = queue.repair.shield(window.len()).filter(|_| ends) else { return };
+        let Some(mut pictures) = self.pictures.take() else { return };
         let timestamp = sent.timestamp(kept.0);
-        window.protect(overhead, |payload| {
+        pictures.window.protect(overhead, |payload| {
             let fec = Fec { pt, kind: FecKind::Flexfec, seq: self.fec_seq, timestamp };
             let len = fec.len(payload.len(), self.mid, session);
             self.fec_seq = self.fec_seq.plus(1);
@@ -81,14 +83,28 @@ impl Slot {
                 self.fec_unaffordable += 1;
             }
         });
-        self.window = window;
+        self.pictures = Some(pictures);
     }
 
     fn send_repairs(&mut self, now: Instant, session: &Session, queue: &mut Queue) {
-        let (Some((_, timestamp)), Some(types)) = (self.group.timestamp, session.fec_types()) else {
-            return self.group.clear();
-        };
-        let mut group = std::mem::take(&mut self.group);
+        let Some(mut pictures) = self.pictures.take() else { return };
+        let group = &mut pictures.group;
+        if let (Some((_, timestamp)), Some(types)) = (group.timestamp, session.fec_types()) {
+            self.send_repairs_of(group, (now, timestamp), types, session, queue);
+        } else {
+            group.clear();
+        }
+        self.pictures = Some(pictures);
+    }
+
+    fn send_repairs_of(
+        &mut self,
+        group: &mut Group,
+        (now, timestamp): (Instant, RtpTime),
+        types: RedTypes,
+        session: &Session,
+        queue: &mut Queue,
+    ) {
         let slot = self.index;
         let (pt, kind, mid) = (types.red, FecKind::Ulpfec(types.ulpfec), self.mid);
         group.protect(session.fec_overhead, |payload| {
@@ -107,6 +123,12 @@ impl Slot {
             }
             is_queued
         });
-        self.group = group;
+    }
+
+    /// Nothing is protected for now.
+    pub(super) fn forget_window(&mut self) {
+        if let Some(pictures) = &mut self.pictures {
+            pictures.window.forget();
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What makes a slot send less, or nothing: the allocation, a full queue, frames of layers that are left out.
 
-use super::{Slot, Source};
+use super::{Pictures, Slot, Source};
 use crate::DropReason;
 use crate::allocation::Choice;
 use crate::downlink::Session;
@@ -25,7 +25,9 @@ impl Slot {
                 }
                 // Of a stream that goes on until the keyframe of another, everything.
                 let of_this = sending.is_none_or(|stream| stream == layer.stream);
-                self.selector.set_target(Some(layer).filter(|_| of_this));
+                if let Some(pictures) = &mut self.pictures {
+                    pictures.selector.set_target(Some(layer).filter(|_| of_this));
+                }
             }
             Choice::Paused(_) | Choice::Nothing => self.stop(),
         }
@@ -48,14 +50,15 @@ impl Slot {
     /// sent to its end.
     pub(super) fn relieve(&mut self, pressure: Pressure, stored: &Stored) -> Result<(), DropReason> {
         let leaving = self.urgent && self.target() != self.current.map(|c| c.layer);
-        self.selector.squeeze(match pressure {
+        let Some(Pictures { selector, .. }) = self.pictures.as_deref_mut() else { return Ok(()) };
+        selector.squeeze(match pressure {
             Pressure::None if !leaving => Squeezed::Nothing,
             Pressure::High if !leaving => Squeezed::Half,
             _ => Squeezed::Most,
         });
         // What is being left in favour of less, while something waits already, would only make that come later.
         let stops = pressure == Pressure::Full || leaving && pressure == Pressure::High;
-        if stops && !stored.keyframe_start && self.selector.begins(stored) {
+        if stops && !stored.keyframe_start && selector.begins(stored) {
             self.stop();
             return Err(DropReason::PacerPressure);
         }

@@ -39,9 +39,11 @@ impl Slot {
             self.gather(from, first, highest);
         }
         self.seq.switch(first);
-        self.ids.switch(stored.ids);
-        self.selector.set_target(self.choice.layer());
-        self.selector.start();
+        if let Some(pictures) = &mut self.pictures {
+            pictures.ids.switch(stored.ids);
+            pictures.selector.set_target(self.choice.layer());
+            pictures.selector.start();
+        }
         self.urgent = false;
         self.current = Some(source.reference(layer));
         self.catching_up = Some(first);

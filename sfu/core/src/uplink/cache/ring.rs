@@ -32,6 +32,7 @@ struct Part {
     newest: u32,
 }
 
+/// At most; of a small ring a sixteenth, of which one part is kept longer than it need be.
 const PART_LEN: u64 = 2 << 10;
 
 /// With room for a little more.
@@ -52,7 +53,8 @@ impl Ring {
             self.let_go();
         }
         if now.wrapping_sub(self.since) >= 2 * keep {
-            if roomy(self.most) + self.most / 16 < self.bytes.len() {
+            // What swings with the pictures is no reason to move: each move leaves a hole behind.
+            if roomy(self.most) + self.most / 4 < self.bytes.len() {
                 self.resize(roomy(self.most));
             }
             (self.most, self.since) = (0, now);
@@ -65,7 +67,8 @@ impl Ring {
             self.resize(roomy((self.head + len - self.tail) as usize).min(self.len_max));
             start = self.next(len);
         }
-        if self.parts.back().is_none_or(|part| start - part.start >= PART_LEN) {
+        let part_len = PART_LEN.min(self.bytes.len() as u64 / 16);
+        if self.parts.back().is_none_or(|part| start - part.start >= part_len) {
             self.parts.push_back(Part { start, newest: now });
         }
         if let Some(part) = self.parts.back_mut() {
