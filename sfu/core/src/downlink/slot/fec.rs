@@ -59,7 +59,7 @@ impl Slot {
         session: &Session,
         queue: &mut Queue,
     ) {
-        let (Some(pt), Some(_)) = (session.flexfec(), self.fec) else { return };
+        let (Some((pt, kind)), Some(_)) = (session.flexfec(), self.fec) else { return };
         let outlet = self.outlet(false);
         self.window.push(now, |out| {
             out.resize(PACKET_LEN_MAX, 0);
@@ -67,11 +67,12 @@ impl Slot {
             out.truncate(len);
         });
         let ends = kept.0.header.marker || sent.ends_picture || self.window.is_due();
-        let Some(overhead) = queue.repair.shield(self.window.len()).filter(|_| ends) else { return };
+        let shield = queue.repair.shield(self.window.len()).filter(|_| ends);
+        let Some((decoder, overhead)) = shield else { return };
         let mut window = std::mem::take(&mut self.window);
         let timestamp = sent.timestamp(kept.0);
-        window.protect(overhead, |payload| {
-            let fec = Fec { pt, kind: FecKind::Flexfec, seq: self.fec_seq, timestamp };
+        window.protect(decoder, overhead, |payload| {
+            let fec = Fec { pt, kind, seq: self.fec_seq, timestamp };
             let len = fec.len(payload.len(), self.mid, session);
             self.fec_seq = self.fec_seq.plus(1);
             if queue.push_fec(self.index, len, fec, payload).is_ok() {
