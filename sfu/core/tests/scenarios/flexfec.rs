@@ -171,6 +171,9 @@ fn at_300_ms_and_30_percent_loss_pictures_are_whole_in_time_also_without_room_fo
     ];
     assert!(shares[0] > 0.97 && shares[1] > 0.97, "with room: {shares:?}");
     assert!(shares[2] > 0.85, "narrow: {shares:?}");
+    // Where there was room for copies before.
+    let copies = share(None, false, None, 30);
+    assert!(shares[1] > copies + 0.05, "{shares:?}, with copies {copies}");
     let shares = [10, 50].map(|percent| share(browsers, false, None, percent));
     assert!(shares[0] > 0.97 && shares[1] > 0.9, "{shares:?}");
 }
