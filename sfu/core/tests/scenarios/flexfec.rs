@@ -289,12 +289,14 @@ impl Shielded {
     fn repair(&mut self, world: &World, back: &[usize]) -> Vec<u8> {
         let chosen: Vec<&[u8]> = back.iter().map(|back| &self.sent[self.sent.len() - back][..]).collect();
         let mut payload = Vec::new();
-        let own = Some(world.peers[&1].sources[1].ssrc);
-        let (encode, csrc): (fn(&[&[u8]], &mut Vec<u8>) -> _, _) = match self.format {
-            Codec::Flexfec => (flexfec::encode, own),
-            _ => (flexfec03::encode, None),
+        let is_ours = self.format == Codec::Flexfec;
+        let encoded = match is_ours {
+            true => flexfec::encode(&chosen, &mut payload),
+            false => flexfec03::encode(&chosen, &mut payload),
         };
-        encode(&chosen, &mut payload).unwrap();
+        encoded.unwrap();
+        // The other names it inside.
+        let csrc = is_ours.then_some(world.peers[&1].sources[1].ssrc);
         self.repair_of(world, &payload, csrc)
     }
 
