@@ -4,7 +4,7 @@
 use crate::config::Counters;
 use crate::random::Random;
 use packet::ext::{AbsSendTime, AudioLevel, ExtensionMap, TransportSequence, Values};
-use packet::fec::window::Window;
+use packet::fec::window::{Decoder, Window};
 use packet::media::CodecConfig;
 use packet::rtcp::SenderReport;
 use packet::rtp::{NoRoom, Outgoing};
@@ -200,7 +200,7 @@ impl Stream {
         });
         let mut repairs = Vec::new();
         if stored.marker || window.is_due() {
-            window.protect(overhead(window.len()), |payload| {
+            window.protect(Decoder::Solves, overhead(window.len()), |payload| {
                 let (seq, timestamp) = (self.next_fec_seq, stored.timestamp);
                 self.next_fec_seq = seq.plus(1);
                 repairs.push(Stored { seq, pt, marker: false, timestamp, audio_level: None, payload });

@@ -2,7 +2,7 @@
 //! link of 20 ms that loses what the test wants lost. Virtual time.
 
 use client_core::{Client, Config, Event, Frame, Output, Stats};
-use packet::fec::window::Window;
+use packet::fec::window::{Decoder, Window};
 use packet::fec::zero_mutable_extensions;
 use packet::media::{Codec, MediaKind, PeerMedia};
 use packet::rtcp::{Compound, Nack, Packet, Pli, ReceiverReport, SenderReport};
@@ -478,7 +478,7 @@ impl Mirror {
         zero_mutable_extensions(&mut packet, &self.media.extensions);
         window.push(now, |out| out.extend_from_slice(&packet));
         if header.marker {
-            window.protect(1.5, |payload| {
+            window.protect(Decoder::Solves, 1.5, |payload| {
                 let (ssrc, csrc, seq) = (slot.fec.unwrap(), Some(slot.ssrc), SeqNo(self.fec_seq));
                 self.fec_seq += 1;
                 let outgoing = Outgoing { pt, seq, ssrc, csrc, payload: &payload, ..Outgoing::default() };

@@ -14,7 +14,7 @@ const RECEIVE_AUDIO = ['audio/opus', 'audio/red'];
  * @typedef {object} CameraOptions
  * @property {'vp8' | 'vp9' | 'av1'} [codec] VP8 unless said otherwise: three simulcast layers, decoded everywhere, at little cost. VP9 and AV1
  *   send one stream of three sizes inside each other (SVC), where the browser can, for less rate and more CPU
- * @property {boolean} [fec] sends FEC with it (ULPFEC), as much as the browser thinks its loss is worth; for networks on which asking
+ * @property {boolean} [fec] sends FEC with it (ULPFEC, or FlexFEC where the browser sends that), as much as it thinks its loss is worth; for networks on which asking
  *   again takes too long. VP8 and VP9. What others send is protected without it
  */
 
@@ -25,9 +25,11 @@ const NOT_SEALED = ['video/h264', 'video/av1'];
 export const sealable = (camera) => (camera.codec === 'av1' ? { ...camera, codec: 'vp8' } : camera);
 
 /** What a slot accepts: whatever another participant's own client may send; and FEC, if its own network needs it. */
-const RECEIVE_VIDEO = ['video/vp8', 'video/vp9', 'video/h264', 'video/av1', 'video/red', 'video/ulpfec'];
+const RECEIVE_VIDEO = ['video/vp8', 'video/vp9', 'video/h264', 'video/av1', 'video/flexfec-03', 'video/red', 'video/ulpfec'];
 /** In front of the codec, the server takes it for a wish; behind it browsers offer it always. */
-const FEC = ['video/red', 'video/ulpfec'];
+const ULPFEC = ['video/red', 'video/ulpfec'];
+/** On a source of its own. Chromium takes it, and sends it behind a field trial, one stream only. */
+const FLEXFEC = ['video/flexfec-03'];
 
 /**
  * @template {Codec} C
@@ -43,12 +45,13 @@ export function preferredCodecs(capabilities, kind, direction, { codec = 'vp8', 
     return orAll(order.flatMap((name) => capabilities.filter((one) => mime(one) === name).slice(0, 1)), capabilities);
   }
   // What cannot be sent as wanted is sent as VP8.
-  const sent = [...(fec && codec !== 'av1' ? FEC : []), ...new Set([`video/${codec}`, 'video/vp8'])];
+  const media = [...new Set([`video/${codec}`, 'video/vp8'])];
+  const sent = fec ? [...(codec === 'av1' ? [] : ULPFEC), ...media, ...FLEXFEC] : media;
   const wanted = (direction === 'send' ? sent : RECEIVE_VIDEO).filter((name) => !encrypted || !NOT_SEALED.includes(name));
   const chosen = wanted.flatMap((name) => capabilities.filter((one) => mime(one) === name && isCommon(one)).slice(0, 1));
   // One entry stands for the retransmission of all: the browser makes one payload type for each codec in the list.
   const rtx = capabilities.filter((one) => mime(one) === 'video/rtx').slice(0, 1);
-  return chosen.some((one) => !FEC.includes(mime(one))) ? [...chosen, ...rtx] : capabilities;
+  return chosen.some((one) => ![...ULPFEC, ...FLEXFEC].includes(mime(one))) ? [...chosen, ...rtx] : capabilities;
 }
 
 /** @template C @param {C[]} chosen @param {C[]} all */

@@ -52,7 +52,12 @@ impl Part {
             Codec::Vp9 => of_vp9(payload, marker)?,
             Codec::H264 => of_h264(payload, marker)?,
             Codec::Av1 => of_av1(payload, marker)?,
-            Codec::Opus | Codec::Red | Codec::VideoRed | Codec::Ulpfec | Codec::Flexfec => return None,
+            Codec::Opus
+            | Codec::Red
+            | Codec::VideoRed
+            | Codec::Ulpfec
+            | Codec::Flexfec
+            | Codec::Flexfec03 => return None,
         };
         if let Some(bytes) = descriptor {
             let mandatory = Mandatory::parse(bytes).ok()?;

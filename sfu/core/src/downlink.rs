@@ -26,6 +26,7 @@ pub(crate) use slot::{Bound, Forwarded, Found, Slot, Source};
 pub(crate) use departures::{Departures, WORTH_FROM};
 
 use bandwidth::Bandwidth;
+use egress::FecKind;
 use fec::{Protection, RedTypes};
 
 use crate::allocation::DecisionLog;
@@ -74,9 +75,10 @@ impl Session {
         self.fec_types().filter(|_| suits && self.fec_overhead > 0.0)
     }
 
-    /// Payload type of FlexFEC, for a subscriber that takes it.
-    pub fn flexfec(&self) -> Option<PayloadType> {
-        self.payloads.first(Codec::Flexfec).map(|config| config.pt)
+    /// FlexFEC for a subscriber that takes it, with its payload type.
+    pub fn flexfec(&self) -> Option<(PayloadType, FecKind)> {
+        let of = |codec, kind| self.payloads.first(codec).map(|config| (config.pt, kind));
+        of(Codec::Flexfec, FecKind::Flexfec).or_else(|| of(Codec::Flexfec03, FecKind::Flexfec03))
     }
 
     /// `None`: this subscriber takes no ULPFEC.
@@ -148,7 +150,9 @@ impl Downlink {
     pub fn update(&mut self, media: &PeerMedia, random: &mut crate::random::Random) {
         self.session.payloads = Payloads::new(media.codecs.clone());
         self.session.extensions = media.extensions;
-        self.queue.repair.takes_flexfec = self.session.flexfec().is_some();
+        let flexfec = self.session.flexfec().filter(|_| media.slots.iter().any(|slot| slot.fec.is_some()));
+        self.queue.repair.takes_flexfec = flexfec.is_some();
+        self.queue.repair.peels = flexfec.is_some_and(|(_, kind)| kind == FecKind::Flexfec03);
         self.bandwidth.measurable = media.extensions.id(Extension::TransportSequence).is_some();
         let unknown = media.slots.iter().filter(|described| self.slot(described.mid).is_none()).count();
         self.slots.reserve_exact(unknown.min(SLOTS_MAX - self.slots.len()));
@@ -207,8 +211,10 @@ impl Downlink {
     }
 
     fn update_fec(&mut self, now: Instant) {
-        // Only what can be sent costs anything.
-        let possible = self.session.fec_types().is_some() && self.slots.iter().all(Slot::suits_fec);
+        // Only what can be sent costs anything, and FlexFEC does more.
+        let possible = !self.queue.repair.takes_flexfec
+            && self.session.fec_types().is_some()
+            && self.slots.iter().all(Slot::suits_fec);
         self.session.fec_overhead = if possible && !self.queue.repair.covers() {
             self.protection.overhead(now, self.session.rtt)
         } else {

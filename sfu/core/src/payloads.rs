@@ -90,7 +90,13 @@ fn compatible(a: &CodecConfig, b: &CodecConfig) -> bool {
         }
         Codec::Vp9 => same("profile-id", "0"),
         Codec::Av1 => same("profile", "0"),
-        Codec::Opus | Codec::Red | Codec::Vp8 | Codec::VideoRed | Codec::Ulpfec | Codec::Flexfec => true,
+        Codec::Opus
+        | Codec::Red
+        | Codec::Vp8
+        | Codec::VideoRed
+        | Codec::Ulpfec
+        | Codec::Flexfec
+        | Codec::Flexfec03 => true,
     }
 }
 

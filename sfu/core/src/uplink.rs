@@ -272,7 +272,7 @@ impl Uplink {
                 {
                     shaper::Part::Other
                 }
-                Some(Meaning::Media(Codec::Flexfec)) => shaper::Part::Other,
+                Some(Meaning::Media(Codec::Flexfec | Codec::Flexfec03)) => shaper::Part::Other,
                 Some(Meaning::Media(_)) => shaper::Part::Video { open: !header.marker },
                 _ => shaper::Part::Other,
             };
@@ -289,8 +289,8 @@ impl Uplink {
         let Some(meaning) = meaning else {
             return (Err(DropReason::UnknownPayloadType), feedback);
         };
-        if meaning == Meaning::Media(Codec::Flexfec) {
-            return (self.on_flexfec(now, nanos, &header, packet, epochs).map(|()| None), feedback);
+        if let Meaning::Media(format @ (Codec::Flexfec | Codec::Flexfec03)) = meaning {
+            return (self.on_flexfec(now, nanos, format, (&header, packet), epochs).map(|()| None), feedback);
         }
         let place = match self.place(header.ssrc) {
             Some(place) => Ok(place),
@@ -301,7 +301,9 @@ impl Uplink {
             Meaning::Media(Codec::VideoRed) => {
                 self.on_video_red(now, nanos, place, (header, packet), Via::Itself, epochs)
             }
-            Meaning::Media(Codec::Ulpfec | Codec::Flexfec) => Err(DropReason::MalformedFec),
+            Meaning::Media(Codec::Ulpfec | Codec::Flexfec | Codec::Flexfec03) => {
+                Err(DropReason::MalformedFec)
+            }
             Meaning::Media(codec) => {
                 let received = self.on_media(now, nanos, place, header, packet, codec, Via::Itself, epochs);
                 // What comes in order was protected by nothing that is here yet.
@@ -323,7 +325,9 @@ impl Uplink {
                     Codec::VideoRed => {
                         self.on_video_red(now, nanos, place, (header, original), Via::Rtx, epochs)
                     }
-                    Codec::Red | Codec::Ulpfec | Codec::Flexfec => Err(DropReason::MalformedRtx),
+                    Codec::Red | Codec::Ulpfec | Codec::Flexfec | Codec::Flexfec03 => {
+                        Err(DropReason::MalformedRtx)
+                    }
                     _ => self.on_media(now, nanos, place, header, original, codec, Via::Rtx, epochs),
                 }
             }

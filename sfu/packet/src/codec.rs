@@ -12,7 +12,7 @@ use crate::media::Codec;
 pub fn is_keyframe_start(codec: Codec, payload: &[u8]) -> bool {
     match codec {
         Codec::Opus | Codec::Red => true,
-        Codec::VideoRed | Codec::Ulpfec | Codec::Flexfec => false,
+        Codec::VideoRed | Codec::Ulpfec | Codec::Flexfec | Codec::Flexfec03 => false,
         Codec::Vp8 => vp8::is_keyframe_start(payload),
         Codec::Vp9 => vp9::is_keyframe_start(payload),
         Codec::H264 => h264::is_keyframe_start(payload),

@@ -1,5 +1,5 @@
 //! Forward error correction as pure functions, for the receive side and the SFU alike: RED (RFC 2198) repeats payloads,
-//! ULPFEC (RFC 5109) and FlexFEC (RFC 8627) send the exclusive or of packets, so that one missing packet of a group comes back.
+//! ULPFEC (RFC 5109) and FlexFEC (RFC 8627, and the draft that browsers speak) send the exclusive or of packets, so that one missing packet of a group comes back.
 //!
 //! What both of the latter protect of a packet, and in this order:
 //!
@@ -9,6 +9,8 @@
 
 pub mod ahead;
 pub mod flexfec;
+pub mod flexfec03;
+pub mod neighbours;
 pub mod red;
 pub mod ulpfec;
 pub mod window;
@@ -118,6 +120,7 @@ fn identity(packet: &[u8]) -> Result<(SeqNo, Ssrc), EncodeError> {
 
 /// Packets that one repair packet protects.
 struct Group {
+    source: Ssrc,
     base: SeqNo,
     /// Bit n, from the top of 128: the packet `base + n` is protected.
     mask: u128,
@@ -140,7 +143,7 @@ impl Group {
                 base = seq;
             }
         }
-        let mut group = Self { base, mask: 0, farthest: 0, parity: Parity::default() };
+        let mut group = Self { source, base, mask: 0, farthest: 0, parity: Parity::default() };
         for packet in packets {
             let offset = identity(packet)?.0.since(base) as u16;
             if offset >= reach || group.mask << offset >> 127 == 1 {

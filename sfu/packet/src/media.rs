@@ -21,6 +21,8 @@ pub enum Codec {
     Ulpfec,
     /// RFC 8627, on a source of its own.
     Flexfec,
+    /// What came before it, as libwebrtc speaks it (draft-ietf-payload-flexible-fec-scheme-03): `flexfec-03`.
+    Flexfec03,
     Vp8,
     Vp9,
     H264,
@@ -36,7 +38,7 @@ impl Codec {
     }
     /// Pictures or sound themselves, and not a wrapping or protection of them.
     pub fn is_media(self) -> bool {
-        !matches!(self, Self::Red | Self::VideoRed | Self::Ulpfec | Self::Flexfec)
+        !matches!(self, Self::Red | Self::VideoRed | Self::Ulpfec | Self::Flexfec | Self::Flexfec03)
     }
     /// RTP clock in Hz.
     pub fn clock_rate(self) -> u32 {

@@ -157,7 +157,7 @@ pub fn answer(offer: &Offer, params: &AnswerParams<'_>) -> Result<(String, PeerM
             Direction::RecvOnly => {
                 let old = old_slots.iter().find(|s| s.mid == line.mid && s.kind == line.kind);
                 let has_rtx = line.codecs.iter().any(|c| c.config.rtx.is_some());
-                let has_fec = line.codecs.iter().any(|c| c.config.codec == Codec::Flexfec);
+                let has_fec = has_flexfec(&line.codecs);
                 let slot = Slot {
                     mid: line.mid,
                     kind: line.kind,
@@ -271,7 +271,12 @@ fn accepted<'a>(media: &'a Media, offer: &Offer, red: bool, terms: &mut Terms) -
     // FEC goes to everybody who takes it: we decide when there is any. Of what a browser sends, all pictures would come in RED
     // and up to half of its rate in FEC, also where requests do; so there it has to come first, as no browser offers it by itself.
     let is_sent_to_us = matches!(media.direction, Direction::SendOnly | Direction::SendRecv);
-    if is_sent_to_us && codecs.first().is_some_and(|c| c.config.codec != Codec::VideoRed) {
+    let is_wished = !is_sent_to_us || codecs.first().is_some_and(|c| c.config.codec == Codec::VideoRed);
+    // libwebrtc protects one stream with it, and where it was agreed for several none of them with anything.
+    if is_sent_to_us && !media.simulcast_send.is_empty() {
+        codecs.retain(|c| c.config.codec != Codec::Flexfec03);
+    }
+    if !is_wished || has_flexfec(&codecs) {
         without_fec(&mut codecs);
     }
     codecs.retain(|c| terms.admit(&c.config));
@@ -294,6 +299,11 @@ fn accepted<'a>(media: &'a Media, offer: &Offer, red: bool, terms: &mut Terms) -
     let announced = |rid: &Rid| media.rids.contains(&(*rid, true));
     let rids = media.simulcast_send.iter().copied().filter(announced).collect();
     Some(Accepted { media, mid, kind, codecs, extensions, rids })
+}
+
+/// Repair packets have a source of their own.
+fn has_flexfec(codecs: &[Agreed]) -> bool {
+    codecs.iter().any(|c| matches!(c.config.codec, Codec::Flexfec | Codec::Flexfec03))
 }
 
 fn write_layers(w: &mut Writer, rids: &[Rid]) {

@@ -49,6 +49,10 @@ pub(crate) fn agree(media: &Media, with_red: bool) -> Vec<Agreed> {
     if ![Codec::VideoRed, Codec::Ulpfec].iter().all(|codec| agreed.iter().any(|a| a.config.codec == *codec)) {
         without_fec(&mut agreed);
     }
+    // Nobody needs two kinds.
+    if agreed.iter().any(|a| a.config.codec == Codec::Flexfec) {
+        agreed.retain(|a| a.config.codec != Codec::Flexfec03);
+    }
     // Wrappings mean nothing without what they wrap.
     if agreed.iter().all(|a| !a.config.codec.is_media()) {
         agreed.clear();
@@ -115,6 +119,9 @@ fn recognise(format: &Format) -> Option<(Codec, String)> {
         ("ulpfec", 90_000) => (Codec::Ulpfec, String::new()),
         // RFC 8627 section 5.1.1: in microseconds, and required.
         ("flexfec", 90_000) if number("repair-window", 0)? > 0 => (Codec::Flexfec, REPAIR_WINDOW.to_owned()),
+        ("flexfec-03", 90_000) if number("repair-window", 0)? > 0 => {
+            (Codec::Flexfec03, REPAIR_WINDOW.to_owned())
+        }
         ("vp8", 90_000) => (Codec::Vp8, String::new()),
         // Profile 0 is 8 bit 4:2:0 (RFC 9628 section 7.1); absent means 0.
         ("vp9", 90_000) if number("profile-id", 0)? == 0 => (Codec::Vp9, "profile-id=0".to_owned()),

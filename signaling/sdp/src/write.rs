@@ -111,6 +111,7 @@ impl Writer {
                 Codec::VideoRed => "red/90000",
                 Codec::Ulpfec => "ulpfec/90000",
                 Codec::Flexfec => "flexfec/90000",
+                Codec::Flexfec03 => "flexfec-03/90000",
                 Codec::Vp8 => "VP8/90000",
                 Codec::Vp9 => "VP9/90000",
                 Codec::H264 => "H264/90000",

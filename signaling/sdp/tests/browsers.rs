@@ -58,8 +58,7 @@ fn codecs_are_those_we_forward() {
             (Codec::H264, 108, Some(109)),
             (Codec::Av1, 45, Some(46)),
             (Codec::Vp9, 98, Some(99)),
-            (Codec::VideoRed, 118, Some(119)),
-            (Codec::Ulpfec, 120, None),
+            (Codec::Flexfec03, 49, None),
         ]
     );
     let vp8 = &media.codecs[1];
@@ -110,7 +109,8 @@ fn red_is_taken_only_when_asked_for() {
 #[test]
 fn fec_goes_to_slots_that_take_it_and_comes_only_from_who_puts_it_first() {
     let fec = |text: &str| text.contains("red/90000") && text.contains("ulpfec/90000");
-    for offer in [CHROMIUM_SIMULCAST, FIREFOX_SIMULCAST] {
+    let chromium = CHROMIUM_SIMULCAST.replace("flexfec-03", "other");
+    for offer in [&chromium, FIREFOX_SIMULCAST] {
         let (text, media, _) = answered(offer);
         assert!(!fec(section(&text, "1")), "a camera that did not ask for it");
         assert!(fec(section(&text, "3")), "a slot");
@@ -120,19 +120,68 @@ fn fec_goes_to_slots_that_take_it_and_comes_only_from_who_puts_it_first() {
         assert!(line.contains(&format!(" {}", red.pt.0)), "{line}");
     }
     // The same offer with RED first on the camera's line.
-    let camera = section(CHROMIUM_SIMULCAST, "1");
+    let camera = section(&chromium, "1");
     let red = camera.lines().find_map(|l| l.strip_prefix("a=rtpmap:")?.strip_suffix(" red/90000")).unwrap();
     let line = camera.lines().next().unwrap();
     let moved = line.replace(&format!(" {red}"), "").replace("SAVPF", &format!("SAVPF {red}"));
-    let (text, media, _) = answered(&CHROMIUM_SIMULCAST.replacen(line, &moved, 1));
+    let (text, media, _) = answered(&chromium.replacen(line, &moved, 1));
     assert!(fec(section(&text, "1")));
     assert!(
         media.codecs.iter().find(|c| c.codec == Codec::VideoRed).unwrap().rtx.is_some(),
         "RED is sent again too"
     );
     // Without ULPFEC nothing is left of it.
-    let (text, _, _) = answered(&CHROMIUM_SIMULCAST.replace("ulpfec", "other"));
+    let (text, _, _) = answered(&chromium.replace("ulpfec", "other"));
     assert!(!text.contains("red/90000"));
+}
+
+#[test]
+fn a_slot_that_takes_flexfec_03_gets_a_source_for_it_and_no_ulpfec() {
+    let (text, media, _) = answered(CHROMIUM_SIMULCAST);
+    let pt = media.codecs.iter().find(|c| c.codec == Codec::Flexfec03).unwrap().pt;
+    assert!(media.codecs.iter().all(|c| ![Codec::VideoRed, Codec::Ulpfec].contains(&c.codec)));
+    assert!(!section(&text, "1").contains("flexfec"), "the camera's line did not offer it");
+    for slot in media.slots.iter().filter(|slot| slot.kind == MediaKind::Video) {
+        let section = section(&text, slot.mid.as_str());
+        let (ssrc, fec) = (slot.ssrc.0, slot.fec.unwrap().0);
+        for line in [
+            format!("a=rtpmap:{} flexfec-03/90000", pt.0),
+            format!("a=fmtp:{} repair-window=200000", pt.0),
+            format!("a=ssrc-group:FEC-FR {ssrc} {fec}"),
+            format!("a=ssrc:{fec} cname:sampan"),
+        ] {
+            assert!(section.contains(&line), "{line} in {section}");
+        }
+    }
+    // On some lines only: the others have none, and no source for it.
+    let last = CHROMIUM_SIMULCAST.rfind("flexfec-03").unwrap();
+    let one = CHROMIUM_SIMULCAST.replace("flexfec-03", "other");
+    let one =
+        format!("{}flexfec-03{}", &one[..one.rfind("other").unwrap()], &CHROMIUM_SIMULCAST[last + 10..]);
+    let (text, media, _) = answered(&one);
+    assert_eq!(media.slots.iter().filter(|slot| slot.fec.is_some()).count(), 1);
+    assert_eq!(text.matches("flexfec-03").count(), 1);
+    assert_eq!(text.matches("FEC-FR").count(), 1);
+}
+
+/// Chromium sends it behind a field trial, and of simulcast never.
+#[test]
+fn flexfec_03_of_a_camera_is_taken_where_it_is_one_stream() {
+    let with = |offer: &str| {
+        let camera = section(offer, "1");
+        let line = camera.lines().next().unwrap();
+        let lines = "a=rtpmap:49 flexfec-03/90000\r\na=fmtp:49 repair-window=10000000\r\n";
+        let more = camera.replacen(line, &format!("{line} 49"), 1).replacen(
+            "a=rtpmap",
+            &format!("{lines}a=rtpmap"),
+            1,
+        );
+        let (text, media, _) = answered(&offer.replacen(camera, &more, 1));
+        let track = media.tracks.into_iter().find(|track| track.kind == MediaKind::Video).unwrap();
+        (section(&text, "1").contains("flexfec-03"), track.ssrcs.len())
+    };
+    assert!(with(CHROMIUM_PLAIN).0);
+    assert!(!with(CHROMIUM_SIMULCAST).0);
 }
 
 #[test]

@@ -52,7 +52,7 @@ export async function installScene() {
   };
 
   /** A camera that pans across a texture. */
-  window.publish = async ({ room, name, codec }) => {
+  window.publish = async ({ room, name, codec, fec = false, proxy = null }) => {
     const canvas = Object.assign(document.createElement('canvas'), { width: WIDTH, height: HEIGHT });
     const paint = canvas.getContext('2d', { alpha: false });
     const background = texture(1300, 800);
@@ -64,7 +64,9 @@ export async function installScene() {
     draw();
     const timer = setInterval(draw, 1000 / FPS);
     const camera = canvas.captureStream(FPS).getVideoTracks()[0];
-    const person = await join(name, room, { camera: { codec } }, (call) => call.publish('camera', camera));
+    through = proxy;
+    const person = await join(name, room, { camera: { codec, fec } }, (call) => call.publish('camera', camera));
+    through = null;
     people.set(name, { ...person, leave: () => clearInterval(timer) });
   };
 
@@ -108,7 +110,7 @@ export async function installScene() {
   window.figures = async (name) => {
     const person = people.get(name);
     const entry = [...(await person.connection.getStats()).values()].find((one) => one.type === 'inbound-rtp' && one.kind === 'video' && one.bytesReceived > 0);
-    const keep = ['bytesReceived', 'framesReceived', 'framesDecoded', 'framesDropped', 'keyFramesDecoded', 'frameWidth', 'freezeCount', 'totalFreezesDuration', 'pliCount', 'nackCount', 'packetsLost'];
+    const keep = ['bytesReceived', 'framesReceived', 'framesDecoded', 'framesDropped', 'keyFramesDecoded', 'frameWidth', 'freezeCount', 'totalFreezesDuration', 'pliCount', 'nackCount', 'packetsLost', 'fecPacketsReceived', 'fecBytesReceived', 'retransmittedPacketsReceived'];
     const figures = { at_ms: performance.now(), gap_ms: Math.round(person.gap_ms), ...Object.fromEntries(keep.map((one) => [one, entry?.[one] ?? 0])), sent: person.view?.quality };
     person.gap_ms = 0;
     return figures;

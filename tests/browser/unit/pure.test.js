@@ -50,12 +50,14 @@ const CHROMIUM_VIDEO = [
   { mimeType: 'video/AV1', clockRate: 90000, sdpFmtpLine: 'level-idx=5;profile=0;tier=0' },
   { mimeType: 'video/red', clockRate: 90000 }, { mimeType: 'video/ulpfec', clockRate: 90000 },
 ];
+const WITH_FLEXFEC = [...CHROMIUM_VIDEO, { mimeType: 'video/flexfec-03', clockRate: 90000, sdpFmtpLine: 'repair-window=10000000' }];
 const names = (codecs) => codecs.map((codec) => codec.mimeType);
 
 test('video is sent as VP8 and accepted in one profile of each codec, VP8 first, FEC behind them', () => {
   assert.deepEqual(names(preferredCodecs(CHROMIUM_VIDEO, 'video', 'send')), ['video/VP8', 'video/rtx']);
   const accepted = preferredCodecs(CHROMIUM_VIDEO, 'video', 'receive');
   assert.deepEqual(names(accepted), ['video/VP8', 'video/VP9', 'video/H264', 'video/AV1', 'video/red', 'video/ulpfec', 'video/rtx']);
+  assert.deepEqual(names(preferredCodecs(WITH_FLEXFEC, 'video', 'receive')).slice(4), ['video/flexfec-03', 'video/red', 'video/ulpfec', 'video/rtx']);
   assert.match(accepted[2].sdpFmtpLine, /packetization-mode=1;profile-level-id=42e01f/);
 });
 
@@ -64,6 +66,8 @@ test('a camera is sent with the codec and the FEC that are wished for, or as VP8
   assert.deepEqual(sent({ codec: 'vp9' }), ['video/VP9', 'video/VP8', 'video/rtx']);
   assert.deepEqual(sent({ codec: 'vp9', fec: true }), ['video/red', 'video/ulpfec', 'video/VP9', 'video/VP8', 'video/rtx']);
   assert.deepEqual(sent({ codec: 'av1', fec: true }), ['video/AV1', 'video/VP8', 'video/rtx']);
+  assert.deepEqual(sent({ codec: 'vp9', fec: true }, WITH_FLEXFEC).slice(3), ['video/VP8', 'video/flexfec-03', 'video/rtx']);
+  assert.deepEqual(sent({ codec: 'vp9' }, WITH_FLEXFEC), ['video/VP9', 'video/VP8', 'video/rtx']);
   assert.deepEqual(sent({ codec: 'av1' }, CHROMIUM_VIDEO.slice(0, 2)), ['video/VP8', 'video/rtx']);
 });
 

@@ -449,16 +449,18 @@ fn video_buffer() -> Seeds {
 fn fec() -> Seeds {
     let packets = [0xffff, 0, 3].map(|seq| packet_with(Values::default(), |o| o.seq = SeqNo(seq)));
     let slices = packets.each_ref().map(Vec::as_slice);
-    let (mut ulp, mut flex, mut red) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ulp, mut flex, mut flex03, mut red) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     packet::fec::ulpfec::encode(&slices, &mut ulp).expect("one source");
     packet::fec::flexfec::encode(&slices, &mut flex).expect("one source");
+    packet::fec::flexfec03::encode(&slices, &mut flex03).expect("one source");
     let block = |offset, payload| packet::fec::red::Block { pt: PayloadType(111), offset, payload };
     packet::fec::red::join(&[block(1920, &b"old"[..]), block(960, b"newer"), block(0, b"now")], &mut red);
     let group: Vec<u8> = slices.iter().flat_map(|packet| chunk(packet)).collect();
     let gap: Vec<u8> = slices[1..].iter().flat_map(|packet| chunk(packet)).collect();
     named(vec![
         ("ulpfec", [chunk(&ulp), gap.clone()].concat()),
-        ("flexfec", [chunk(&flex), gap].concat()),
+        ("flexfec", [chunk(&flex), gap.clone()].concat()),
+        ("flexfec03", [chunk(&flex03), gap].concat()),
         ("redundancy", [chunk(&red), group].concat()),
     ])
 }
@@ -485,7 +487,7 @@ fn router_media() -> Seeds {
         ));
         call.extend(&pass);
     }
-    let shielded: Vec<u8> = (0..12u8)
+    let shielded: Vec<u8> = (0..16u8)
         .flat_map(|n| [step(14 | n % 2, &[&[n / 2, n % 4, if n > 7 { n } else { 0 }, n * 9][..], &[n; 40]].concat()), pass.clone()].concat())
         .collect();
     let feedback: Vec<u8> = rtcp().iter().flat_map(|(_, bytes)| step(1, bytes)).collect();

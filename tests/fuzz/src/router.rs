@@ -66,6 +66,7 @@ fn media(index: usize) -> PeerMedia {
             codec(Codec::VideoRed, 115, Some(116)),
             codec(Codec::Ulpfec, 117, None),
             codec(Codec::Flexfec, 118, None),
+            codec(Codec::Flexfec03, 119, None),
         ],
         extensions: extensions(),
         tracks: vec![track("0", MediaKind::Audio, vec![]), track("1", MediaKind::Video, rids)],
@@ -214,7 +215,7 @@ impl Room {
             Ok(Incoming::Rtp { packet, .. }) => {
                 let header = RtpHeader::parse(packet).expect("what is forwarded is RTP");
                 let slots = media(index).slots;
-                let of = slots.iter().find(|s| s.ssrc == header.ssrc || s.rtx == Some(header.ssrc));
+                let of = slots.iter().find(|s| [Some(s.ssrc), s.rtx, s.fec].contains(&Some(header.ssrc)));
                 let of = of.expect("an SSRC of a slot");
                 let values = Values::read(&header, packet, &extensions());
                 assert!(values.mid.is_none_or(|mid| mid == of.mid));
@@ -245,7 +246,7 @@ impl Room {
     }
 }
 
-/// Pictures, in RED or protected by FlexFEC, one of them missing, and a repair packet for them, as hostile as the bytes say.
+/// Pictures, in RED or protected by FlexFEC of either kind, one of them missing, and a repair packet for them, as hostile as the bytes say.
 fn shielded(room: &mut Room, index: usize, body: &[u8]) {
     let (&[seq, lost, kind, lie], noise) = body.split_first_chunk::<4>().unwrap_or((&[0; 4], body));
     let number = |n: u16| SeqNo(65_500u16.wrapping_add(u16::from(seq) * 8).wrapping_add(n));
@@ -283,7 +284,9 @@ fn shielded(room: &mut Room, index: usize, body: &[u8]) {
     }
     let group: Vec<&[u8]> = plain.iter().map(Vec::as_slice).collect();
     let mut repair = Vec::new();
-    if kind & 4 == 4 {
+    if kind & 12 == 12 {
+        packet::fec::flexfec03::encode(&group, &mut repair).expect("three packets of one source");
+    } else if kind & 4 == 4 {
         packet::fec::flexfec::encode(&group, &mut repair).expect("three packets of one source");
     } else {
         repair.push(117);
@@ -300,7 +303,7 @@ fn shielded(room: &mut Room, index: usize, body: &[u8]) {
         4 => {
             let (ssrc, csrc) = (Ssrc(0x7000), Some(Ssrc(0x6000)));
             let outgoing = Outgoing {
-                pt: PayloadType(118),
+                pt: PayloadType(if kind & 8 == 8 { 119 } else { 118 }),
                 seq: number(3),
                 ssrc,
                 csrc,

@@ -103,6 +103,8 @@ pub(crate) enum FecKind {
     Ulpfec(PayloadType),
     /// On the slot's source for it.
     Flexfec,
+    /// The same, as libwebrtc has it.
+    Flexfec03,
 }
 
 /// Hundreds of them wait for each subscriber when a call begins: 40 bytes.
@@ -241,8 +243,10 @@ impl Queue {
     ) -> Result<(), DropReason> {
         let (stream, class) = match fec.kind {
             FecKind::Ulpfec(_) => (stream_of(slot, false), Class::Base),
-            FecKind::Flexfec if !self.pacer.takes_ahead() => return Err(DropReason::NoRoomAhead),
-            FecKind::Flexfec => (stream_of(slot, true), Class::Ahead),
+            FecKind::Flexfec | FecKind::Flexfec03 if !self.pacer.takes_ahead() => {
+                return Err(DropReason::NoRoomAhead);
+            }
+            FecKind::Flexfec | FecKind::Flexfec03 => (stream_of(slot, true), Class::Ahead),
         };
         self.push(Queued { stream, class, probe: None, len, item: Item::Fec(fec) })?;
         self.fec.insert(RepairId::new(stream, fec.seq), payload);

@@ -8,7 +8,7 @@
 //! Repair packets take numbers of the slot's own stream: what comes after them is counted on.
 
 use packet::fec::ahead::leaves_rounds;
-use packet::fec::ulpfec;
+use packet::fec::{neighbours, ulpfec};
 use packet::{PayloadType, RtpTime, SeqNo};
 use std::time::{Duration, Instant};
 
@@ -77,8 +77,6 @@ pub(crate) struct Group {
 /// Of a picture of more packets the rest is not protected: libwebrtc remembers no more, and wants the numbers of a picture in
 /// a row, so nothing can stand between them.
 const GROUP_MAX: usize = ulpfec::REACH as usize;
-/// Packets that repair packets see together. Longer parities are useless at high loss, since two of theirs are missing.
-const BLOCK_MAX: usize = 6;
 
 impl Group {
     pub fn clear(&mut self) {
@@ -105,7 +103,9 @@ impl Group {
     /// Repair payloads for everything in the group, each passed to `send`, which says whether there may be more.
     pub fn protect(&mut self, overhead: f32, mut send: impl FnMut(Vec<u8>) -> bool) {
         let packets = &self.packets[..self.len];
-        for mask in masks(packets.len(), overhead) {
+        let wanted = (packets.len() as f32 * overhead).round() as usize;
+        let wanted = if overhead > 0.0 { wanted.max(1) } else { 0 };
+        for mask in neighbours::masks(packets.len(), wanted) {
             let chosen: arrayvec::ArrayVec<&[u8], GROUP_MAX> =
                 mask.into_iter().filter_map(|n| packets.get(n)).map(Vec::as_slice).collect();
             let mut payload = Vec::new();
@@ -115,27 +115,6 @@ impl Group {
         }
         self.clear();
     }
-}
-
-/// Which of `count` packets each repair packet is made of. Blocks are interleaved, so that losses in a row hit several; within
-/// one, windows of neighbours that overlap: what one gives back the next can go on with.
-fn masks(count: usize, overhead: f32) -> impl Iterator<Item = arrayvec::ArrayVec<usize, BLOCK_MAX>> {
-    let blocks = count.div_ceil(BLOCK_MAX).max(1);
-    let wanted = (count as f32 * overhead).round() as usize;
-    let wanted = if count == 0 || overhead <= 0.0 { 0 } else { wanted.max(1) };
-    (0..wanted).map(move |n| {
-        let (block, row) = (n % blocks, n / blocks);
-        let len = (count - block).div_ceil(blocks);
-        let rows = (wanted - block).div_ceil(blocks);
-        let width = if rows == 1 { len } else { width(len, rows) };
-        let first = row * len / rows;
-        (0..width).map(|i| block + (first + i) % len * blocks).collect()
-    })
-}
-
-/// Packets in each of several parities over `len`: found by trying all losses of groups up to six at 10 and 30 %.
-fn width(len: usize, rows: usize) -> usize {
-    (len.div_ceil(rows) + 1).max(len.div_ceil(2)).min((len - 1).max(2)).min(len)
 }
 
 /// The number of a repair packet on its stream and what it is made of.
@@ -188,66 +167,5 @@ mod tests {
         protection.give_way(start());
         assert_eq!(protection.overhead(start() + HELD - MS, Some(MS * 300)), 0.0, "the picture comes first");
         assert!(protection.overhead(start() + HELD, Some(MS * 300)) > 0.8);
-    }
-
-    /// Share of groups of `count` packets that are not whole, of all that a line losing `lost` can do to them.
-    fn broken(count: usize, overhead: f32, lost: f32) -> f32 {
-        let rows: Vec<u32> =
-            masks(count, overhead).map(|m| m.iter().fold(0, |bits, n| bits | 1 << n)).collect();
-        let all = count + rows.len();
-        let mut share = 0.0;
-        for gone in 0..1u32 << all {
-            let n = gone.count_ones() as i32;
-            let mut missing = gone & ((1 << count) - 1);
-            while let Some(row) = rows
-                .iter()
-                .enumerate()
-                .find(|(i, row)| gone >> (count + i) & 1 == 0 && (**row & missing).count_ones() == 1)
-            {
-                missing &= !row.1;
-            }
-            if missing != 0 {
-                share += lost.powi(n) * (1.0 - lost).powi(all as i32 - n);
-            }
-        }
-        share
-    }
-
-    #[test]
-    fn most_pictures_are_whole_at_the_first_try() {
-        for (count, overhead, lost, most) in [
-            (1, 0.3, 0.1, 0.02),
-            (3, 0.3, 0.1, 0.06),
-            (6, 0.3, 0.1, 0.10),
-            (1, 0.9, 0.3, 0.10),
-            (2, 0.9, 0.3, 0.14),
-            (3, 0.9, 0.3, 0.12),
-            (4, 0.9, 0.3, 0.14),
-            (6, 0.9, 0.3, 0.20),
-        ] {
-            let broken = broken(count, overhead, lost);
-            assert!(broken < most, "{count} packets, {overhead}: {broken}");
-        }
-    }
-
-    #[test]
-    fn every_packet_of_a_picture_is_protected_and_as_often_as_asked_for() {
-        for count in 1..=GROUP_MAX {
-            for overhead in [0.05, 0.2, 0.34, 0.5, 0.9, 1.0] {
-                let masks: Vec<_> = masks(count, overhead).collect();
-                assert_eq!(masks.len(), ((count as f32 * overhead).round() as usize).max(1));
-                let blocks = count.div_ceil(BLOCK_MAX);
-                if masks.len() >= blocks {
-                    assert!((0..count).all(|n| masks.iter().any(|m| m.contains(&n))), "{count} {overhead}");
-                }
-                for mask in &masks {
-                    let mut sorted = mask.to_vec();
-                    sorted.sort_unstable();
-                    sorted.dedup();
-                    assert!(sorted.len() == mask.len() && sorted.iter().all(|n| *n < count), "{mask:?}");
-                }
-            }
-        }
-        assert_eq!(masks(0, 1.0).count() + masks(9, 0.0).count(), 0);
     }
 }

@@ -3,6 +3,7 @@
 use super::bucket::Bucket;
 use packet::Bitrate;
 use packet::fec::ahead::{Ahead, Shield};
+use packet::fec::window::Decoder;
 use packet::media::MediaKind;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub(crate) struct Repair {
     ahead: Option<Ahead>,
     /// Its receiver takes FlexFEC: that goes ahead then, and no copies.
     pub takes_flexfec: bool,
+    /// ... without solving repair packets together.
+    pub peels: bool,
     shield: Option<Shield>,
     /// The same, were there room.
     wants_shield: Option<Shield>,
@@ -83,6 +86,7 @@ impl Default for Repair {
             fec: 0.0,
             ahead: None,
             takes_flexfec: false,
+            peels: false,
             shield: None,
             wants_shield: None,
             patience: Duration::ZERO,
@@ -107,7 +111,8 @@ impl Repair {
     ) {
         self.spent.leak(now, self.budget());
         (self.rate, self.media, self.loss) = (rate, media.max(MEDIA_MIN), loss.clamp(0.0, 1.0));
-        self.wants_shield = Shield::new(loss, rtt).filter(|_| may_go_ahead && self.takes_flexfec);
+        let shield = if self.peels { Shield::for_peeling(loss, rtt) } else { Shield::new(loss, rtt) };
+        self.wants_shield = shield.filter(|_| may_go_ahead && self.takes_flexfec);
         self.shield = self.wants_shield.filter(|shield| shield.fits(self.media.0, self.rate.0));
         self.ahead = Ahead::new(loss, rtt).filter(|_| may_go_ahead && self.wants_shield.is_none());
         let patience = rtt.map_or(Duration::ZERO, |rtt| self.repaired_within(rtt));
@@ -185,8 +190,9 @@ impl Repair {
     }
 
     /// Repair packets of FlexFEC for each packet of pictures, with so many of them in the window. `None`: nothing is protected.
-    pub fn shield(&self, window: usize) -> Option<f64> {
-        Some(self.shield?.overhead(window, self.media.0, self.rate.0))
+    pub fn shield(&self, window: usize) -> Option<(Decoder, f64)> {
+        let shield = self.shield?;
+        Some((shield.decoder(), shield.overhead(window, self.media.0, self.rate.0)))
     }
 
     /// Anything is sent again before somebody misses it.

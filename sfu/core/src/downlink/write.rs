@@ -107,6 +107,7 @@ impl Fec {
         let head = match self.kind {
             FecKind::Ulpfec(_) => 1,
             FecKind::Flexfec => CSRC_LEN,
+            FecKind::Flexfec03 => 0,
         };
         FIXED_HEADER_LEN + extensions + head + payload + session.overhead
     }
@@ -129,6 +130,7 @@ pub(super) fn write_fec(
     let (ssrc, csrc, inner) = match fec.kind {
         FecKind::Ulpfec(inner) => (slot.ssrc, None, Some([inner.0 & 0x7f])),
         FecKind::Flexfec => (slot.fec.ok_or(DropReason::CacheMiss)?, Some(slot.ssrc), None),
+        FecKind::Flexfec03 => (slot.fec.ok_or(DropReason::CacheMiss)?, None, None),
     };
     let outgoing = Outgoing {
         pt: fec.pt,

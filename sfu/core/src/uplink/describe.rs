@@ -141,9 +141,7 @@ impl Describer {
             self.sizes = [size; 1].into_iter().collect();
         }
         let described = match (codec, dependency_descriptor) {
-            (Codec::Opus | Codec::Red | Codec::VideoRed | Codec::Ulpfec | Codec::Flexfec, _) => {
-                return Described::default();
-            }
+            (codec, _) if codec == Codec::Opus || !codec.is_media() => return Described::default(),
             (Codec::Vp8, bytes) => self.vp8(timestamp, payload, keyframe_start, bytes),
             (_, Some(bytes)) => match self.targets(bytes) {
                 Ok(described) => Ok(described),

@@ -15,6 +15,7 @@ use crate::clock::Nanos;
 use crate::payloads::Meaning;
 use packet::ext::ExtensionMap;
 use packet::fec::flexfec::{self, Flexfec};
+use packet::fec::flexfec03;
 use packet::fec::ulpfec::{REACH, Ulpfec};
 use packet::fec::{window, zero_mutable_extensions};
 use packet::media::{Codec, MediaKind};
@@ -28,7 +29,8 @@ use std::time::Instant;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Repairs {
     ulpfec: VecDeque<Vec<u8>>,
-    flexfec: VecDeque<Vec<u8>>,
+    /// With the format of each.
+    flexfec: VecDeque<(Codec, Vec<u8>)>,
 }
 
 /// Half a second of one a frame; each is looked at with every packet of the layer.
@@ -49,6 +51,13 @@ pub(super) fn block(payload: &[u8]) -> Option<PayloadType> {
     payload.first().filter(|first| **first & MORE_BLOCKS == 0).map(|first| PayloadType(*first))
 }
 
+fn read(format: Codec, payload: &[u8]) -> Option<Flexfec<'_>> {
+    match format {
+        Codec::Flexfec03 => flexfec03::parse(payload).ok().map(|(_, repair)| repair),
+        _ => Flexfec::parse(payload).ok(),
+    }
+}
+
 impl Repairs {
     pub fn clear(&mut self) {
         self.ulpfec.clear();
@@ -66,8 +75,8 @@ impl Repairs {
         Ok(())
     }
 
-    fn push_flexfec(&mut self, payload: &[u8]) -> Result<(), DropReason> {
-        let repair = Flexfec::parse(payload).ok().filter(|_| payload.len() <= LEN_MAX);
+    fn push_flexfec(&mut self, format: Codec, payload: &[u8]) -> Result<(), DropReason> {
+        let repair = read(format, payload).filter(|_| payload.len() <= LEN_MAX);
         // Ours protect no more; what is looked at with each packet has to stay little, whoever sends it.
         if repair.is_none_or(|repair| repair.protected().count() > window::PACKETS_MAX) {
             return Err(DropReason::MalformedFec);
@@ -75,7 +84,7 @@ impl Repairs {
         if self.flexfec.len() == KEPT_TOGETHER {
             self.flexfec.pop_front();
         }
-        self.flexfec.push_back(payload.to_vec());
+        self.flexfec.push_back((format, payload.to_vec()));
         Ok(())
     }
 
@@ -85,13 +94,14 @@ impl Repairs {
         let number = |seq: SeqNo| ExtSeq(highest).nearest(seq).0;
         // The extensions of a retransmission are its own, and not what was protected.
         let kept = |seq| layer.cache.get(number(seq)).filter(|(stored, _)| stored.verbatim);
-        self.flexfec.retain(|payload| {
-            Flexfec::parse(payload).is_ok_and(|repair| {
+        self.flexfec.retain(|(format, payload)| {
+            read(*format, payload).is_some_and(|repair| {
                 repair.protected().any(|seq| kept(seq).is_none())
                     && repair.protected().all(|seq| number(seq) + BEHIND_MAX > highest)
             })
         });
-        let repairs: Vec<Flexfec> = self.flexfec.iter().filter_map(|p| Flexfec::parse(p).ok()).collect();
+        let repairs: Vec<Flexfec> =
+            self.flexfec.iter().filter_map(|(format, payload)| read(*format, payload)).collect();
         let solutions = flexfec::solve(&repairs, |seq| kept(seq).is_some());
         if solutions.is_empty() {
             return Vec::new();
@@ -193,18 +203,22 @@ impl Uplink {
         Ok(received)
     }
 
-    /// One repair packet of FlexFEC; its contributing source is what it repairs.
+    /// One repair packet of FlexFEC; what it repairs is its contributing source, or named inside.
     pub(super) fn on_flexfec(
         &mut self,
         now: Instant,
         nanos: Nanos,
-        header: &RtpHeader,
-        packet: &[u8],
+        format: Codec,
+        (header, packet): (&RtpHeader, &[u8]),
         epochs: &mut u32,
     ) -> Result<(), DropReason> {
-        let protected = header.first_csrc(packet).and_then(|ssrc| self.place(ssrc));
+        let source = match format {
+            Codec::Flexfec03 => flexfec03::parse(header.payload(packet)).ok().map(|(source, _)| source),
+            _ => header.first_csrc(packet),
+        };
+        let protected = source.and_then(|ssrc| self.place(ssrc));
         let place = protected.filter(|place| !place.rtx).ok_or(DropReason::MalformedFec)?;
-        self.layer_mut(place).repairs.push_flexfec(header.payload(packet))?;
+        self.layer_mut(place).repairs.push_flexfec(format, header.payload(packet))?;
         self.fec_received += 1;
         self.recover_shielded(now, nanos, place, epochs);
         Ok(())

@@ -16,7 +16,7 @@ const RED: u8 = 115;
 const RED_RTX: u8 = 116;
 const ULPFEC: u8 = 117;
 
-fn with_fec(peer: &mut Peer) {
+pub fn with_fec(peer: &mut Peer) {
     let video = peer.media.codecs.iter().find(|c| c.codec == Codec::Vp8).unwrap().clone();
     let config = |codec, pt, rtx| CodecConfig { codec, pt: PayloadType(pt), rtx, ..video.clone() };
     peer.media.codecs.push(config(Codec::VideoRed, RED, Some(PayloadType(RED_RTX))));

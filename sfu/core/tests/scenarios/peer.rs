@@ -710,7 +710,8 @@ impl Peer {
             self.arrivals.entry(seq).or_insert((now - self.start).as_micros() as i64);
             self.feedback_due.get_or_insert(now + Duration::from_millis(50));
         }
-        if self.media.codecs.iter().any(|c| c.codec == Codec::Flexfec && c.pt == header.pt) {
+        let flexfec = [Codec::Flexfec, Codec::Flexfec03];
+        if self.media.codecs.iter().any(|c| flexfec.contains(&c.codec) && c.pt == header.pt) {
             // Nobody asks for those.
             let payload = header.payload(&packet).to_vec();
             let got = Got {

@@ -5,7 +5,7 @@
 //!   30 % lost, room for twice the media:   packet ─10 ms─ copy        9 % are left to be asked for
 //! ```
 
-use super::window;
+use super::window::{self, Decoder};
 use std::time::Duration;
 
 /// From capture to the screen, and what of it rendering takes: pictures that come later are not waited for.
@@ -88,6 +88,8 @@ pub struct Shield {
     lost: f64,
     /// Requests are answered in time.
     in_time: bool,
+    /// The other end does not solve repair packets together.
+    peels: bool,
 }
 
 /// From this loss on, below which copies do where there is room (a narrow line looks as if it lost 10 % now and then); and where requests come
@@ -101,6 +103,10 @@ const DEPENDENT: f64 = 2.0;
 /// Standard deviations of what is lost that the repair packets are to be enough for.
 const MARGIN: f64 = 2.0;
 const MARGIN_UNASKED: f64 = 3.0;
+/// So many times as much for whoever does not solve repair packets together. Found by trying.
+const PEELING: f64 = 1.5;
+/// For them there is no other way, so that more of a path's rate may go into it than [`FILLED`].
+const FILLED_PEELING: f64 = 0.95;
 /// What is asked for all the same, for each byte of media and each share of loss.
 const ASKED: f64 = 0.5;
 
@@ -109,7 +115,16 @@ impl Shield {
     pub fn new(lost: f64, rtt: Option<Duration>) -> Option<Self> {
         let in_time = leaves_rounds(rtt);
         let from = if in_time { SHIELDED_FROM } else { SHIELDED_FROM_UNASKED };
-        (lost > from).then_some(Self { lost: lost.min(1.0), in_time })
+        (lost > from).then_some(Self { lost: lost.min(1.0), in_time, peels: false })
+    }
+
+    /// The same for an end that does not solve repair packets together: copies do where requests are answered in time.
+    pub fn for_peeling(lost: f64, rtt: Option<Duration>) -> Option<Self> {
+        Self::new(lost, rtt).filter(|shield| !shield.in_time).map(|shield| Self { peels: true, ..shield })
+    }
+
+    pub fn decoder(self) -> Decoder {
+        if self.peels { Decoder::Peels { lost: self.lost } } else { Decoder::Solves }
     }
 
     /// Repair packets for each packet of a window of so many, so that hardly ever more of both is lost than repair packets arrive.
@@ -121,12 +136,14 @@ impl Shield {
             repairs * (1.0 - lost) >= lost + DEPENDENT / window + margin * deviation
         };
         let tenths = (1..).map(|tenths| f64::from(tenths) / 10.0);
-        tenths.take_while(|repairs| *repairs < REPAIRS_MAX).find(enough).unwrap_or(REPAIRS_MAX)
+        let solved = tenths.take_while(|repairs| *repairs < REPAIRS_MAX).find(enough).unwrap_or(REPAIRS_MAX);
+        if self.peels { (solved * PEELING).min(REPAIRS_MAX) } else { solved }
     }
 
     /// Repair packets for each packet that there is room for.
     fn room(self, media: u64, rate: u64) -> f64 {
-        rate as f64 * FILLED / media.max(1) as f64 - 1.0 - self.lost * ASKED
+        let filled = if self.peels { FILLED_PEELING } else { FILLED };
+        rate as f64 * filled / media.max(1) as f64 - 1.0 - self.lost * ASKED
     }
 
     /// For each byte of media, what a path has to carry that is to take all of it.

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 
 /// Packets that the longest mask reaches: 15 + 31 + 64.
 pub const REACH: u16 = 110;
-const HEADER_LEN: usize = 8;
+pub(super) const HEADER_LEN: usize = 8;
 /// Where the three pieces of the mask end, counted from the top of 128 bits; "k" means that no piece follows.
 const FIRST_END: u16 = 15;
 const SECOND_END: u16 = 46;
@@ -30,12 +30,19 @@ const K_SECOND: u32 = 0x8000_0000;
 
 /// Appends the FEC payload that protects `packets` (whole RTP packets of one source, at most [`REACH`] apart).
 pub fn encode(packets: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let Group { base, mask, farthest, parity } = Group::of(packets, REACH)?;
+    let Group { base, mask, farthest, parity, .. } = Group::of(packets, REACH)?;
     out.push(parity.first[0] & 0x3f);
     out.push(parity.first[1]);
     out.extend(parity.length.to_be_bytes());
     out.extend(parity.timestamp);
     out.extend(base.0.to_be_bytes());
+    write_mask((mask, farthest), |third| third, out);
+    out.extend(parity.body);
+    Ok(())
+}
+
+/// The pieces of a flexible mask as far as they are needed; `last` makes of the third what is written.
+pub(super) fn write_mask((mask, farthest): (u128, u16), last: impl FnOnce(u64) -> u64, out: &mut Vec<u8>) {
     let first = (mask >> (128 - FIRST_END)) as u16;
     let second = (mask >> (128 - SECOND_END)) as u32 & !K_SECOND;
     let third = (mask >> (128 - REACH)) as u64;
@@ -47,10 +54,8 @@ pub fn encode(packets: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
     } else {
         out.extend(first.to_be_bytes());
         out.extend(second.to_be_bytes());
-        out.extend(third.to_be_bytes());
+        out.extend(last(third).to_be_bytes());
     }
-    out.extend(parity.body);
-    Ok(())
 }
 
 /// Which packets a payload protects.
@@ -88,13 +93,23 @@ impl<'a> Flexfec<'a> {
                 };
                 (shape, rest)
             } else {
-                let (mask, rest) = mask(u16::from_be_bytes([m0, m1]), rest)?;
+                let (mask, rest) = read_mask([m0, m1], rest, Some)?;
                 (Shape::Mask(mask), rest)
             };
             let base = SeqNo(u16::from_be_bytes([b0, b1]));
             (shape != Shape::Mask(0)).then_some(Self { base, shape, header, body })
         };
         parsed().ok_or(RecoverError::Malformed)
+    }
+
+    /// `None`: a mask of nothing.
+    pub(super) fn of_mask(
+        base: SeqNo,
+        mask: u128,
+        header: &'a [u8; HEADER_LEN],
+        body: &'a [u8],
+    ) -> Option<Self> {
+        (mask != 0).then_some(Self { base, shape: Shape::Mask(mask), header, body })
     }
 
     /// Sequence numbers of the group, ascending from the base; at most 255.
@@ -220,8 +235,13 @@ impl Solution {
     }
 }
 
-/// The pieces of a flexible mask behind its first one, and what follows them.
-fn mask(first: u16, rest: &[u8]) -> Option<(u128, &[u8])> {
+/// A flexible mask from its first piece on, and what follows it; `last` makes of what is written of the third the piece.
+pub(super) fn read_mask(
+    first: [u8; 2],
+    rest: &[u8],
+    last: impl FnOnce(u64) -> Option<u64>,
+) -> Option<(u128, &[u8])> {
+    let first = u16::from_be_bytes(first);
     let mut mask = u128::from(first & !K_FIRST) << (128 - FIRST_END);
     if first & K_FIRST != 0 {
         return Some((mask, rest));
@@ -233,7 +253,7 @@ fn mask(first: u16, rest: &[u8]) -> Option<(u128, &[u8])> {
         return Some((mask, rest));
     }
     let (&third, rest) = rest.split_first_chunk::<8>()?;
-    Some((mask | u128::from(u64::from_be_bytes(third)) << (128 - REACH), rest))
+    Some((mask | u128::from(last(u64::from_be_bytes(third))?) << (128 - REACH), rest))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const HEADER_LEN: usize = 10;
 
 /// Appends the FEC payload that protects `packets` (whole RTP packets of one source, at most [`REACH`] apart).
 pub fn encode(packets: &[&[u8]], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let Group { base, mask, farthest, parity } = Group::of(packets, REACH)?;
+    let Group { base, mask, farthest, parity, .. } = Group::of(packets, REACH)?;
     let long = farthest >= REACH_SHORT;
     out.push(u8::from(long) << 6 | parity.first[0] & 0x3f);
     out.push(parity.first[1]);

@@ -3,7 +3,7 @@
 use packet::codec::{av1, h264, is_keyframe_start, opus, vp8, vp9};
 use packet::ext::dependency_descriptor::{self, DependencyDescriptor, TemplateStructure};
 use packet::ext::{Extension, ExtensionMap, Values};
-use packet::fec::{EncodeError, RecoverError, flexfec, red, ulpfec};
+use packet::fec::{EncodeError, RecoverError, flexfec, flexfec03, red, ulpfec};
 use packet::media::Codec;
 use packet::rtcp::{Compound, Packet};
 use packet::rtp::{Outgoing, RtpHeader, rtx};
@@ -130,6 +130,7 @@ pub fn fec(payload: &[u8], packets: &[&[u8]]) {
     for (recover, encode) in [
         (recover_ulpfec as Recover, ulpfec::encode as Encode),
         (recover_flexfec as Recover, flexfec::encode as Encode),
+        (recover_flexfec03 as Recover, flexfec03::encode as Encode),
     ] {
         let mut out = Vec::new();
         if let Ok(found) = recover(payload, packets, &mut out) {
@@ -175,6 +176,11 @@ type Encode = fn(&[&[u8]], &mut Vec<u8>) -> Result<(), EncodeError>;
 
 fn recover_ulpfec(payload: &[u8], packets: &[&[u8]], out: &mut Vec<u8>) -> Result<SeqNo, RecoverError> {
     ulpfec::Ulpfec::parse(payload)?.recover(source(packets), |seq| with_sequence(packets, seq), out)
+}
+
+fn recover_flexfec03(payload: &[u8], packets: &[&[u8]], out: &mut Vec<u8>) -> Result<SeqNo, RecoverError> {
+    let (source, repair) = flexfec03::parse(payload)?;
+    repair.recover(source, |seq| with_sequence(packets, seq), out)
 }
 
 fn recover_flexfec(payload: &[u8], packets: &[&[u8]], out: &mut Vec<u8>) -> Result<SeqNo, RecoverError> {

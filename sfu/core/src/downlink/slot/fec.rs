@@ -60,7 +60,7 @@ impl Slot {
         session: &Session,
         queue: &mut Queue,
     ) {
-        let (Some(pt), Some(_)) = (session.flexfec(), self.fec) else { return };
+        let (Some((pt, kind)), Some(_)) = (session.flexfec(), self.fec) else { return };
         let outlet = self.outlet(false);
         let Some(Pictures { window, .. }) = self.pictures.as_deref_mut() else { return };
         window.push(now, |out| {
@@ -69,11 +69,12 @@ impl Slot {
             out.truncate(len);
         });
         let ends = kept.0.header.marker || sent.ends_picture || window.is_due();
-        let Some(overhead) = queue.repair.shield(window.len()).filter(|_| ends) else { return };
+        let shield = queue.repair.shield(window.len()).filter(|_| ends);
+        let Some((decoder, overhead)) = shield else { return };
         let Some(mut pictures) = self.pictures.take() else { return };
         let timestamp = sent.timestamp(kept.0);
-        pictures.window.protect(overhead, |payload| {
-            let fec = Fec { pt, kind: FecKind::Flexfec, seq: self.fec_seq, timestamp };
+        pictures.window.protect(decoder, overhead, |payload| {
+            let fec = Fec { pt, kind, seq: self.fec_seq, timestamp };
             let len = fec.len(payload.len(), self.mid, session);
             self.fec_seq = self.fec_seq.plus(1);
             if queue.push_fec(self.index, len, fec, payload).is_ok() {
