@@ -63,8 +63,6 @@ pub(crate) struct Session {
     pub patience: Duration,
     /// Packets may leave, or be asked for, long after they came.
     pub looks_back: bool,
-    /// Nothing is known of the link yet.
-    pub starting: bool,
 }
 
 impl Session {
@@ -126,7 +124,6 @@ impl Downlink {
             fec_overhead: 0.0,
             patience: Duration::ZERO,
             looks_back: true,
-            starting: false,
         };
         let mut downlink = Self {
             session,

@@ -13,22 +13,16 @@ use packet::fec::red::{LENGTH_MAX, OFFSET_MAX};
 pub(crate) struct Redundancy {
     /// 0.0-1.0: up at once, down slowly.
     lost: f32,
-    /// Something is known of the link.
-    heard: bool,
 }
-
-/// Copies where nothing is known of the link yet: who comes to a bad one hears something at once, and on a good one it is over with the
-/// first feedback.
-const UNHEARD: u8 = 3;
 
 /// Share of loss from which on there are so many copies, and from which on no longer.
 const DEPTHS: [(f32, f32, u8); 3] = [(0.25, 0.18, 3), (0.10, 0.07, 2), (0.02, 0.01, 1)];
 /// Most copies.
 const DEPTH_MAX: u64 = 3;
-/// All copies of one packet, with their headers. Music that is longer than this gets fewer.
-const HEAD_MAX: usize = 900;
 /// Of the smoothed share that is kept with each better report.
 const KEPT: f32 = 0.7;
+/// All copies of one packet, with their headers. Music that is longer than this gets fewer.
+const HEAD_MAX: usize = 900;
 
 impl Redundancy {
     /// A report about what was lost on the link: as the receiver counts it (RFC 3550), 1/256.
@@ -38,13 +32,11 @@ impl Redundancy {
 
     /// 0.0-1.0.
     pub fn on_share(&mut self, lost: f32) {
-        self.heard = true;
         self.lost = lost.clamp(0.0, 1.0).max(self.lost * KEPT + lost * (1.0 - KEPT));
     }
 
     /// What transport-wide feedback says is lost: a report of reception counts what was sent again as received.
     pub fn on_transport(&mut self, lost: f32) {
-        self.heard |= lost > 0.0;
         self.lost = self.lost.max(lost.clamp(0.0, 1.0));
     }
 
@@ -53,11 +45,8 @@ impl Redundancy {
         self.lost
     }
 
-    /// Copies of one packet. `now`: as many as there are at present. `starting`: the link has told nothing yet.
-    pub fn depth(self, now: u8, starting: bool) -> u8 {
-        if starting && !self.heard {
-            return UNHEARD;
-        }
+    /// Copies of one packet. `now`: as many as there are at present.
+    pub fn depth(self, now: u8) -> u8 {
         let reached =
             |&&(up, down, depth): &&(f32, f32, u8)| self.lost >= if depth <= now { down } else { up };
         DEPTHS.iter().find(reached).map_or(0, |d| d.2)
@@ -147,7 +136,7 @@ mod tests {
         let mut run = |reports: &[f32]| {
             for lost in reports {
                 redundancy.on_share(*lost);
-                depth = redundancy.depth(depth, false);
+                depth = redundancy.depth(depth);
             }
             depth
         };

@@ -502,7 +502,7 @@ impl Slot {
         if self.kind != MediaKind::Audio || stored.codec != Codec::Opus {
             return (pt, None);
         }
-        self.depth = self.redundancy.depth(self.depth, session.starting);
+        self.depth = self.redundancy.depth(self.depth);
         let Some(red) = session.payloads.first(Codec::Red).filter(|_| self.depth > 0) else {
             return (pt, None);
         };

@@ -118,7 +118,6 @@ impl Router {
         let before = std::mem::replace(estimate, bandwidth.media(self.now));
         let absent = bandwidth.absent_for(self.now).is_some_and(|time| time > ABSENT_LONG);
         let returned = std::mem::replace(&mut queue.pacer.absent, absent) && !absent;
-        session.starting = bandwidth.is_starting(self.now);
         session.looks_back = !measurable
             || bandwidth.is_first(self.now)
             || queue.repair.young

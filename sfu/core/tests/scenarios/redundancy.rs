@@ -99,31 +99,6 @@ fn loss_that_answers_to_requests_hide_is_seen_in_transport_wide_feedback() {
     assert_eq!(red::split(&last.payload).unwrap().count(), 3, "two copies at 20 %");
 }
 
-#[test]
-fn a_link_that_has_told_nothing_yet_gets_copies_until_it_does() {
-    let mut world = World::new();
-    (1..=2).for_each(|number| world.join_with(number, &[], 1, |peer| with_red(&mut peer.media.codecs)));
-    world.peer(2).feedback = false;
-    world.until_connected();
-    world.bind(2, 0, Some(1));
-    world.run(ms(400));
-    let blocks = |world: &World| -> Vec<usize> {
-        let heard = world.peers[&2].on("a0");
-        let count = |got: &&super::peer::Got| match got.header.pt.0 {
-            RED => red::split(&got.payload).unwrap().count(),
-            _ => 1,
-        };
-        heard.iter().map(count).collect()
-    };
-    let first = blocks(&world);
-    assert_eq!(first[..4], [1, 2, 3, 4]);
-    assert!(first.len() > 15 && first[4..].iter().all(|n| *n == 4), "{first:?}");
-    world.peer(2).feedback = true;
-    world.run(ms(1000));
-    let later = &blocks(&world)[first.len() + 15..];
-    assert!(later.len() > 20 && later.iter().all(|n| *n == 1), "a clean link: {later:?}");
-}
-
 /// What the publisher was told so far.
 fn told(world: &World) -> Vec<u8> {
     let tenths = |(_, event): &(Instant, Event)| match event {
