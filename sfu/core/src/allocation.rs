@@ -192,7 +192,7 @@ pub fn allocate(now: Instant, inputs: &Inputs) -> Allocation {
             MediaKind::Video => (granted.choice, granted.why),
         };
         let mut memory = slot.memory.after(now, choice, why, shares.spent);
-        (memory.useful, memory.narrow) = (granted.useful, granted.narrow);
+        memory.useful = granted.useful;
         let told =
             slot.kind == MediaKind::Video || choice.pause().is_some() || slot.memory.choice.pause().is_some();
         if choice != slot.memory.choice && told {

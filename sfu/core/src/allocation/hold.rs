@@ -15,8 +15,6 @@ pub struct Memory {
     pub choice: Choice,
     /// The best that the tile could show.
     pub(super) useful: Option<LayerId>,
-    /// There was little to spare.
-    pub(super) narrow: bool,
     /// No step up at all before.
     rests_until: Option<Instant>,
     /// What failed, and what is above it, not before; unless the budget is far above what all slots took when it was tried.

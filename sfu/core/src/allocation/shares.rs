@@ -14,9 +14,8 @@ const MARGIN: u64 = 15;
 const ENLARGED: u32 = 15;
 /// Layers that the link would carry if it were this much better, in percent, are sent by their publishers already.
 const REACH: u64 = 40;
-/// With less than the first to spare, in percent, the layer to fall back to is sent by its publisher too, until there is more than the
-/// second: libwebrtc makes key frames of all streams whenever one begins or ends.
-const SPARE: (u64, u64) = (20, 50);
+/// With less than this to spare, in percent, the layer to fall back to is sent by its publisher too.
+const SPARE: u64 = 20;
 /// What a tile of unknown size weighs: 640x360.
 const AREA_UNKNOWN: u64 = 640 * 360;
 /// Beyond full HD a tile asks for no more weight, and below a thumbnail for no less.
@@ -30,8 +29,6 @@ pub(super) struct Granted {
     pub needed: u64,
     pub soon: Option<LayerId>,
     pub fallback: Option<LayerId>,
-    /// A layer to fall back to should be there, if there is one.
-    pub narrow: bool,
     /// The best that the tile can show.
     pub useful: Option<LayerId>,
 }
@@ -149,12 +146,10 @@ pub(super) fn share(now: Instant, inputs: &Inputs, budget: u64, base_only: bool)
             let near = spent + more <= budget * (100 + REACH) / 100;
             soon = near.then(|| candidate.offers[candidate.taken].layer);
         }
-        let spare = if candidate.slot.memory.narrow { SPARE.1 } else { SPARE.0 };
-        let narrow = spent * (100 + spare) / 100 > budget;
+        let narrow = spent * (100 + SPARE) / 100 > budget;
         let fallback = candidate.taken.checked_sub(2).map(|i| candidate.offers[i].layer).filter(|_| narrow);
         let useful = candidate.offers.last().map(|offer| offer.layer);
-        shares.slots[candidate.index] =
-            Granted { soon, fallback, narrow, useful, ..granted(candidate, budget) };
+        shares.slots[candidate.index] = Granted { soon, fallback, useful, ..granted(candidate, budget) };
     }
     shares
 }

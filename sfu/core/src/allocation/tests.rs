@@ -170,20 +170,6 @@ fn switches(room: &mut Inputs, seconds: u64, mut kbps: impl FnMut(u64) -> u64) -
 }
 
 #[test]
-fn what_to_fall_back_to_is_not_switched_on_and_off_by_an_estimate_that_swings() {
-    let mut room = inputs(1000, vec![video(0)]);
-    let mut fallback = |kbps| {
-        room.estimate = Some(Bitrate::kbps(kbps));
-        step(start(), &mut room).slots[0].fallback.map(|layer| layer.stream)
-    };
-    assert_eq!(
-        [700, 500, 470, 500, 550, 590].map(&mut fallback),
-        [None, None, Some(0), Some(0), Some(0), Some(0)]
-    );
-    assert_eq!([610, 500].map(&mut fallback), [None, None], "there is room again");
-}
-
-#[test]
 fn on_a_link_that_stands_still_so_does_the_picture() {
     // The estimate of one and the same link swings by a tenth around every rate that could be a border.
     for link_kbps in (100..2000).step_by(20) {

@@ -39,22 +39,12 @@ pub(crate) struct LeftOut {
     pub first_of_frame: bool,
 }
 
-/// What is left out until further notice, of what is wanted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Squeezed {
-    #[default]
-    Nothing,
-    /// Half of the wanted pictures, where the way back is longer than a few of them; otherwise as below.
-    Half,
-    /// All but what is needed for the base layer.
-    Most,
-}
-
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selector {
     /// What the allocation wants of this stream.
     target: Option<(u8, u8)>,
-    squeezed: Squeezed,
+    /// Only what is needed for the base layer, until further notice.
+    squeezed: bool,
     spatial: u8,
     temporal: u8,
     /// Newest timestamp, extended by comparison; a picture begins when it moves.
@@ -85,7 +75,7 @@ impl Selector {
     }
 
     /// Under pressure everything that can be left out is.
-    pub fn squeeze(&mut self, squeezed: Squeezed) {
+    pub fn squeeze(&mut self, squeezed: bool) {
         self.squeezed = squeezed;
     }
 
@@ -99,7 +89,7 @@ impl Selector {
     pub fn needs_keyframe(&self, highest: impl FnOnce() -> Option<u8>) -> bool {
         let is_there =
             || self.wanted().0 <= self.spatial || highest().is_none_or(|highest| highest > self.spatial);
-        self.needs_keyframe && self.squeezed == Squeezed::Nothing && is_there()
+        self.needs_keyframe && !self.squeezed && is_there()
     }
 
     /// A new picture begins with this packet.
@@ -109,19 +99,7 @@ impl Selector {
 
     fn wanted(&self) -> (u8, u8) {
         let target = self.target.unwrap_or((u8::MAX, u8::MAX));
-        if self.squeezed == Squeezed::Nothing { target } else { (0, 0) }
-    }
-
-    /// The same for a stream of one size with decode targets. VP8's can be entered from the base layer once in eight pictures: whoever is
-    /// sent that alone for a moment sees a picture that stands.
-    fn wanted_of(&self, structure: &TemplateStructure) -> (u8, u8) {
-        let has_sizes = structure.templates.iter().any(|template| template.spatial > 0);
-        match (self.squeezed, self.target) {
-            (Squeezed::Half, target) if !has_sizes => {
-                (0, target.map_or(1, |(_, temporal)| temporal.saturating_sub(1).min(1)))
-            }
-            _ => self.wanted(),
-        }
+        if self.squeezed { (0, 0) } else { target }
     }
 
     /// Decides about one packet of the stream being sent. `structure`: of its dependency descriptors.
@@ -195,10 +173,12 @@ impl Selector {
         }
         match described.scheme {
             Scheme::Plain => true,
+            _ if late => described.spatial <= self.spatial && described.temporal <= self.temporal,
+            Scheme::Vp8 => self.vp8(described),
+            Scheme::Vp9 => self.vp9(described, new_picture),
             Scheme::Targets(targets) => match structure {
-                Some(_) if late => self.targets.admits_late(&targets),
                 Some(structure) => {
-                    let wanted = self.wanted_of(structure);
+                    let wanted = self.wanted();
                     let may_rise = self.ended != Some(stored.header.timestamp);
                     let decision = self.targets.decide(structure, &targets, wanted, may_rise);
                     self.needs_keyframe = decision.needs_keyframe;
@@ -207,9 +187,6 @@ impl Selector {
                 }
                 None => true,
             },
-            _ if late => described.spatial <= self.spatial && described.temporal <= self.temporal,
-            Scheme::Vp8 => self.vp8(described),
-            Scheme::Vp9 => self.vp9(described, new_picture),
         }
     }
 

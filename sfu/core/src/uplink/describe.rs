@@ -87,7 +87,7 @@ pub(crate) struct Describer {
     /// VP9: spatial layers of the last key picture.
     spatial_layers: Option<u8>,
     flexible: Option<bool>,
-    /// The newest frame: timestamp, number, temporal layer.
+    /// The newest frame: timestamp, picture id, temporal layer.
     frame: Option<(RtpTime, Option<u16>, u8)>,
     distrusted: Option<(Contradiction, Instant)>,
     /// Width and height per spatial layer, as the newest key picture says.
@@ -142,7 +142,8 @@ impl Describer {
         }
         let described = match (codec, dependency_descriptor) {
             (codec, _) if codec == Codec::Opus || !codec.is_media() => return Described::default(),
-            (Codec::Vp8, bytes) => self.vp8(timestamp, payload, keyframe_start, bytes),
+            // VP8 says everything in its own descriptor.
+            (Codec::Vp8, _) => self.vp8(timestamp, payload, keyframe_start),
             (_, Some(bytes)) => match self.targets(bytes) {
                 Ok(described) => Ok(described),
                 // Joined in the middle: nothing wrong, and nothing known before the next key frame.
@@ -168,56 +169,15 @@ impl Describer {
         }
     }
 
-    fn vp8(
-        &mut self,
-        timestamp: RtpTime,
-        payload: &[u8],
-        key: bool,
-        dependency_descriptor: Option<&[u8]>,
-    ) -> Result<Described, Contradiction> {
+    fn vp8(&mut self, timestamp: RtpTime, payload: &[u8], key: bool) -> Result<Described, Contradiction> {
         let descriptor = Vp8Descriptor::parse(payload).ok_or(Contradiction::Unreadable)?;
         let described = vp8_described(&descriptor, key);
-        // libwebrtc leaves ids and layers out of it where the other descriptor comes along.
-        let says_nothing = descriptor.picture_id.is_none() && descriptor.layer.is_none();
-        if let Some(bytes) = dependency_descriptor.filter(|_| says_nothing) {
-            let targets = self.vp8_targets(timestamp, bytes, key)?;
-            // One layer until its structure comes.
-            return Ok(targets.unwrap_or(described));
-        }
         let has_ids = descriptor.picture_id.is_some() && descriptor.tl0_pic_idx.is_some();
         if described.temporal > 0 && (key || !has_ids) {
             return Err(if key { Contradiction::Frame } else { Contradiction::Ids });
         }
-        self.same_frame(timestamp, descriptor.picture_id.map(PictureId::value), described.temporal)?;
+        self.same_frame(timestamp, descriptor.picture_id, described.temporal)?;
         Ok(described)
-    }
-
-    /// Temporal layers of VP8, of which its own descriptor says nothing. `None`: no structure has come yet.
-    fn vp8_targets(
-        &mut self,
-        timestamp: RtpTime,
-        bytes: &[u8],
-        key: bool,
-    ) -> Result<Option<Described>, Contradiction> {
-        // Key frames say their size themselves.
-        let sizes = self.sizes.clone();
-        let described = self.targets(bytes);
-        self.sizes = sizes;
-        let described = match described {
-            Ok(described) => described,
-            Err(None) => return Ok(None),
-            Err(Some(contradiction)) => return Err(contradiction),
-        };
-        if self.highest_spatial() != Some(0) {
-            self.structure = None;
-            return Err(Contradiction::Structure);
-        }
-        if key && (described.predicted || described.temporal > 0) {
-            return Err(Contradiction::Frame);
-        }
-        let Scheme::Targets(Targets { frame_number, .. }) = described.scheme else { return Ok(None) };
-        self.same_frame(timestamp, Some(frame_number), described.temporal)?;
-        Ok(Some(described))
     }
 
     fn vp9(&mut self, timestamp: RtpTime, payload: &[u8]) -> Result<Described, Contradiction> {
@@ -240,18 +200,18 @@ impl Describer {
         if (described.spatial > 0 || described.temporal > 0) && descriptor.picture_id.is_none() {
             return Err(Contradiction::Ids);
         }
-        self.same_frame(timestamp, descriptor.picture_id.map(PictureId::value), described.temporal)?;
+        self.same_frame(timestamp, descriptor.picture_id, described.temporal)?;
         Ok(described)
     }
 
-    /// All packets of one picture have one number and one temporal layer.
+    /// All packets of one picture have one picture id and one temporal layer.
     fn same_frame(
         &mut self,
         timestamp: RtpTime,
-        number: Option<u16>,
+        picture_id: Option<PictureId>,
         temporal: u8,
     ) -> Result<(), Contradiction> {
-        let this = (timestamp, number, temporal);
+        let this = (timestamp, picture_id.map(PictureId::value), temporal);
         match self.frame {
             Some(known) if known.0 == timestamp => {
                 if known != this {
@@ -264,11 +224,11 @@ impl Describer {
         Ok(())
     }
 
-    /// `Err(None)`: its structure has not come yet.
+    /// `Err(None)`: no structure has come yet.
     fn targets(&mut self, bytes: &[u8]) -> Result<Described, Option<Contradiction>> {
         let in_force = self.structure.as_ref().map(|(structure, _)| &**structure);
         let mut read = DependencyDescriptor::parse(bytes, in_force).map_err(|error| match error {
-            DescriptorError::NoStructure | DescriptorError::UnknownTemplate => None,
+            DescriptorError::NoStructure => None,
             _ => Some(Contradiction::Unreadable),
         })?;
         if let Some(structure) = read.structure.take() {
@@ -358,7 +318,6 @@ mod tests {
     use super::*;
     use crate::tests::start;
     use packet::codec::vp8::TemporalLayer;
-    use packet::ext::dependency_descriptor::{DESCRIPTOR_LEN_MAX, Template};
 
     fn vp8(tid: u8, picture: u16, tl0: bool) -> Vec<u8> {
         let descriptor = Vp8Descriptor {
@@ -407,111 +366,6 @@ mod tests {
             ("cut", vec![(0, vec![0x80], false)], Some(Unreadable)),
         ] {
             assert_eq!(distrust(Codec::Vp8, &packets), expected, "{name}");
-        }
-    }
-
-    /// Two temporal layers.
-    fn structure() -> TemplateStructure {
-        use DecodeTargetIndication::{Discardable, NotPresent, Switch};
-        let template = |temporal, dtis: [_; 2], diffs: &[u16]| Template {
-            temporal,
-            dtis: dtis.into_iter().collect(),
-            frame_diffs: diffs.iter().copied().collect(),
-            ..Template::default()
-        };
-        TemplateStructure {
-            id_offset: 0,
-            decode_targets: 2,
-            templates: vec![
-                template(0, [Switch, Switch], &[]),
-                template(0, [Switch, Switch], &[2]),
-                template(1, [NotPresent, Discardable], &[1]),
-            ],
-            protected_by: Default::default(),
-            chains: 0,
-            resolutions: vec![(9999, 9999)],
-        }
-    }
-
-    fn descriptor(template_id: u8, frame_number: u16, structure: Option<TemplateStructure>) -> Vec<u8> {
-        let descriptor = DependencyDescriptor {
-            start_of_frame: true,
-            template_id,
-            frame_number,
-            structure,
-            ..DependencyDescriptor::default()
-        };
-        let mut bytes = [0; DESCRIPTOR_LEN_MAX];
-        let len = descriptor.write(Some(&self::structure()), &mut bytes).unwrap();
-        bytes[..len].to_vec()
-    }
-
-    #[test]
-    fn vp8_that_says_nothing_of_layers_is_read_by_its_dependency_descriptor() {
-        let mut describer = Describer::default();
-        let mut describe = |timestamp: u32, key: bool, payload: &[u8], bytes: &[u8]| {
-            let frame = (Codec::Vp8, RtpTime(timestamp), key);
-            let described = describer.describe(start(), frame, payload, Some(bytes));
-            let distrusted = describer.distrusted(start());
-            (described.temporal, described.scheme, distrusted, describer.size(0))
-        };
-        let key = [&[0x10, 0, 0, 0, 0x9d, 1, 0x2a, 64, 1, 180, 0][..], &[0; 9]].concat();
-        let (delta, named) = ([0x10, 1, 0, 0], vp8(1, 3, true));
-        let whole = (0, Scheme::Vp8, None, None);
-        assert_eq!(describe(0, false, &delta, &descriptor(2, 5, None)), whole, "its structure has not come");
-        let (temporal, scheme, distrusted, size) =
-            describe(3000, true, &key, &descriptor(0, 6, Some(structure())));
-        assert!(matches!(scheme, Scheme::Targets(_)));
-        assert_eq!((temporal, distrusted, size), (0, None, Some((320, 180))), "the picture says its size");
-        let (temporal, scheme, ..) = describe(6000, false, &delta, &descriptor(2, 9, None));
-        let Scheme::Targets(targets) = scheme else { panic!("{scheme:?}") };
-        assert_eq!((temporal, targets.present, targets.frame_number), (1, 0b10, 9));
-        assert_eq!(
-            describe(9000, false, &named, &descriptor(1, 12, None)).1,
-            Scheme::Vp8,
-            "it says it itself"
-        );
-        let mut unknown = descriptor(1, 15, None);
-        unknown[0] |= 0x30;
-        let unknown = describe(12_000, false, &delta, &unknown);
-        assert_eq!((unknown.1, unknown.2), (Scheme::Vp8, None), "another structure that has not come");
-    }
-
-    #[test]
-    fn dependency_descriptors_that_contradict_what_vp8_can_be() {
-        use Contradiction::*;
-        let sizes = TemplateStructure {
-            templates: vec![
-                structure().templates[0].clone(),
-                Template { spatial: 1, ..structure().templates[0].clone() },
-            ],
-            resolutions: Vec::new(),
-            ..structure()
-        };
-        let (key, delta) = ([0x10, 0, 0, 0], [0x10, 1, 0, 0]);
-        for (name, packets, expected) in [
-            ("a key frame above the base", vec![(0, true, descriptor(2, 1, Some(structure())))], Frame),
-            ("a key frame that is predicted", vec![(0, true, descriptor(1, 1, Some(structure())))], Frame),
-            ("sizes inside each other", vec![(0, true, descriptor(0, 1, Some(sizes)))], Structure),
-            (
-                "two layers in one frame",
-                vec![
-                    (0, true, descriptor(0, 1, Some(structure()))),
-                    (3000, false, descriptor(1, 2, None)),
-                    (3000, false, descriptor(2, 2, None)),
-                ],
-                Frame,
-            ),
-            ("cut", vec![(0, false, vec![0x80])], Unreadable),
-        ] {
-            let mut describer = Describer::default();
-            for (timestamp, is_key, bytes) in packets {
-                let payload = if is_key { &key } else { &delta };
-                let frame = (Codec::Vp8, RtpTime(timestamp), is_key);
-                describer.describe(start(), frame, payload, Some(&bytes));
-            }
-            assert_eq!(describer.distrusted(start()), Some(expected), "{name}");
-            assert!(describer.highest_spatial().is_none_or(|highest| highest == 0), "{name}");
         }
     }
 

@@ -195,7 +195,11 @@ impl Layer {
         for element in header.elements(packet) {
             match extensions.extension(element.id) {
                 Some(Extension::AbsCaptureTime) => stored.abs_capture_time = Span::of(element.bytes, packet),
-                Some(Extension::DependencyDescriptor) => descriptor = Some(element.bytes),
+                // VP8 says everything in its own descriptor. Frame numbers of simulcast run through all layers: one layer
+                // of them, forwarded as it is, is a stream that Chromium never decodes.
+                Some(Extension::DependencyDescriptor) if codec != Codec::Vp8 => {
+                    descriptor = Some(element.bytes);
+                }
                 _ => {}
             }
         }
@@ -206,10 +210,9 @@ impl Layer {
             stored.ids = Ids::of(codec, payload);
             self.rates.add(now, &stored.described, packet.len());
         }
-        // Frame numbers of simulcast run through all layers: one layer of them, forwarded as it is, is a stream that Chromium never
-        // decodes. So it is read here only, and VP8 goes without it in one stream as well.
-        let goes_on = codec != Codec::Vp8 && self.rid.is_none() && self.describer.distrusted(now).is_none();
-        if let Some(bytes) = descriptor.filter(|_| goes_on) {
+        if let Some(bytes) =
+            descriptor.filter(|_| self.rid.is_none() && self.describer.distrusted(now).is_none())
+        {
             stored.dependency_descriptor = Span::of(bytes, packet);
             let number = bytes.get(1..3).and_then(|b| b.first_chunk::<2>());
             stored.ids.frame_number = number.map(|b| u16::from_be_bytes(*b));

@@ -18,6 +18,5 @@ mod repair;
 mod shedding;
 mod spread;
 mod svc;
-mod temporal;
 mod watching;
 mod world;

@@ -2,8 +2,6 @@
 
 use packet::codec::vp8::{PictureId, TemporalLayer, Vp8Descriptor};
 use packet::codec::vp9::Vp9Descriptor;
-use packet::ext::dependency_descriptor::{DESCRIPTOR_LEN_MAX, DependencyDescriptor};
-use packet::ext::dependency_descriptor::{DecodeTargetIndication, Template, TemplateStructure};
 use packet::ext::{AudioLevel, Extension, ExtensionMap, TransportSequence, Values};
 use packet::media::{Codec, CodecConfig, MediaKind, PeerMedia, SendTrack, Slot};
 use packet::rtcp::{Compound, FeedbackBuilder, Nack, Packet, Pli, SenderReport};
@@ -32,12 +30,6 @@ pub struct Source {
     pub picture_ids: bool,
     /// Every other frame can be left out.
     pub has_enhancement: bool,
-    /// VP8 in three temporal layers that the dependency descriptor alone tells of, as Chromium sends it.
-    pub descriptor: bool,
-    /// What each frame of those is.
-    pub coded: Vec<Coded>,
-    /// Frame numbers in VP8's buffers: of the last picture of the base layer, and of the one above.
-    buffers: [u16; 2],
     /// VP9: sizes inside each other, 240x135 the smallest, with three temporal layers each (L3T3_KEY). 0: VP8.
     pub sizes: u8,
     /// From capture to sending: what an encoder takes.
@@ -98,93 +90,6 @@ impl Source {
             }
         }
         bytes
-    }
-}
-
-/// A frame in temporal layers.
-#[derive(Clone, Debug)]
-pub struct Coded {
-    pub temporal: u8,
-    pub number: u16,
-    /// Numbers of the frames that it refers to.
-    pub refers_to: Vec<u16>,
-}
-
-/// libwebrtc's eight frames: temporal layer, template, buffers that they refer to.
-const PATTERN: [(u8, u8, &[usize]); 8] = [
-    (0, 1, &[0]),
-    (2, 5, &[0]),
-    (1, 3, &[0]),
-    (2, 6, &[0, 1]),
-    (0, 2, &[0]),
-    (2, 6, &[0, 1]),
-    (1, 4, &[0, 1]),
-    (2, 6, &[0, 1]),
-];
-
-/// Of a stream in three temporal layers, without chains.
-pub fn structure() -> TemplateStructure {
-    let dti = |letter| match letter {
-        'S' => DecodeTargetIndication::Switch,
-        'R' => DecodeTargetIndication::Required,
-        'D' => DecodeTargetIndication::Discardable,
-        _ => DecodeTargetIndication::NotPresent,
-    };
-    let shapes: [(u8, &str, &[u16]); 7] = [
-        (0, "SSS", &[]),
-        (0, "SSS", &[4]),
-        (0, "SRR", &[4]),
-        (1, "-SS", &[2]),
-        (1, "-DS", &[4, 2]),
-        (2, "--D", &[1]),
-        (2, "--D", &[3, 1]),
-    ];
-    let template = |(temporal, dtis, diffs): (u8, &str, &[u16])| Template {
-        temporal,
-        dtis: dtis.chars().map(dti).collect(),
-        frame_diffs: diffs.iter().copied().collect(),
-        ..Template::default()
-    };
-    TemplateStructure {
-        id_offset: 0,
-        decode_targets: 3,
-        templates: shapes.into_iter().map(template).collect(),
-        protected_by: Default::default(),
-        chains: 0,
-        resolutions: Vec::new(),
-    }
-}
-
-impl Source {
-    /// Encodes the next frame in temporal layers: `number` among those of all streams, `picture` since the last keyframe.
-    fn code(&mut self, number: u16, picture: u32) {
-        let (temporal, _, refers) = PATTERN[picture as usize % 8];
-        let refers_to = refers.iter().map(|buffer| self.buffers[*buffer]).filter(|_| picture > 0).collect();
-        match temporal {
-            _ if picture == 0 => self.buffers = [number; 2],
-            0 | 1 => self.buffers[usize::from(temporal)] = number,
-            _ => {}
-        }
-        self.coded.push(Coded { temporal, number, refers_to });
-    }
-
-    /// Of the newest frame.
-    fn dependency_descriptor(&self, index: usize, picture: u32) -> Vec<u8> {
-        let Coded { number, refers_to, .. } = self.coded.last().unwrap();
-        let in_force = structure();
-        let diffs: Vec<u16> = refers_to.iter().map(|other| number.wrapping_sub(*other)).collect();
-        let descriptor = DependencyDescriptor {
-            start_of_frame: index == 0,
-            end_of_frame: index + 1 == self.packets_per_frame,
-            template_id: if picture == 0 { 0 } else { PATTERN[picture as usize % 8].1 },
-            frame_number: *number,
-            structure: (picture == 0 && index == 0).then(structure),
-            frame_diffs: (picture > 0).then(|| diffs.into_iter().collect()),
-            ..DependencyDescriptor::default()
-        };
-        let mut bytes = [0; DESCRIPTOR_LEN_MAX];
-        let len = descriptor.write(Some(&in_force), &mut bytes).unwrap();
-        bytes[..len].to_vec()
     }
 }
 
@@ -286,8 +191,6 @@ pub struct Peer {
     /// This peer's wall clock is ahead of the router's by so much.
     pub clock_ahead: Duration,
     transport_sequence: u16,
-    /// Frames of all streams of VP8 together.
-    frame_number: u16,
     pub wake: Option<Instant>,
 }
 
@@ -303,7 +206,6 @@ pub fn extensions(first: u8) -> ExtensionMap {
         Extension::RepairedRid,
         Extension::TransportSequence,
         Extension::AudioLevel,
-        Extension::DependencyDescriptor,
     ];
     for (i, extension) in known.into_iter().enumerate() {
         map.set(extension, first + i as u8);
@@ -341,14 +243,6 @@ impl Peer {
     pub fn speaks_vp9(&mut self, sizes: u8) {
         self.media.codecs[1].codec = Codec::Vp9;
         self.video(0).sizes = sizes;
-    }
-
-    /// Sends VP8 as Chromium does where the dependency descriptor is agreed: nothing but that names layers, and nothing names pictures.
-    pub fn speaks_through_descriptors(&mut self) {
-        self.media.extensions.allow_mixed = true;
-        for video in &mut self.sources[1..] {
-            (video.descriptor, video.picture_ids) = (true, false);
-        }
     }
 
     /// Publishes audio on mid 0 and video on mid 1 (with `rids` as simulcast), receives on `slots` pairs of m-lines
@@ -435,8 +329,6 @@ impl Peer {
             start,
             clock_ahead: Duration::from_secs(1000 * number + 7),
             transport_sequence: 65_000,
-            // Wraps within the first seconds.
-            frame_number: 65_400,
             wake: None,
         };
         peer.add_source(base + 10, None, mid("0"), None, MediaKind::Audio, start);
@@ -468,9 +360,6 @@ impl Peer {
             kind,
             interval: Duration::from_millis(if audio { 20 } else { 40 }),
             has_enhancement: false,
-            descriptor: false,
-            coded: Vec::new(),
-            buffers: [0; 2],
             sizes: 0,
             packets_per_frame: if audio { 1 } else { 3 },
             picture_ids: true,
@@ -541,10 +430,6 @@ impl Peer {
                 let keyframe = source.kind == MediaKind::Video && std::mem::take(&mut source.keyframe);
                 let picture = if keyframe { 0 } else { source.since_keyframe + 1 };
                 source.since_keyframe = picture;
-                if source.descriptor {
-                    self.frame_number = self.frame_number.wrapping_add(1);
-                    source.code(self.frame_number, picture);
-                }
                 let per_size = source.packets_per_frame;
                 for (size, index) in
                     (0..source.sizes.max(1)).flat_map(|size| (0..per_size).map(move |i| (size, i)))
@@ -575,7 +460,6 @@ impl Peer {
                     };
                     payload.resize(bytes, 0x55);
                     let named = source.frames < 20;
-                    let descriptor = source.descriptor.then(|| source.dependency_descriptor(index, picture));
                     let extensions = Values {
                         mid: named.then_some(source.mid),
                         rid: source.rid.filter(|_| named),
@@ -584,7 +468,6 @@ impl Peer {
                             .flatten()
                             .map(|minus_dbov| AudioLevel { voice: true, minus_dbov }),
                         transport_sequence: Some(TransportSequence(self.transport_sequence)),
-                        dependency_descriptor: descriptor.as_deref(),
                         ..Values::default()
                     };
                     self.transport_sequence = self.transport_sequence.wrapping_add(1);
@@ -810,7 +693,6 @@ impl Peer {
                 mid: Some(source.mid),
                 repaired_rid: source.rid,
                 transport_sequence: Some(TransportSequence(self.transport_sequence)),
-                dependency_descriptor: Values::read(&header, stored, &extensions).dependency_descriptor,
                 ..Values::default()
             },
             osn: Some(seq),

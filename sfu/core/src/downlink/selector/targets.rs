@@ -11,9 +11,8 @@ pub(super) struct TargetFilter {
     /// A bit per chain: every frame of it up to here was sent.
     intact: u8,
     newest: Option<u16>,
-    /// Sent frames back from `newest`, and frames that were left out: bit 0 is `newest` itself. The rest has not come.
+    /// Sent frames back from `newest`: bit 0 is `newest` itself.
     sent: u128,
-    left_out: u128,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,8 +41,7 @@ impl TargetFilter {
         may_rise: bool,
     ) -> Decision {
         let back = self.newest.map_or(0, |newest| frame.frame_number.wrapping_sub(newest) as i16);
-        // Numbers go on elsewhere while a stream of simulcast rests: what seems to be from long ago is from then.
-        let in_order = self.newest.is_none() || back > 0 || back < -(u128::BITS as i16);
+        let in_order = self.newest.is_none() || back > 0;
         if in_order {
             self.update_chains(frame);
             let best = best_within(structure, frame.active, wanted);
@@ -60,10 +58,9 @@ impl TargetFilter {
         let now = self.now.unwrap_or(0);
         let admitted = frame.present & (1 << now) != 0;
         if in_order {
-            let back = u32::from(back.unsigned_abs());
-            self.sent = self.sent.checked_shl(back).unwrap_or(0) | u128::from(admitted);
-            self.left_out = self.left_out.checked_shl(back).unwrap_or(0) | u128::from(!admitted);
+            self.sent = self.sent.checked_shl(back.unsigned_abs().into()).unwrap_or(0);
             self.newest = Some(frame.frame_number);
+            self.sent |= u128::from(admitted);
             for chain in 0..CHAINS_MAX {
                 // It begins with this frame: without it there is none.
                 if frame.chain_diffs[chain] == 0 && !admitted {
@@ -79,18 +76,6 @@ impl TargetFilter {
         Decision { admitted, current, needs_keyframe: other }
     }
 
-    /// A frame of a picture before the newest: it changes nothing, and is sent where all that it refers to was or still can be.
-    pub fn admits_late(&mut self, frame: &Targets) -> bool {
-        let is_part = frame.present & (1 << self.now.unwrap_or(0)) != 0;
-        let admitted = is_part && !self.refers_to(self.left_out, frame);
-        if let Some(newest) = self.newest {
-            let back = u32::from(newest.wrapping_sub(frame.frame_number));
-            let bits = if admitted { &mut self.sent } else { &mut self.left_out };
-            *bits |= 1u128.checked_shl(back).unwrap_or(0);
-        }
-        admitted
-    }
-
     fn update_chains(&mut self, frame: &Targets) {
         for (chain, &diff) in frame.chain_diffs.iter().enumerate() {
             let bit = 1 << chain;
@@ -103,18 +88,9 @@ impl TargetFilter {
     }
 
     fn was_sent(&self, number: u16) -> bool {
-        self.is_among(self.sent, number)
-    }
-
-    fn is_among(&self, frames: u128, number: u16) -> bool {
         let Some(newest) = self.newest else { return false };
         let back = newest.wrapping_sub(number);
-        back < 128 && frames >> back & 1 == 1
-    }
-
-    /// Any of these.
-    fn refers_to(&self, frames: u128, frame: &Targets) -> bool {
-        references(frame).any(|number| self.is_among(frames, number))
+        back < 128 && self.sent >> back & 1 == 1
     }
 
     /// The target to send from this frame on.
@@ -141,7 +117,9 @@ impl TargetFilter {
                 // Chains beyond those that are followed, or none: only where nothing older is needed.
                 _ => frame.chain_diffs.iter().all(|diff| *diff == 0),
             };
-            let refers_to_sent = || references(frame).all(|number| self.was_sent(number));
+            let back = frame.frame_diffs.iter().take_while(|diff| **diff != 0);
+            let refers_to_sent =
+                || back.clone().all(|&diff| self.was_sent(frame.frame_number.wrapping_sub(u16::from(diff))));
             frame.switch & bit != 0 && unbroken && refers_to_sent()
         };
         if contained(best) || enters(best) {
@@ -157,12 +135,6 @@ impl TargetFilter {
         });
         reachable.max_by_key(|&target| structure.layer_of(usize::from(target))).or(Some(now))
     }
-}
-
-/// Numbers of the frames that it refers to.
-fn references(frame: &Targets) -> impl Iterator<Item = u16> {
-    let diffs = frame.frame_diffs.iter().take_while(|diff| **diff != 0);
-    diffs.map(|diff| frame.frame_number.wrapping_sub(u16::from(*diff)))
 }
 
 fn within(layer: (u8, u8), bound: (u8, u8)) -> bool {

@@ -22,30 +22,21 @@ enum Kind {
     /// The same with dependency descriptors.
     Targets,
     TargetsKey,
-    /// One of three streams of VP8 in simulcast, whose frame numbers run through all of them; no chains.
-    Vp8Targets,
 }
 
-const ALL: [Kind; 6] =
-    [Kind::Vp8, Kind::Vp9, Kind::Vp9Key, Kind::Targets, Kind::TargetsKey, Kind::Vp8Targets];
+const ALL: [Kind; 5] = [Kind::Vp8, Kind::Vp9, Kind::Vp9Key, Kind::Targets, Kind::TargetsKey];
 /// Temporal layers of four pictures in a row.
 const PATTERN: [u8; 4] = [0, 2, 1, 2];
 
 impl Kind {
     fn spatials(self) -> u8 {
-        if matches!(self, Self::Vp8 | Self::Vp8Targets) { 1 } else { 3 }
-    }
-    fn decode_targets(self) -> u8 {
-        3 * self.spatials()
-    }
-    fn chains(self) -> u8 {
-        if self == Self::Vp8Targets { 0 } else { 3 }
+        if self == Self::Vp8 { 1 } else { 3 }
     }
     fn only_keys_connect_layers(self) -> bool {
         matches!(self, Self::Vp9Key | Self::TargetsKey)
     }
     fn has_targets(self) -> bool {
-        matches!(self, Self::Targets | Self::TargetsKey | Self::Vp8Targets)
+        matches!(self, Self::Targets | Self::TargetsKey)
     }
     /// Is a frame part of a decode target?
     fn dti(self, frame: (u8, u8), key: bool, target: (u8, u8)) -> Dti {
@@ -70,26 +61,25 @@ fn target_layer(target: u8) -> (u8, u8) {
 
 fn structure(kind: Kind) -> Arc<TemplateStructure> {
     let mut templates = Vec::new();
-    let targets = kind.decode_targets();
-    for spatial in 0..kind.spatials() {
+    for spatial in 0..3 {
         for temporal in 0..3 {
             for key in if temporal == 0 { vec![true, false] } else { vec![false] } {
                 templates.push(Template {
                     spatial,
                     temporal,
-                    dtis: (0..targets).map(|t| kind.dti((spatial, temporal), key, target_layer(t))).collect(),
+                    dtis: (0..9).map(|t| kind.dti((spatial, temporal), key, target_layer(t))).collect(),
                     frame_diffs: Default::default(),
-                    chain_diffs: (0..kind.chains()).map(|_| 0).collect(),
+                    chain_diffs: [0; 3].into_iter().collect(),
                 });
             }
         }
     }
     Arc::new(TemplateStructure {
         id_offset: 0,
-        decode_targets: targets,
+        decode_targets: 9,
         templates,
-        protected_by: (0..targets).filter(|_| kind.chains() > 0).map(|t| t / 3).collect(),
-        chains: kind.chains(),
+        protected_by: (0..9).map(|t| t / 3).collect(),
+        chains: 3,
         resolutions: Vec::new(),
     })
 }
@@ -150,7 +140,7 @@ impl Stream {
         let scheme = match kind {
             Kind::Vp8 => Scheme::Vp8,
             Kind::Vp9 | Kind::Vp9Key => Scheme::Vp9,
-            _ => Scheme::Targets(self.targets(spatial, temporal, key, &refs)),
+            Kind::Targets | Kind::TargetsKey => Scheme::Targets(self.targets(spatial, temporal, key, &refs)),
         };
         let top = spatial + 1 == kind.spatials();
         let described = Described {
@@ -175,11 +165,9 @@ impl Stream {
     }
 
     fn targets(&mut self, spatial: u8, temporal: u8, key: bool, refs: &[Name]) -> Targets {
-        // Three frames a picture.
-        self.number = self.number.wrapping_add(3 / u16::from(self.kind.spatials()));
+        self.number = self.number.wrapping_add(1);
         let mut chain_diffs = [0; CHAINS_MAX];
-        let chains = self.chains.iter().take(self.kind.chains().into());
-        for (diff, newest) in chain_diffs.iter_mut().zip(chains) {
+        for (diff, newest) in chain_diffs.iter_mut().zip(self.chains) {
             *diff = newest.map_or(0, |newest| self.number.wrapping_sub(newest).min(255) as u8);
         }
         for chain in 0..3 {
@@ -189,12 +177,13 @@ impl Stream {
                 self.chains[usize::from(chain)] = Some(self.number);
             }
         }
+        // Three frames a picture.
         let mut frame_diffs = [0; 8];
         for (diff, (picture, layer)) in frame_diffs.iter_mut().zip(refs) {
             *diff = ((self.picture - picture) * 3 + u32::from(spatial) - u32::from(*layer)) as u8;
         }
         let mask = |is: &dyn Fn(Dti) -> bool| {
-            (0..self.kind.decode_targets())
+            (0..9u8)
                 .filter(|&t| is(self.kind.dti((spatial, temporal), key, target_layer(t))))
                 .fold(0, |mask, t| mask | 1 << t)
         };
@@ -202,8 +191,8 @@ impl Stream {
             frame_number: self.number,
             present: mask(&|dti| dti != Dti::NotPresent),
             switch: mask(&|dti| dti == Dti::Switch),
-            active: (1 << self.kind.decode_targets()) - 1,
-            count: self.kind.decode_targets(),
+            active: 0x1ff,
+            count: 9,
             chain_diffs,
             frame_diffs,
         }
@@ -275,8 +264,7 @@ fn nothing_is_sent_that_cannot_be_decoded_whatever_is_wanted() {
                     let wanted = layer(&mut pick);
                     receiver.want(wanted);
                 }
-                let squeezed = [Squeezed::Most, Squeezed::Half, Squeezed::Nothing];
-                receiver.selector.squeeze(squeezed[usize::from(pick(20)).min(2)]);
+                receiver.selector.squeeze(pick(10) == 0);
                 stream.wants_key |= pick(60) == 0;
                 receiver.picture(&stream.next());
             }
@@ -335,13 +323,13 @@ fn what_is_wanted_is_reached_at_the_next_keyframe_and_less_at_once() {
 
 #[test]
 fn under_pressure_only_the_base_layer_goes_on() {
-    for kind in [Kind::Vp8, Kind::Vp9, Kind::Targets, Kind::Vp8Targets] {
+    for kind in [Kind::Vp8, Kind::Vp9, Kind::Targets] {
         let mut stream = Stream::new(kind);
         let mut receiver = Receiver::new(kind, (kind.spatials() - 1, 2));
         for _ in 0..9 {
             receiver.picture(&stream.next());
         }
-        receiver.selector.squeeze(Squeezed::Most);
+        receiver.selector.squeeze(true);
         let sent: Vec<Name> = (0..12).flat_map(|_| receiver.picture(&stream.next())).collect();
         assert_eq!(sent.len(), 3, "{kind:?} {sent:?}");
         assert!(sent.iter().all(|(_, spatial)| *spatial == 0));
@@ -349,52 +337,17 @@ fn under_pressure_only_the_base_layer_goes_on() {
 }
 
 #[test]
-fn under_some_pressure_half_of_the_pictures_go_on_where_the_way_back_is_long() {
-    for (kind, expected) in [(Kind::Vp8Targets, 6), (Kind::Vp8, 3), (Kind::Targets, 3)] {
-        let mut stream = Stream::new(kind);
-        let mut receiver = Receiver::new(kind, (kind.spatials() - 1, 2));
-        for _ in 0..9 {
-            receiver.picture(&stream.next());
-        }
-        receiver.selector.squeeze(Squeezed::Half);
-        let sent: Vec<Name> = (0..12).flat_map(|_| receiver.picture(&stream.next())).collect();
-        assert_eq!(sent.len(), expected, "{kind:?} {sent:?}");
-    }
-}
-
-#[test]
 fn a_late_packet_of_a_frame_that_was_sent_is_sent_and_of_another_is_not() {
-    for kind in [Kind::Vp8, Kind::Vp8Targets] {
-        let mut stream = Stream::new(kind);
-        let mut receiver = Receiver::new(kind, (0, 0));
-        let pictures: Vec<Vec<Frame>> = (0..8).map(|_| stream.next()).collect();
-        for picture in &pictures {
-            receiver.picture(picture);
-        }
-        for (i, picture) in pictures.iter().enumerate() {
-            let late = receiver.selector.admit(&picture[0].stored, receiver.structure.as_ref());
-            assert_eq!(late.is_ok(), i % 4 == 0, "{kind:?} {i}");
-            assert!(late.is_ok() || !late.unwrap_err().first_of_frame, "its number has closed up already");
-        }
-    }
-}
-
-#[test]
-fn a_late_picture_is_sent_where_what_it_refers_to_was() {
-    let mut stream = Stream::new(Kind::Vp8Targets);
-    let mut receiver = Receiver::new(Kind::Vp8Targets, (0, 0));
-    // Two cycles of the base layer alone, in which one picture is late, and one of everything, in which another is.
-    let pictures: Vec<Vec<Frame>> = (0..12).map(|_| stream.next()).collect();
-    let late = [3, 9];
-    for (i, picture) in pictures.iter().enumerate().filter(|(i, _)| !late.contains(i)) {
-        if i == 8 {
-            receiver.want((0, 2));
-        }
+    let mut stream = Stream::new(Kind::Vp8);
+    let mut receiver = Receiver::new(Kind::Vp8, (0, 0));
+    let pictures: Vec<Vec<Frame>> = (0..8).map(|_| stream.next()).collect();
+    for picture in &pictures {
         receiver.picture(picture);
     }
-    // The former refers to a picture that was left out.
-    for (i, expected) in late.into_iter().zip([0, 1]) {
-        assert_eq!(receiver.picture(&pictures[i]).len(), expected, "{i}");
+    for (i, picture) in pictures.iter().enumerate() {
+        let late = receiver.selector.admit(&picture[0].stored, None);
+        assert_eq!(late.is_ok(), i % 4 == 0, "{i}");
+        assert!(late.is_ok() || !late.unwrap_err().first_of_frame, "its number has closed up already");
     }
 }
 

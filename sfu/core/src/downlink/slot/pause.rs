@@ -7,7 +7,6 @@ use crate::downlink::Session;
 use crate::downlink::egress::{Item, Padding, Queue, Queued, stream_of};
 use crate::downlink::munger::seq;
 use crate::downlink::pacer::{Class, Pressure};
-use crate::downlink::selector::Squeezed;
 use crate::uplink::Stored;
 use packet::PayloadType;
 
@@ -51,11 +50,7 @@ impl Slot {
     pub(super) fn relieve(&mut self, pressure: Pressure, stored: &Stored) -> Result<(), DropReason> {
         let leaving = self.urgent && self.target() != self.current.map(|c| c.layer);
         let Some(Pictures { selector, .. }) = self.pictures.as_deref_mut() else { return Ok(()) };
-        selector.squeeze(match pressure {
-            Pressure::None if !leaving => Squeezed::Nothing,
-            Pressure::High if !leaving => Squeezed::Half,
-            _ => Squeezed::Most,
-        });
+        selector.squeeze(leaving || pressure != Pressure::None);
         // What is being left in favour of less, while something waits already, would only make that come later.
         let stops = pressure == Pressure::Full || leaving && pressure == Pressure::High;
         if stops && !stored.keyframe_start && selector.begins(stored) {
