@@ -50,13 +50,19 @@ pub fn report(world: &mut World, lost: f64) {
 
 /// 1 publishes; 2 watches from `delay` away, and takes FEC or not.
 fn call(delay: Duration, takes_fec: bool) -> World {
-    let mut world = World::new();
-    world.join(1, &[], 1);
-    world.join_with(2, &[], 1, |peer| {
+    call_with(delay, true, |peer| {
         if takes_fec {
             with_fec(peer);
         }
-    });
+    })
+}
+
+/// The same, with what 2 takes.
+pub fn call_with(delay: Duration, names_pictures: bool, takes: impl FnOnce(&mut Peer)) -> World {
+    let mut world = World::new();
+    world.join(1, &[], 1);
+    world.join_with(2, &[], 1, takes);
+    world.peer(1).video(0).picture_ids = names_pictures;
     world.link(2, delay, Box::new(|_, _| false));
     world.bind(2, 0, Some(1));
     world.until_connected();

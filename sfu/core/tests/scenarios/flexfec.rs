@@ -1,7 +1,7 @@
 //! The same as `fec`, for ends that speak FlexFEC: repair packets on a source of their own, over the pictures of the last moments. Our own
 //! solve them together; browsers (flexfec-03) use one after the other.
 
-use super::fec::{NARROW, Packets, in_time, lossy, report, run_within, with_fec};
+use super::fec::{NARROW, Packets, call_with, in_time, lossy, run_within, with_fec};
 use super::peer::{Got, Peer, mid};
 use super::world::{World, ms};
 use packet::ext::Values;
@@ -29,21 +29,7 @@ fn with_flexfec(peer: &mut Peer, codec: Codec) {
 
 /// 1 publishes; 2 watches from `delay` away.
 fn call(delay: Duration, format: Option<Codec>, names_pictures: bool) -> World {
-    let mut world = World::new();
-    world.join(1, &[], 1);
-    world.join_with(2, &[], 1, |peer| {
-        if let Some(format) = format {
-            with_flexfec(peer, format);
-        }
-    });
-    world.peer(1).video(0).picture_ids = names_pictures;
-    world.link(2, delay, Box::new(|_, _| false));
-    world.bind(2, 0, Some(1));
-    world.until_connected();
-    world.peer(2).asks = true;
-    world.run(ms(2000));
-    report(&mut world, 0.0);
-    world
+    call_with(delay, names_pictures, |peer| format.into_iter().for_each(|format| with_flexfec(peer, format)))
 }
 
 /// What a receiver that solves repair packets together makes of a slot.
@@ -201,18 +187,10 @@ fn repair_packets_take_no_number_of_the_pictures_whether_those_have_names_or_not
 #[test]
 fn whoever_takes_both_kinds_of_browsers_gets_the_one_that_leaves_pictures_as_they_are() {
     let delay = ms(150);
-    let mut world = World::new();
-    world.join(1, &[], 1);
-    world.join_with(2, &[], 1, |peer| {
+    let mut world = call_with(delay, true, |peer| {
         with_fec(peer);
         with_flexfec(peer, Codec::Flexfec03);
     });
-    world.link(2, delay, Box::new(|_, _| false));
-    world.bind(2, 0, Some(1));
-    world.until_connected();
-    world.peer(2).asks = true;
-    world.run(ms(2000));
-    report(&mut world, 0.0);
     run(&mut world, delay, 30, 6, Some(NARROW));
     assert!(watch(&world, world.now - ms(3000)).repairs > 50);
     let vp8 = world.peers[&2].media.codecs[1].pt;
@@ -407,16 +385,21 @@ fn repair_packets_that_lie_are_counted_and_nobody_else_notices() {
         ];
         send(&mut world, &lie.concat(), Some(own));
     }
+    ten_pictures_arrive(&mut world, &mut sender);
+    assert_eq!(world.dropped("malformed_fec"), 8);
+}
+
+/// What lies has done nothing to what is true.
+fn ten_pictures_arrive(world: &mut World, sender: &mut Shielded) {
     for frame in 0..10 {
         sender.frame = frame;
         for index in 0..3 {
-            let packet = sender.packet(&world, index);
+            let packet = sender.packet(world, index);
             world.send(1, |p| p.send_raw(&packet));
         }
         world.run(ms(40));
     }
     world.run(ms(100));
-    assert_eq!(world.dropped("malformed_fec"), 8);
     assert!(world.peers[&2].on("v0").len() >= 27, "{}", world.peers[&2].on("v0").len());
 }
 
@@ -454,15 +437,6 @@ fn repair_packets_of_browsers_that_lie_are_counted_and_nobody_else_notices() {
         (lie[3], lie[7]) = (30, n as u8);
         send(&mut world, &lie);
     }
-    for frame in 0..10 {
-        sender.frame = frame;
-        for index in 0..3 {
-            let packet = sender.packet(&world, index);
-            world.send(1, |p| p.send_raw(&packet));
-        }
-        world.run(ms(40));
-    }
-    world.run(ms(100));
+    ten_pictures_arrive(&mut world, &mut sender);
     assert_eq!(world.dropped("malformed_fec"), before);
-    assert!(world.peers[&2].on("v0").len() >= 27, "{}", world.peers[&2].on("v0").len());
 }
